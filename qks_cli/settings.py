@@ -1,0 +1,28 @@
+"""Where things live for this user: index, cache, models. Environment variables come first."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+APP = "qks"
+
+
+def index_path() -> Path:
+    """The default index: ``$QKS_DB``, else ``library.db`` in the platform's data folder."""
+    named = os.environ.get("QKS_DB")
+    return Path(named).expanduser() if named else platformdirs.user_data_path(APP) / "library.db"
+
+
+def cache_path() -> Path:
+    """Folder for things that can be made again: ``$QKS_CACHE`` or the platform's cache folder."""
+    named = os.environ.get("QKS_CACHE")
+    return Path(named).expanduser() if named else platformdirs.user_cache_path(APP)
+
+
+def models_path() -> Path:
+    """Folder of models the user pulled or trained: ``$QKS_MODELS`` or in the data folder."""
+    named = os.environ.get("QKS_MODELS")
+    return Path(named).expanduser() if named else platformdirs.user_data_path(APP) / "models"

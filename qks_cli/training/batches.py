@@ -1,0 +1,136 @@
+"""Batches for training the small model: augmented views of pool photos with all their targets.
+
+Axes: B photos, S image side, T all label names.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from qks_cli.training.pool import PackedPixels, PoolPhoto
+from qks_cli.training.teachers import Targets, Teachers
+from qks_cli.types import Float32Array, IntArray, UInt8Array
+
+# Sources whose photos carry exactly one of the source's own classes (specification of the data).
+SINGLE_LABEL = frozenset(
+    "places intel sports sea catdog imagenette natural vehicles weather caltech101 pacs sun "
+    "flowers instruments".split()
+)
+# Sources whose listed words are complete over the source's own vocabulary, with some noise.
+EXHAUSTIVE = frozenset({"corel5k"})
+
+
+@dataclass(slots=True)
+class Batch:
+    """Pixels are uint8 [B, S, S, 3]; the label tensors index the names of ``TrueLabels``."""
+
+    pixels_BSS3: Tensor
+    targets: Targets
+    rows: IntArray
+
+
+class TrueLabels:
+    """The pool's own labels as matrices over their names.
+
+    ``positive_NT`` marks true labels; ``known_NT`` what may be judged (the source's classes);
+    ``own_T`` per source the columns among which a single-label photo has exactly one.
+    """
+
+    def __init__(self, photos: list[PoolPhoto]) -> None:
+        self.names = sorted({name.lower() for photo in photos for name in photo.labels})
+        column = {name: index for index, name in enumerate(self.names)}
+        sources = sorted({photo.source for photo in photos})
+        self.source_index = np.array([sources.index(photo.source) for photo in photos])
+        self.positive_NT = np.zeros((len(photos), len(self.names)), bool)
+        used = np.zeros((len(sources), len(self.names)), bool)
+        for row, photo in enumerate(photos):
+            columns = [column[name.lower()] for name in photo.labels]
+            self.positive_NT[row, columns] = True
+            used[self.source_index[row], columns] = True
+        single = np.array([source in SINGLE_LABEL for source in sources])
+        exhaustive = np.array([source in EXHAUSTIVE for source in sources])
+        self.own_ST = used & single[:, None]
+        self.judged_ST = used & exhaustive[:, None]
+
+
+class ViewLoader:
+    """Endless shuffled batches, prepared one step ahead on a thread.
+
+    Every draw is a function of ``seed`` and the step, so that a resumed run goes on as if it had
+    never stopped.
+    """
+
+    def __init__(
+        self, pixels: PackedPixels, teachers: Teachers, weights_N: Float32Array, *, seed: int
+    ) -> None:
+        self.pixels = pixels
+        self.teachers = teachers
+        self.chance_N = weights_N / weights_N.sum()
+        self.seed = seed
+
+    def batches(self, first_step: int, steps: int, *, size: int, batch: int) -> Iterator[Batch]:
+        """Batches ``first_step`` … ``first_step + steps - 1`` at ``size`` pixels a side."""
+        ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
+        stopped = threading.Event()
+
+        def work() -> None:
+            try:
+                for step in range(first_step, first_step + steps):
+                    made = self._batch(step, size, batch)
+                    while not stopped.is_set():
+                        try:
+                            ready.put(made, timeout=0.5)
+                            break
+                        except queue.Full:
+                            continue
+                    if stopped.is_set():
+                        return
+            except BaseException as error:  # handed to the consumer, who raises it
+                ready.put(error)
+
+        thread = threading.Thread(target=work, name="views", daemon=True)
+        thread.start()
+        try:
+            for _ in range(steps):
+                made = ready.get()
+                if isinstance(made, BaseException):
+                    raise made
+                yield made
+        finally:
+            stopped.set()
+
+    def _batch(self, step: int, size: int, batch: int) -> Batch:
+        rng = np.random.default_rng((self.seed, step))
+        rows = rng.choice(len(self.chance_N), batch, p=self.chance_N)
+        views = rng.integers(0, 4, batch)
+        flipped = rng.random(batch) < 0.5
+        boxes_B4 = self.teachers.boxes(rows, views)
+        jitter = rng.uniform(-0.04, 0.04, (batch, 4)).astype(np.float32)
+        extent = np.tile(boxes_B4[:, 2:] - boxes_B4[:, :2], 2)
+        shaken = np.clip(boxes_B4 + jitter * extent, 0, 1)
+        pixels = np.empty((batch, size, size, 3), np.uint8)
+        for place, row in enumerate(rows):
+            pixels[place] = _view(self.pixels[row], shaken[place], size, bool(flipped[place]))
+        return Batch(
+            torch.from_numpy(pixels), self.teachers.targets(rows, views, flipped), rows
+        )
+
+
+def _view(pixels_HW3: UInt8Array, box: Float32Array, size: int, flip: bool) -> UInt8Array:
+    height, width = pixels_HW3.shape[:2]
+    x0, y0, x1, y1 = (float(v) for v in box * np.array([width, height, width, height]))
+    x1, y1 = max(x1, x0 + 4), max(y1, y0 + 4)
+    region = (max(0.0, min(x0, width - 4)), max(0.0, min(y0, height - 4)), min(x1, width), min(y1, height))
+    image = Image.fromarray(pixels_HW3).resize(
+        (size, size), Image.Resampling.BILINEAR, box=region
+    )
+    out = np.asarray(image)
+    return out[:, ::-1] if flip else out

@@ -1,0 +1,47 @@
+"""A checkpoint is tensors plus readable JSON, replaced as one folder so that a kill leaves the last.
+
+``state.pt`` holds model, averaged weights and optimiser; ``progress.json`` step and images seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qks_cli.errors import TrainingError
+
+
+def save(folder: Path, tensors: dict[str, Any], progress: dict[str, Any]) -> None:
+    """Write beside ``folder`` and swap; the checkpoint before it survives until the swap."""
+    partial = folder.with_name(folder.name + ".partial")
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    torch.save(tensors, partial / "state.pt")
+    (partial / "progress.json").write_text(json.dumps(progress, indent=2), encoding="utf-8")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(partial, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The last whole checkpoint, or None. Raises ``TrainingError`` where it cannot be read."""
+    old = folder.with_name(folder.name + ".old")
+    found = folder if folder.exists() else old
+    if not found.exists():
+        return None
+    try:
+        progress = json.loads((found / "progress.json").read_text(encoding="utf-8"))
+        tensors = torch.load(found / "state.pt", map_location="cpu", weights_only=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise TrainingError(
+            f"the checkpoint {found} cannot be read: {error}", hint="remove it to start again"
+        ) from error
+    return tensors, progress

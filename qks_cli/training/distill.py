@@ -1,0 +1,141 @@
+"""What the small model is taught: one loss over everything the teachers and the labels say.
+
+All terms read the same query-token scores s = max over tokens of the inner product with a label's
+vector (specification, Model 6); two more read the image tokens cell by cell, so that each cell
+learns what lies in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from qks_cli.network.model import ImageTokens, scores
+from qks_cli.training.teachers import Targets, Teachers
+from qks_cli.types import Float32Array
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Weights of the terms; binary terms are means over labels, hence the large numbers."""
+
+    imagenet: float = 1.0
+    groups: float = 20.0
+    everyday: float = 40.0
+    objects: float = 20.0
+    stuff: float = 15.0
+    cell_stuff: float = 0.5
+    cell_objects: float = 20.0
+    source: float = 1.0
+    judged: float = 15.0
+
+
+class DistillationLoss(nn.Module):
+    """``names`` are all label names in the order of ``labels_TE``; see the module docstring."""
+
+    labels_TE: Tensor
+    groups_IG: Tensor
+
+    def __init__(
+        self,
+        teachers: Teachers,
+        true_names: Sequence[str],
+        names: Sequence[str],
+        labels_TE: Float32Array,
+        decoder_width: int,
+        weights: LossWeights,
+    ) -> None:
+        super().__init__()
+        self.weights = weights
+        place = {name: index for index, name in enumerate(names)}
+
+        def columns(wanted: Sequence[str]) -> Tensor:
+            return torch.tensor([place[name] for name in wanted])
+
+        self.register_buffer("labels_TE", torch.from_numpy(labels_TE), persistent=False)
+        self.register_buffer("groups_IG", teachers.groups_IG, persistent=False)
+        self.everyday = columns(teachers.everyday_names)
+        self.imagenet = columns(teachers.imagenet_names)
+        self.groups = columns(teachers.group_names)
+        self.objects = columns(teachers.coco_names)
+        self.stuff = columns(teachers.ade_names)
+        self.true = columns(true_names)
+        self.cell_projection = nn.Linear(decoder_width, labels_TE.shape[1])
+        self.imagenet_scale = nn.Parameter(torch.zeros(()))
+        self.source_scale = nn.Parameter(torch.zeros(()))
+        self.cell_scale = nn.Parameter(torch.zeros(()))
+
+    def forward(
+        self,
+        tokens: ImageTokens,
+        targets: Targets,
+        positive_BT: Tensor,
+        own_BT: Tensor,
+        judged_BT: Tensor,
+    ) -> dict[str, Tensor]:
+        """The weighted terms by name. ``own_BT`` marks a single-label photo's rival classes,
+        ``judged_BT`` the labels whose absence is known."""
+        w = self.weights
+        s, _ = scores(tokens.query_BME, self.labels_TE)
+        soft_BI = targets.imagenet_BI
+        log_BI = functional.log_softmax(s[:, self.imagenet] * self.imagenet_scale.exp(), dim=1)
+        terms = {
+            "imagenet": -w.imagenet * (soft_BI * log_BI).sum(1).mean(),
+            "groups": w.groups
+            * functional.binary_cross_entropy_with_logits(
+                s[:, self.groups], (soft_BI @ self.groups_IG).clamp(0, 1)
+            ),
+            "everyday": w.everyday
+            * functional.binary_cross_entropy_with_logits(
+                s[:, self.everyday], targets.everyday_BA
+            ),
+            "objects": w.objects
+            * functional.binary_cross_entropy_with_logits(s[:, self.objects], targets.objects_BO),
+            "stuff": w.stuff
+            * functional.binary_cross_entropy_with_logits(
+                s[:, self.stuff], targets.stuff_BF, targets.stuff_known_BF
+            ),
+        }
+        terms |= self._cells(tokens.memory_BPD, targets)
+        terms |= self._labels(s[:, self.true], positive_BT, own_BT, judged_BT)
+        return terms
+
+    def _cells(self, memory_BPD: Tensor, targets: Targets) -> dict[str, Tensor]:
+        if memory_BPD.shape[1] != targets.cell_stuff_BP.shape[1]:
+            side = int(memory_BPD.shape[1] ** 0.5)
+            goal = int(targets.cell_stuff_BP.shape[1] ** 0.5)
+            grid = memory_BPD.transpose(1, 2).unflatten(2, (side, side))
+            grid = functional.interpolate(grid, (goal, goal), mode="bilinear", align_corners=False)
+            memory_BPD = grid.flatten(2).transpose(1, 2)
+        cells_BPE = self.cell_projection(memory_BPD)
+        stuff = cells_BPE @ self.labels_TE[self.stuff].T * self.cell_scale.exp()
+        cross = functional.cross_entropy(
+            stuff.flatten(0, 1), targets.cell_stuff_BP.flatten(), ignore_index=0
+        )
+        objects = cells_BPE @ self.labels_TE[self.objects].T
+        binary = functional.binary_cross_entropy_with_logits(objects, targets.cell_objects_BPO)
+        return {
+            "cell_stuff": self.weights.cell_stuff * cross,
+            "cell_objects": self.weights.cell_objects * binary,
+        }
+
+    def _labels(
+        self, s_BT: Tensor, positive_BT: Tensor, own_BT: Tensor, judged_BT: Tensor
+    ) -> dict[str, Tensor]:
+        single = own_BT.any(1) & (positive_BT & own_BT).any(1)
+        rivals = (s_BT * self.source_scale.exp()).masked_fill(~own_BT, -30.0)
+        right = (positive_BT & own_BT).float()
+        right = right / right.sum(1, keepdim=True).clamp(min=1)
+        cross = -(right * functional.log_softmax(rivals, dim=1)).sum(1)
+        binary = functional.binary_cross_entropy_with_logits(
+            s_BT, positive_BT.float(), reduction="none"
+        )
+        known = judged_BT | positive_BT
+        return {
+            "source": self.weights.source * (cross * single).sum() / len(s_BT),
+            "judged": self.weights.judged * (binary * known).sum() / (len(s_BT) * 184),
+        }

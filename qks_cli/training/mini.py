@@ -1,0 +1,295 @@
+"""Train the small model from random weights on the pool and its teachers.
+
+The run is a list of phases, each with an image size and a learning rate that goes linearly from one
+value to another; it resumes exactly, and more phases may be appended to a run that has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from qks_cli.errors import TrainingError
+from qks_cli.network.config import ModelConfig
+from qks_cli.network.model import build_model
+from qks_cli.training import checkpoints
+from qks_cli.training.batches import Batch, TrueLabels, ViewLoader
+from qks_cli.training.distill import DistillationLoss, LossWeights
+from qks_cli.training.label_space import LabelSpace, SentenceTeacher
+from qks_cli.training.pool import PoolPhoto, pack, read_photos
+from qks_cli.training.teachers import Teachers
+from qks_cli.types import Float32Array
+from qks_cli.vocabulary.prompts import SHORT_POOL
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """``images`` views at ``size`` pixels, learning rate from ``lr_start`` to ``lr_end``."""
+
+    size: int
+    images: int
+    lr_start: float
+    lr_end: float
+
+
+@dataclass(frozen=True, slots=True)
+class MiniConfig:
+    """Everything that a run depends on beside the data; written beside its checkpoints."""
+
+    model: dict[str, Any]
+    phases: tuple[Phase, ...]
+    batch: int = 128
+    weight_decay: float = 0.05
+    average: float = 0.998
+    gradient_clip: float = 2.0
+    seed: int = 1
+    losses: dict[str, float] = field(default_factory=dict)
+    source_weights: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> MiniConfig:
+        """Raises ``TrainingError`` for JSON that is not such a configuration."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            data["phases"] = tuple(Phase(**phase) for phase in data["phases"])
+            return cls(**data)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise TrainingError(f"{path} is not a training configuration: {error}") from error
+
+
+def train(
+    config: MiniConfig,
+    *,
+    pool: Path,
+    teachers_folder: Path,
+    out: Path,
+    device: str = "cpu",
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> Path:
+    """Run (or resume) in ``out``; returns the checkpoint folder. ``report`` gets a row of means
+    every 50 steps. Raises ``TrainingError`` on bad data or a loss that is not finite."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.json").write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
+    torch.manual_seed(config.seed)
+    photos = read_photos(pool)
+    teachers = Teachers(teachers_folder)
+    truth = TrueLabels(photos)
+    names, labels_TE = label_vectors(teachers, truth, out, config.model["label_width"])
+    loader = ViewLoader(
+        pack(pool, photos, out.parent / "packed"),
+        teachers,
+        _chances(photos, config),
+        seed=config.seed,
+    )
+    model_config = ModelConfig.from_dict(config.model)
+    model = build_model(model_config).to(device, memory_format=torch.channels_last)
+    loss = DistillationLoss(
+        teachers,
+        truth.names,
+        names,
+        labels_TE,
+        model_config.decoder.width,
+        LossWeights(**config.losses),
+    ).to(device)
+    learner = nn.ModuleDict({"model": model, "loss": loss})
+    averaged = AveragedModel(
+        model, multi_avg_fn=_ema(config.average), use_buffers=True, device=device
+    )
+    optimiser = torch.optim.AdamW(
+        _parameter_groups(learner, config.weight_decay), lr=config.phases[0].lr_start
+    )
+    step, images = _resume(out / "last", learner, averaged, optimiser)
+    normalise = _Normalise(model_config, device)
+    last_saved = time.monotonic()
+    done = 0
+    for phase in config.phases:
+        skipped = min(max(images - done, 0), phase.images)
+        done += phase.images
+        steps = (phase.images - skipped) // config.batch
+        sums: dict[str, float] = {}
+        began = time.monotonic()
+        batches = loader.batches(step, steps, size=phase.size, batch=config.batch)
+        for count, batch in enumerate(batches, 1):
+            share = (skipped + count * config.batch) / phase.images
+            rate = phase.lr_start + (phase.lr_end - phase.lr_start) * share
+            warm = min(1.0, (step + 1) / 300)
+            for group in optimiser.param_groups:
+                group["lr"] = rate * warm
+            terms = _step(learner, batch, truth, normalise, optimiser, config, device)
+            averaged.update_parameters(model)
+            step += 1
+            images += config.batch
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + value
+            if count % 50 == 0:
+                speed = 50 * config.batch / (time.monotonic() - began)
+                row = {"step": step, "images": images, "size": phase.size, "lr": rate * warm}
+                report(row | {"speed": speed} | {k: v / 50 for k, v in sums.items()})
+                sums, began = {}, time.monotonic()
+            if time.monotonic() - last_saved > 180:
+                _save(out / "last", learner, averaged, optimiser, step, images)
+                last_saved = time.monotonic()
+    _save(out / "last", learner, averaged, optimiser, step, images)
+    return out / "last"
+
+
+def label_vectors(
+    teachers: Teachers, truth: TrueLabels, out: Path, width: int
+) -> tuple[list[str], Float32Array]:
+    """All label names of teachers and pool with their vectors [T, E], made once per run folder.
+
+    The label space is written to ``label_space.npz`` beside them.
+    """
+    named = out / "label_space.npz"
+    names = list(
+        dict.fromkeys(
+            teachers.everyday_names
+            + teachers.imagenet_names
+            + teachers.group_names
+            + teachers.coco_names
+            + teachers.ade_names
+            + truth.names
+        )
+    )
+    if named.is_file():
+        stored = np.load(named)
+        if stored["names"].tolist() == names and stored["labels"].shape[1] == width:
+            return names, stored["labels"]
+    sentences = SentenceTeacher().embed_names(names, SHORT_POOL)
+    space = LabelSpace.fit(sentences, width)
+    labels = space.labels(sentences)
+    np.savez(named, names=names, labels=labels, mean=space.mean_S, whiten=space.whiten_SE)
+    return names, labels
+
+
+def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The averaged model's state from a checkpoint of ``train``."""
+    found = checkpoints.load(checkpoint)
+    if found is None:
+        raise TrainingError(f"no checkpoint in {checkpoint}")
+    state: dict[str, Tensor] = found[0]["averaged"]
+    return {
+        name.removeprefix("module."): value
+        for name, value in state.items()
+        if name.startswith("module.")
+    }
+
+
+class _Normalise:
+    def __init__(self, config: ModelConfig, device: str) -> None:
+        self.mean = torch.tensor(config.mean, device=device).view(1, 3, 1, 1) * 255
+        self.std = torch.tensor(config.std, device=device).view(1, 3, 1, 1) * 255
+
+    def __call__(self, pixels_BSS3: Tensor, device: str) -> Tensor:
+        pixels = pixels_BSS3.to(device).permute(0, 3, 1, 2).float()
+        shape = (len(pixels), 1, 1, 1)
+        gain = torch.empty(shape, device=device).uniform_(0.8, 1.2)
+        tint = torch.empty((len(pixels), 3, 1, 1), device=device).uniform_(0.94, 1.06)
+        return (pixels * gain * tint).clamp_(0, 255).sub_(self.mean).div_(self.std)
+
+
+def _step(
+    learner: nn.ModuleDict,
+    batch: Batch,
+    truth: TrueLabels,
+    normalise: _Normalise,
+    optimiser: torch.optim.Optimizer,
+    config: MiniConfig,
+    device: str,
+) -> dict[str, float]:
+    learner.train()
+    source = truth.source_index[batch.rows]
+    positive, own, judged = (
+        torch.from_numpy(matrix).to(device)
+        for matrix in (
+            truth.positive_NT[batch.rows],
+            truth.own_ST[source],
+            truth.judged_ST[source],
+        )
+    )
+    targets = batch.targets
+    for name in targets.__slots__:
+        setattr(targets, name, getattr(targets, name).to(device, non_blocking=True))
+    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        tokens = learner["model"](normalise(batch.pixels_BSS3, device))
+    tokens = type(tokens)(*(part.float() for part in tokens))
+    terms = learner["loss"](tokens, targets, positive, own, judged)
+    total = torch.stack(list(terms.values())).sum()
+    if not torch.isfinite(total):
+        raise TrainingError("the loss is no longer a number", hint="resume with a lower rate")
+    optimiser.zero_grad(set_to_none=False)
+    total.backward()
+    nn.utils.clip_grad_norm_(learner.parameters(), config.gradient_clip)
+    optimiser.step()
+    return {name: float(value.detach()) for name, value in terms.items()} | {
+        "total": float(total.detach())
+    }
+
+
+def _ema(decay: float) -> Callable[..., None]:
+    def update(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        keep = min(decay, (1 + int(count)) / (10 + int(count)))
+        for mean, value in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value.to(mean.dtype), 1 - keep)
+            else:
+                mean.copy_(value)
+
+    return update
+
+
+def _parameter_groups(learner: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    decayed = [p for p in learner.parameters() if p.dim() > 1]
+    plain = [p for p in learner.parameters() if p.dim() <= 1]
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+
+
+def _chances(photos: list[PoolPhoto], config: MiniConfig) -> Float32Array:
+    weights = config.source_weights
+    return np.array([weights.get(photo.source, 1.0) for photo in photos], np.float32)
+
+
+def _resume(
+    folder: Path,
+    learner: nn.Module,
+    averaged: AveragedModel,
+    optimiser: torch.optim.Optimizer,
+) -> tuple[int, int]:
+    found = checkpoints.load(folder)
+    if found is None:
+        return 0, 0
+    tensors, progress = found
+    learner.load_state_dict(tensors["learner"])
+    averaged.load_state_dict(tensors["averaged"])
+    optimiser.load_state_dict(tensors["optimiser"])
+    torch.set_rng_state(tensors["rng"])
+    return int(progress["step"]), int(progress["images"])
+
+
+def _save(
+    folder: Path,
+    learner: nn.Module,
+    averaged: AveragedModel,
+    optimiser: torch.optim.Optimizer,
+    step: int,
+    images: int,
+) -> None:
+    tensors = {
+        "learner": learner.state_dict(),
+        "averaged": averaged.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "rng": torch.get_rng_state(),
+    }
+    checkpoints.save(folder, tensors, {"step": step, "images": images})

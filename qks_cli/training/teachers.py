@@ -1,0 +1,152 @@
+"""What the teachers say about a view of a photo, as dense targets.
+
+Axes: B photos, P cells of the student's grid (8×8), and the teachers' classes: A everyday objects
+(630), I ImageNet (1,000), G its groups (448), O COCO objects (80), F stuff (150 and background).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from qks_cli.errors import TrainingError
+from qks_cli.types import Float32Array, IntArray, UInt8Array
+
+GRID = 8  # cells a side, of the student's image tokens and of the stuff grid
+
+
+@dataclass(slots=True)
+class Targets:
+    """Teacher targets of one batch, probabilities 0 to 1; ``stuff_known`` masks crops' unknowns."""
+
+    everyday_BA: Tensor
+    imagenet_BI: Tensor
+    objects_BO: Tensor
+    stuff_BF: Tensor
+    stuff_known_BF: Tensor
+    cell_stuff_BP: Tensor  # class index, 0 = background
+    cell_objects_BPO: Tensor
+
+
+class Teachers:
+    """The teachers' stored answers, read once; ``targets`` makes a batch of them dense."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            names = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+            self.scores = dict(np.load(folder / "scores.npz"))
+            self.objects = dict(np.load(folder / "objects.npz"))
+            self.stuff = dict(np.load(folder / "stuff.npz"))
+        except OSError as error:
+            raise TrainingError(f"the teachers' scores cannot be read: {error}") from error
+        self.everyday_names = [name.lower() for name in names["everyday"]]
+        self.imagenet_names = [name.split(",")[0].lower() for name in names["imagenet"]]
+        self.group_names = list(names["groups"])
+        self.coco_names = list(names["coco"])
+        self.ade_names = list(names["ade"])
+        self.groups_IG = torch.zeros(len(self.imagenet_names), len(self.group_names))
+        for column, members in enumerate(names["groups"].values()):
+            self.groups_IG[members, column] = 1.0
+
+    def boxes(self, rows: IntArray, views: IntArray) -> Float32Array:
+        """The views' boxes [B, 4] as x0, y0, x1, y1, fractions of width and height."""
+        return self.scores["box_xyxy"][rows, views].astype(np.float32)
+
+    def targets(self, rows: IntArray, views: IntArray, flipped: npt.NDArray[np.bool_]) -> Targets:
+        """Dense targets for photos ``rows`` [B] seen through teacher views ``views`` [B]."""
+        boxes_B4 = self.boxes(rows, views)
+        stuff, known, cell_stuff = self._stuff(rows, boxes_B4, flipped)
+        objects, cell_objects = self._objects(rows, boxes_B4, flipped)
+        return Targets(
+            everyday_BA=self._sparse("everyday", rows, views, len(self.everyday_names)),
+            imagenet_BI=self._sparse("imagenet", rows, views, len(self.imagenet_names)),
+            objects_BO=torch.from_numpy(objects),
+            stuff_BF=torch.from_numpy(stuff),
+            stuff_known_BF=torch.from_numpy(known),
+            cell_stuff_BP=torch.from_numpy(cell_stuff),
+            cell_objects_BPO=torch.from_numpy(cell_objects),
+        )
+
+    def _sparse(self, name: str, rows: IntArray, views: IntArray, classes: int) -> Tensor:
+        dense = np.zeros((len(rows), classes), np.float32)
+        index = self.scores[f"{name}_index"][rows, views].astype(np.intp)
+        score = self.scores[f"{name}_score"][rows, views].astype(np.float32) / 256
+        np.put_along_axis(dense, index, score, axis=1)
+        return torch.from_numpy(dense)
+
+    def _objects(
+        self, rows: IntArray, boxes_B4: Float32Array, flipped: npt.NDArray[np.bool_]
+    ) -> tuple[Float32Array, Float32Array]:
+        classes = self.objects["class"][rows].astype(np.intp)  # [B, K]
+        score = self.objects["score"][rows].astype(np.float32) / 256
+        score[classes == 255] = 0
+        classes[classes == 255] = 0
+        box = self.objects["box_xyxy"][rows].astype(np.float32) / 255
+        low = np.maximum(box[..., :2], boxes_B4[:, None, :2])
+        high = np.minimum(box[..., 2:], boxes_B4[:, None, 2:])
+        area = np.maximum(box[..., 2:] - box[..., :2], 1e-4).prod(-1)
+        inside = np.maximum(high - low, 0).prod(-1) / area
+        visible = score * (inside >= 0.5)
+        count = len(self.coco_names)
+        batch = np.arange(len(rows))[:, None]
+        objects = np.zeros((len(rows), count), np.float32)
+        np.maximum.at(objects, (batch, classes), visible)
+        x, y = _cell_centres(boxes_B4, flipped)  # [B, P]
+        covers = (
+            (x[:, :, None] >= box[:, None, :, 0])
+            & (x[:, :, None] <= box[:, None, :, 2])
+            & (y[:, :, None] >= box[:, None, :, 1])
+            & (y[:, :, None] <= box[:, None, :, 3])
+        )  # [B, P, K]
+        cells = np.zeros((len(rows), GRID * GRID, count), np.float32)
+        where_B, where_P, where_K = np.nonzero(covers & (score > 0)[:, None])
+        np.maximum.at(
+            cells,
+            (where_B, where_P, classes[where_B, where_K]),
+            score[where_B, where_K],
+        )
+        return objects, cells
+
+    def _stuff(
+        self, rows: IntArray, boxes_B4: Float32Array, flipped: npt.NDArray[np.bool_]
+    ) -> tuple[Float32Array, Float32Array, npt.NDArray[np.int64]]:
+        count = len(self.ade_names)
+        index = self.stuff["index"][rows].astype(np.intp)
+        peak = self.stuff["peak"][rows].astype(np.float32) / 256
+        peak[index == 255] = 0
+        index[index == 255] = 0
+        batch = np.arange(len(rows))[:, None]
+        whole = np.zeros((len(rows), count), np.float32)
+        np.maximum.at(whole, (batch, index), peak)
+        x, y = _cell_centres(boxes_B4, flipped)
+        grid: UInt8Array = self.stuff["grid"][rows]
+        row = np.clip((y * GRID).astype(np.intp), 0, GRID - 1)
+        column = np.clip((x * GRID).astype(np.intp), 0, GRID - 1)
+        cells = grid[batch, row, column].astype(np.int64)
+        # In a crop a class of the whole photo is there if it owns a cell, else it is not known.
+        seen = np.zeros((len(rows), count), bool)
+        seen[batch, cells] = True
+        complete = (boxes_B4[:, 2:] - boxes_B4[:, :2]).min(1) > 0.95
+        known = seen | complete[:, None] | (whole < 0.05)
+        known[:, 0] = False
+        return whole, known.astype(np.float32), cells
+
+
+def _cell_centres(
+    boxes_B4: Float32Array, flipped: npt.NDArray[np.bool_]
+) -> tuple[Float32Array, Float32Array]:
+    steps = (np.arange(GRID, dtype=np.float32) + 0.5) / GRID
+    across = np.where(flipped[:, None], steps[::-1], steps)  # [B, G]
+    x = boxes_B4[:, :1] + across * (boxes_B4[:, 2:3] - boxes_B4[:, :1])
+    y = boxes_B4[:, 1:2] + steps * (boxes_B4[:, 3:] - boxes_B4[:, 1:2])
+    shape = (len(boxes_B4), GRID, GRID)
+    return (
+        np.broadcast_to(x[:, None, :], shape).reshape(len(boxes_B4), -1),
+        np.broadcast_to(y[:, :, None], shape).reshape(len(boxes_B4), -1),
+    )

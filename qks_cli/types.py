@@ -1,0 +1,71 @@
+"""The values that walk through the house, from paths to tags.
+
+Axes: B photos of a batch, H×W pixels, 3 colours, M query tokens, E label space, C labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8Array: TypeAlias = npt.NDArray[np.uint8]
+Float16Array: TypeAlias = npt.NDArray[np.float16]
+Float32Array: TypeAlias = npt.NDArray[np.float32]
+IntArray: TypeAlias = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A file as the walk found it. ``path`` is absolute; undecodable names keep surrogates."""
+
+    path: Path
+    size: int  # bytes
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFailure:
+    """A photo that could not be read. ``kind`` as in ``PhotoError``."""
+
+    photo: Photo
+    kind: str
+    reason: str
+
+
+@dataclass(slots=True)
+class DecodedBatch:
+    """Upright sRGB pixels. ``pixels_BHW3`` is a view of a reused buffer: valid until the next
+    batch is asked for. Row i belongs to ``photos[i]``."""
+
+    photos: list[Photo]
+    pixels_BHW3: UInt8Array
+    sizes: list[tuple[int, int]] = field(default_factory=list)  # upright (width, height)
+    failures: list[PhotoFailure] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A label that a photo earned.
+
+    ``score`` is calibrated, 0 to 1. ``token`` is the query token that won (the label's
+    evidence), -1 where the tag was ``implied`` by a child label rather than seen.
+    """
+
+    label: str
+    score: float
+    token: int
+    implied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedPhoto:
+    """A photo with its tags (best first) and the query tokens that they were read from."""
+
+    photo: Photo
+    tags: tuple[Tag, ...]
+    tokens_ME: Float16Array
+    size: tuple[int, int] | None = None  # upright (width, height)

@@ -1,0 +1,73 @@
+"""The CPU engine: ONNX Runtime over the bundle's exported graphs; imports no torch.
+
+Axes: B photos, M query tokens, E label space, N texts, T text tokens.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from qks_cli.bundle import Bundle
+from qks_cli.errors import ModelError
+from qks_cli.inference.tokenizer import TextTokenizer
+from qks_cli.types import Float32Array, UInt8Array
+
+TEXT_BATCH = 256
+
+
+class OnnxEngine:
+    """``threads`` 0 takes every core. Sessions are made when first needed: search reads no photo."""
+
+    def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
+        self.bundle = bundle
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self.name = f"ONNX Runtime on {self.threads} CPU threads"
+
+    def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:
+        """See ``Engine``."""
+        (tokens_BME,) = self._image.run(None, {"pixels": pixels_BHW3})
+        return np.asarray(tokens_BME, np.float32)
+
+    def text_embeddings(self, texts: Sequence[str]) -> Float32Array:
+        """See ``Engine``."""
+        vectors_NE = np.empty((len(texts), self.bundle.width), np.float32)
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+        for start in range(0, len(order), TEXT_BATCH):
+            rows = order[start : start + TEXT_BATCH]
+            ids_NT = self._tokenizer([texts[row] for row in rows])
+            used = int((ids_NT != 0).any(axis=0).sum())
+            vectors_NE[rows] = self._text.run(None, {"ids": ids_NT[:, :used]})[0]
+        return vectors_NE
+
+    @cached_property
+    def _tokenizer(self) -> TextTokenizer:
+        return TextTokenizer(self.bundle)
+
+    @cached_property
+    def _image(self) -> Any:
+        return self._session("image.onnx")
+
+    @cached_property
+    def _text(self) -> Any:
+        return self._session("text.onnx")
+
+    def _session(self, name: str) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.log_severity_level = 3
+        # Idle workers that spin would take the cores from the decoding threads.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        path = self.bundle.file(name)
+        try:
+            return onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's own errors have no common public class
+            raise ModelError(f"{path} cannot be run: {error}") from error

@@ -1,0 +1,94 @@
+"""From raw scores to one 0-to-1 scale on which a single cut-off serves every label.
+
+A raw score says nothing alone: some labels score high everywhere. So each label, seen in training
+or not, is first run over a bank of reference photos' query tokens (features only). Where a photo's
+score stands in that distribution, and how high it is, goes through one logistic that was fitted on
+labelled photos kept out of training.
+
+Axes: R reference photos, M query tokens, E label space, C labels, B photos, F features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qks_cli.bundle import Bundle
+from qks_cli.errors import ModelError
+from qks_cli.tagging.scoring import score
+from qks_cli.types import Float32Array
+
+FILE = "calibration.npz"
+CHUNK = 256  # labels at a time: bounds the [R, C] scores to a few MB
+
+
+@dataclass(frozen=True, slots=True)
+class LabelStats:
+    """A label's raw scores over the bank: mean, deviation and 99th percentile, float32 [C]."""
+
+    mean: Float32Array
+    std: Float32Array
+    high: Float32Array
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """``bank_RME`` reference query tokens, ``weights_F`` the logistic, ``cutoff`` the default."""
+
+    bank_RME: Float32Array
+    weights_F: Float32Array
+    cutoff: float
+
+    @classmethod
+    def read(cls, bundle: Bundle) -> Calibration:
+        """Raises ``ModelError`` where the bundle's calibration is missing or damaged."""
+        path = bundle.file(FILE)
+        try:
+            with np.load(path) as stored:
+                return cls(
+                    stored["bank"].astype(np.float32),
+                    stored["weights"].astype(np.float32),
+                    float(stored["cutoff"]),
+                )
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(f"{path} is not a calibration: {error}") from error
+
+    def label_stats(self, labels_CE: Float32Array) -> LabelStats:
+        """How each label scores over the bank."""
+        parts = [
+            _stats(score(self.bank_RME, labels_CE[start : start + CHUNK])[0])
+            for start in range(0, len(labels_CE), CHUNK)
+        ]
+        mean, std, high = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return LabelStats(mean, std, high)
+
+    def probabilities(self, scores_BC: Float32Array, stats: LabelStats) -> Float32Array:
+        """Calibrated scores, 0 to 1."""
+        logits = features(scores_BC, stats) @ self.weights_F
+        return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
+def features(scores_BC: Float32Array, stats: LabelStats) -> Float32Array:
+    """What the logistic sees [B, C, F]: 1, z-score over the bank, raw score, height over the
+    99th percentile in deviations (negative below it), and that height where it is positive."""
+    above = (scores_BC - stats.high) / stats.std
+    return np.stack(
+        [
+            np.ones_like(scores_BC),
+            (scores_BC - stats.mean) / stats.std,
+            scores_BC,
+            above,
+            np.maximum(above, 0),
+        ],
+        axis=-1,
+    )
+
+
+def _stats(scores_RC: Float32Array) -> tuple[Float32Array, Float32Array, Float32Array]:
+    rank = int(0.99 * (len(scores_RC) - 1))
+    return (
+        scores_RC.mean(0),
+        np.maximum(scores_RC.std(0), 1e-3),
+        np.partition(scores_RC, rank, axis=0)[rank],
+    )

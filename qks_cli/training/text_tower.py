@@ -1,0 +1,217 @@
+"""Teach the bundled text tower to stand in for the sentence encoder.
+
+The corpus is the words of WordNet with their glosses, the pool's label names and captions, each in
+the prompt pool's templates; the tokenizer is trained on the same text. A fiftieth of WordNet's nouns
+is held out and measured.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor
+
+from qks_cli.errors import TrainingError
+from qks_cli.network.config import TextConfig
+from qks_cli.network.text import TextTower
+from qks_cli.training import checkpoints
+from qks_cli.training.label_space import SentenceTeacher
+from qks_cli.types import Float32Array
+from qks_cli.vocabulary.prompts import POOL, SHORT_POOL, fill
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """``texts`` to learn from, ``held_out`` noun phrases to measure on."""
+
+    texts: list[str]
+    held_out: list[str]
+
+
+def read_wordnet(folder: Path) -> tuple[list[str], list[str]]:
+    """Noun lemmas, most used first, and glosses of Debian's ``wordnet-base`` (its dict files).
+
+    Raises ``TrainingError`` where they are missing.
+    """
+    try:
+        index = (folder / "index.noun").read_text(encoding="utf-8")
+        data = (folder / "data.noun").read_text(encoding="utf-8")
+    except OSError as error:
+        raise TrainingError(
+            f"no WordNet in {folder}", hint="on Debian: apt-get install wordnet-base"
+        ) from error
+    rows = [line.split() for line in index.splitlines() if not line.startswith(" ")]
+    rows.sort(key=lambda row: (-int(row[5 + int(row[3])]), row[0]))
+    lemmas = [row[0].replace("_", " ") for row in rows if not re.search(r"\d", row[0])]
+    glosses = []
+    for line in data.splitlines():
+        if " | " in line and not line.startswith(" "):
+            gloss = re.split(r'[;"(]', line.split(" | ", 1)[1])[0].strip()
+            if 2 <= len(gloss.split()) <= 14:
+                glosses.append(gloss)
+    return lemmas, glosses
+
+
+def make_corpus(
+    wordnet: Path, labels: Sequence[str], captions: Sequence[str], *, nouns: int, seed: int
+) -> Corpus:
+    """``nouns`` limits WordNet's share to its most used lemmas; label names get every template."""
+    rng = random.Random(seed)
+    lemmas, glosses = read_wordnet(wordnet)
+    lemmas = lemmas[:nouns]
+    known = {label.lower() for label in labels}
+    held_out = [x for i, x in enumerate(lemmas) if i % 50 == 7 and x not in known]
+    hidden = set(held_out)
+    kept = [lemma for lemma in lemmas if lemma not in hidden]
+    texts = [fill(template, label) for label in labels for template in (*SHORT_POOL, *POOL[::9])]
+    texts += list(captions)
+    texts += kept
+    texts += [fill(rng.choice(SHORT_POOL + POOL), lemma) for lemma in kept]
+    texts += rng.sample(glosses, min(nouns, len(glosses)))
+    short = kept[: nouns // 4]
+    texts += [f"{rng.choice(short)} and {rng.choice(short)}" for _ in range(nouns // 4)]
+    texts += [f"{rng.choice(short)} {rng.choice(short)}" for _ in range(nouns // 4)]
+    return Corpus(list(dict.fromkeys(text.lower() for text in texts)), held_out)
+
+
+def train_tokenizer(texts: Sequence[str], vocab_size: int) -> Tokenizer:
+    """A lower-casing BPE tokenizer; id 0 pads, 1 ends each text, 2 stands for the unknown."""
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFD(), normalizers.StripAccents(), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=2,
+        special_tokens=["[PAD]", "[END]", "[UNK]"],
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A [END]", special_tokens=[("[END]", 1)]
+    )
+    return tokenizer
+
+
+def train_text_tower(
+    corpus: Corpus,
+    space: dict[str, Float32Array],
+    out: Path,
+    *,
+    vocab_size: int = 12_000,
+    epochs: float = 8.0,
+    batch: int = 256,
+    rate: float = 1e-3,
+    seed: int = 1,
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> Path:
+    """Train (or resume) in ``out``: tokenizer.json, config.json, ``text`` checkpoint.
+
+    ``space`` holds ``mean`` and ``whiten`` of the label space. The loss is one minus the cosine to
+    the teacher, plus the same after whitening, where labels are compared.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    texts = corpus.texts + corpus.held_out
+    sentences_NS = _embedded(texts, out / "sentences.npy")
+    if not (out / "tokenizer.json").is_file():
+        train_tokenizer(corpus.texts, vocab_size).save(str(out / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
+    config = TextConfig(vocab_size=tokenizer.get_vocab_size())
+    ids_NT = _ids(tokenizer, texts, config.context_length)
+    label_width = space["whiten"].shape[1] + 1
+    tower = TextTower(config, label_width)
+    tower.mean_S.copy_(torch.from_numpy(space["mean"]))
+    tower.whiten_SE.copy_(torch.from_numpy(space["whiten"]))
+    optimiser = torch.optim.AdamW(tower.parameters(), lr=rate, weight_decay=0.02)
+    count = len(corpus.texts)
+    steps = int(epochs * count / batch)
+    step = 0
+    found = checkpoints.load(out / "text")
+    if found is not None:
+        tower.load_state_dict(found[0]["tower"])
+        optimiser.load_state_dict(found[0]["optimiser"])
+        step = int(found[1]["step"])
+    saved = began = time.monotonic()
+    lengths = (ids_NT != 0).sum(1)
+    while step < steps:
+        rng = np.random.default_rng((seed, step))
+        # Texts of like length go together, so that a short one is not padded to the longest.
+        chunk = rng.integers(0, count, batch * 8)
+        for rows in chunk[np.argsort(lengths[chunk])].reshape(8, batch)[rng.permutation(8)]:
+            used = int(lengths[rows].max())
+            for group in optimiser.param_groups:
+                group["lr"] = rate * min(1.0, (step + 1) / 500, max(0.0, 1 - step / steps) * 1.5)
+            ids = torch.from_numpy(ids_NT[rows][:, :used])
+            loss = _loss(tower, ids, torch.from_numpy(sentences_NS[rows]))
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+            optimiser.step()
+            step += 1
+        if step % 400 == 0:
+            speed = 400 * batch / (time.monotonic() - began)
+            report({"step": step, "steps": steps, "loss": float(loss.detach()), "speed": speed})
+            began = time.monotonic()
+        if step >= steps or time.monotonic() - saved > 120:
+            state = {"tower": tower.state_dict(), "optimiser": optimiser.state_dict()}
+            cosine = held_out_cosine(tower, ids_NT[count:], sentences_NS[count:])
+            checkpoints.save(out / "text", state, {"step": step, "held_out_cosine": cosine})
+            report({"step": step, "held_out_cosine": cosine})
+            saved = time.monotonic()
+    (out / "text_config.json").write_text(
+        json.dumps({name: getattr(config, name) for name in config.__slots__}), encoding="utf-8"
+    )
+    return out / "text"
+
+
+def held_out_cosine(tower: TextTower, ids_NT: Any, sentences_NS: Float32Array) -> float:
+    """Mean cosine between the tower's sentence vectors and the teacher's."""
+    with torch.inference_mode():
+        parts = [
+            (
+                tower.sentences(torch.from_numpy(ids_NT[at : at + 512]))
+                * torch.from_numpy(sentences_NS[at : at + 512])
+            ).sum(1)
+            for at in range(0, len(ids_NT), 512)
+        ]
+    return float(torch.cat(parts).mean())
+
+
+def _loss(tower: TextTower, ids_NT: Tensor, goal_NS: Tensor) -> Tensor:
+    said_NS = tower.sentences(ids_NT)
+    cosine = 1 - (said_NS * goal_NS).sum(1).mean()
+    white = torch.nn.functional.cosine_similarity(
+        (said_NS - tower.mean_S) @ tower.whiten_SE, (goal_NS - tower.mean_S) @ tower.whiten_SE
+    )
+    return cosine + 0.5 * (1 - white.mean())
+
+
+def _ids(tokenizer: Tokenizer, texts: Sequence[str], length: int) -> Any:
+    tokenizer.enable_truncation(length)
+    ids_NT = np.zeros((len(texts), length), np.int64)
+    for row, coded in enumerate(tokenizer.encode_batch(list(texts))):
+        ids_NT[row, : len(coded.ids)] = coded.ids
+    return ids_NT
+
+
+def _embedded(texts: Sequence[str], cache: Path) -> Float32Array:
+    if cache.is_file():
+        stored: Float32Array = np.load(cache).astype(np.float32)
+        if len(stored) == len(texts):
+            return stored
+    sentences_NS = SentenceTeacher().embed(texts)
+    np.save(cache, sentences_NS.astype(np.float16))
+    return sentences_NS

@@ -1,0 +1,99 @@
+"""Label embeddings: the mean over the prompt pool, cached by model, pool and label.
+
+Axes: C labels, K templates, E label space.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from qks_cli.types import Float32Array
+from qks_cli.vocabulary.labels_file import Label
+from qks_cli.vocabulary.prompts import fill
+
+Embed = Callable[[Sequence[str]], Float32Array]
+
+
+def embed_labels(
+    labels: Sequence[Label],
+    *,
+    templates: Sequence[str],
+    embed: Embed,
+    model_hash: str,
+    cache: Path | None,
+) -> Float32Array:
+    """Float32 [C, E]: for each label the mean of its un-normalised text embeddings.
+
+    A label's own prompts replace ``templates``. ``cache`` is a folder; only labels that are not in
+    it are embedded, so ``embed`` may load its network when first called. A damaged cache is made
+    anew, an unwritable one is done without.
+    """
+    prompts = [label.prompts or tuple(templates) for label in labels]
+    keys = [_key(label.name, own) for label, own in zip(labels, prompts, strict=True)]
+    found = _read(cache, model_hash, keys) if cache is not None else {}
+    missing = [row for row in range(len(labels)) if keys[row] not in found]
+    if missing:
+        texts = [fill(t, labels[row].name) for row in missing for t in prompts[row]]
+        unique = list(dict.fromkeys(texts))
+        place = {text: index for index, text in enumerate(unique)}
+        embedded = embed(unique)
+        fresh: dict[str, Float32Array] = {}
+        for row in missing:
+            rows = [place[fill(t, labels[row].name)] for t in prompts[row]]
+            fresh[keys[row]] = embedded[rows].mean(axis=0, dtype=np.float32)
+        if cache is not None:
+            _write(cache, model_hash, fresh)
+        found |= fresh
+    return np.stack([found[key] for key in keys])
+
+
+def _key(name: str, templates: Sequence[str]) -> str:
+    return hashlib.sha256("\x00".join([name, *templates]).encode()).hexdigest()
+
+
+def _file(cache: Path, model_hash: str) -> Path:
+    return cache / f"labels-{model_hash[:16]}.sqlite"
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=5)
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, vector BLOB NOT NULL)"
+    )
+    return connection
+
+
+def _read(cache: Path, model_hash: str, keys: Sequence[str]) -> dict[str, Float32Array]:
+    path = _file(cache, model_hash)
+    if not path.is_file():
+        return {}
+    try:
+        with closing(_open(path)) as connection:
+            wanted = set(keys)
+            rows = connection.execute("SELECT key, vector FROM embeddings")
+            found = {k: np.frombuffer(v, np.float32) for k, v in rows if k in wanted}
+    except sqlite3.OperationalError:
+        return {}  # held by another process or not readable: do without
+    except sqlite3.DatabaseError:
+        path.unlink(missing_ok=True)
+        return {}
+    widths = {len(vector) for vector in found.values()}
+    return found if len(widths) <= 1 else {}
+
+
+def _write(cache: Path, model_hash: str, fresh: dict[str, Float32Array]) -> None:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with closing(_open(_file(cache, model_hash))) as connection, connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO embeddings VALUES (?, ?)",
+                [(key, vector.tobytes()) for key, vector in fresh.items()],
+            )
+    except (OSError, sqlite3.Error):
+        return  # a cache that cannot be written only costs time

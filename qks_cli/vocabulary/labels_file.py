@@ -1,0 +1,307 @@
+"""labels.txt: the user's own words. docs/labels.md is its description for users.
+
+One label a line::
+
+    # a comment
+    dog
+    animal > bird > owl                 parents become labels too
+    dog | puppy, hound                  synonyms: search finds the label by them
+    "rock, paper" ; cutoff: 0.7 ; prompt: "a photo of {} being played"
+
+A label or synonym that holds one of , | > # ; or a quote is written in double quotes, a quote
+inside it doubled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from qks_cli.errors import VocabularyError
+
+SPECIAL = ",|>#;\""
+MAX_LENGTH = 200  # characters of one label
+SHOWN_PROBLEMS = 20
+
+
+class LabelWarning(NamedTuple):
+    """Something odd that does not stop a run; ``line`` counts from 1."""
+
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label. ``cutoff`` (0 to 1) replaces the run's; ``prompts`` replace the prompt pool."""
+
+    name: str
+    parent: str | None = None
+    synonyms: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = ()
+    cutoff: float | None = None
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Labels in file order, names unique without regard to case."""
+
+    labels: tuple[Label, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every label's name, in order."""
+        return tuple(label.name for label in self.labels)
+
+    @cached_property
+    def parent_of(self) -> dict[str, str]:
+        """Child name to parent name, for the labels that have one."""
+        return {label.name: label.parent for label in self.labels if label.parent is not None}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what the labels mean; comments and layout do not count."""
+        return hashlib.sha256(format_labels(self).encode()).hexdigest()
+
+    @cached_property
+    def _by_word(self) -> dict[str, Label]:
+        words: dict[str, Label] = {}
+        for label in self.labels:
+            for word in label.synonyms:
+                words.setdefault(word.casefold(), label)
+        return words | {label.name.casefold(): label for label in self.labels}
+
+    def lookup(self, word: str) -> Label | None:
+        """The label of this name or synonym, without regard to case."""
+        return self._by_word.get(word.casefold())
+
+
+def read_labels(path: Path) -> tuple[Vocabulary, list[LabelWarning]]:
+    """Parse a file (UTF-8, BOM or not, any line ends). Raises ``VocabularyError``."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise VocabularyError(
+            f"cannot read the labels file {path}: {error.strerror}",
+            hint="`qks labels init labels.txt` writes one to start from",
+        ) from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise VocabularyError(
+            f"{path}:{line}: not UTF-8 text", hint="save the file as UTF-8"
+        ) from error
+    return parse_labels(text, str(path))
+
+
+def parse_labels(text: str, source: str) -> tuple[Vocabulary, list[LabelWarning]]:
+    """Parse the text of a labels file; ``source`` names it in messages.
+
+    Raises one ``VocabularyError`` that lists every bad line with its number.
+    """
+    reader = _Reader()
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff")), 1):
+        try:
+            reader.line(line, number)
+        except ValueError as problem:
+            reader.problems.append((number, str(problem)))
+    reader.check_cycles()
+    if not reader.problems and not reader.labels:
+        reader.problems.append((1, "no labels in this file"))
+    if reader.problems:
+        found = sorted(reader.problems)
+        shown = [f"{source}:{number}: {message}" for number, message in found[:SHOWN_PROBLEMS]]
+        if len(found) > SHOWN_PROBLEMS:
+            shown.append(f"… and {len(found) - SHOWN_PROBLEMS} more")
+        raise VocabularyError("\n".join(shown), hint="the syntax is described in docs/labels.md")
+    return Vocabulary(tuple(reader.labels.values())), reader.warnings
+
+
+def format_labels(vocabulary: Vocabulary) -> str:
+    """A labels file that parses to an equal vocabulary."""
+    lines = []
+    for label in vocabulary.labels:
+        line = _quote(label.name)
+        if label.parent is not None:
+            line = f"{_quote(label.parent)} > {line}"
+        if label.synonyms:
+            line += " | " + ", ".join(_quote(word) for word in label.synonyms)
+        for prompt in label.prompts:
+            line += " ; prompt: " + _quote(prompt, always=True)
+        if label.cutoff is not None:
+            line += f" ; cutoff: {label.cutoff!r}"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.labels: dict[str, Label] = {}
+        self.stated: dict[str, int] = {}  # casefolded name: line that states it, not as a parent
+        self.problems: list[tuple[int, str]] = []
+        self.warnings: list[LabelWarning] = []
+
+    def line(self, line: str, number: int) -> None:
+        tokens = _tokens(line)
+        if not tokens:
+            return
+        fields = _split(tokens, ";")
+        halves = _split(fields[0], "|")
+        if len(halves) > 2:
+            raise ValueError("more than one | (separate synonyms with commas)")
+        path = [_word(part, "label") for part in _split(halves[0], ">")]
+        synonyms = (
+            [_word(part, "synonym") for part in _split(halves[1], ",")] if len(halves) == 2 else []
+        )
+        if any(token == "," and special for token, special in halves[0]):
+            raise ValueError('a comma in a label (one label a line, or write it in "quotes")')
+        prompts, cutoff = _options(fields[1:])
+        parent: str | None = None
+        for name in path[:-1]:
+            parent = self._add(name, parent, number, as_parent=True).name
+        name = path[-1]
+        key = name.casefold()
+        if key in self.stated:
+            self.warnings.append(
+                LabelWarning(number, f"'{name}' is already on line {self.stated[key]}; joined")
+            )
+        self.stated.setdefault(key, number)
+        label = self._add(name, parent, number, as_parent=False)
+        merged = tuple(dict.fromkeys(label.synonyms + tuple(synonyms)))
+        self.labels[key] = Label(
+            label.name,
+            label.parent,
+            tuple(word for word in merged if word.casefold() != key),
+            label.prompts + tuple(prompts),
+            label.cutoff if cutoff is None else cutoff,
+            label.line,
+        )
+
+    def _add(self, name: str, parent: str | None, number: int, *, as_parent: bool) -> Label:
+        key = name.casefold()
+        found = self.labels.get(key)
+        if found is None:
+            found = self.labels[key] = Label(name, parent, line=number)
+        elif parent is not None and found.parent is None:
+            found = self.labels[key] = Label(
+                found.name, parent, found.synonyms, found.prompts, found.cutoff, found.line
+            )
+        elif parent is not None and found.parent != parent:
+            raise ValueError(
+                f"'{name}' already has the parent '{found.parent}' (line {found.line})"
+            )
+        return found
+
+    def check_cycles(self) -> None:
+        cleared: set[str] = set()
+        for label in self.labels.values():
+            walked: list[str] = []
+            at: Label | None = label
+            while at is not None and at.name not in cleared:
+                if at.name in walked:
+                    ring = " > ".join([*reversed(walked), walked[-1]])
+                    self.problems.append((label.line, f"a circle of parents: {ring}"))
+                    break
+                walked.append(at.name)
+                at = self.labels.get(at.parent.casefold()) if at.parent is not None else None
+            cleared.update(walked)
+
+
+_Token = tuple[str, bool]  # text, whether it is one of the special characters
+
+
+def _tokens(line: str) -> list[_Token]:
+    """Cut a line at unquoted special characters and drop its comment."""
+    tokens: list[_Token] = []
+    at = 0
+    while at < len(line):
+        char = line[at]
+        if char == "#" and (at == 0 or line[at - 1].isspace()):
+            break
+        if char == '"':
+            end = at + 1
+            while True:
+                end = line.find('"', end)
+                if end < 0:
+                    raise ValueError("a quote that is not closed")
+                if line[end : end + 2] != '""':
+                    break
+                end += 2
+            tokens.append(('"' + line[at + 1 : end].replace('""', '"'), False))
+            at = end + 1
+        elif char in ",|>;":
+            tokens.append((char, True))
+            at += 1
+        else:
+            end = at
+            while end < len(line) and line[end] not in ',|>;"':
+                if line[end] == "#" and end > 0 and line[end - 1].isspace():
+                    break
+                end += 1
+            if line[at:end].strip():
+                tokens.append((line[at:end].strip(), False))
+            at = end
+    return tokens
+
+
+def _split(tokens: list[_Token], mark: str) -> list[list[_Token]]:
+    parts: list[list[_Token]] = [[]]
+    for token in tokens:
+        if token == (mark, True):
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def _word(tokens: list[_Token], what: str) -> str:
+    texts = [text for text, special in tokens if not special]
+    if not texts:
+        raise ValueError(f"an empty {what}")
+    if len(texts) > 1:
+        raise ValueError(f'text beside a quoted {what}: {" ".join(texts)}')
+    text = texts[0].removeprefix('"') if texts[0].startswith('"') else " ".join(texts[0].split())
+    if not text.strip():
+        raise ValueError(f"an empty {what}")
+    if text != text.strip():
+        raise ValueError(f"a {what} that starts or ends with a space")
+    if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in text):
+        raise ValueError(f"a control character in a {what}")
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"a {what} of more than {MAX_LENGTH} characters")
+    return text
+
+
+def _options(fields: list[list[_Token]]) -> tuple[list[str], float | None]:
+    prompts: list[str] = []
+    cutoff: float | None = None
+    for tokens in fields:
+        text = "".join(text for text, _ in tokens)
+        name, colon, value = text.partition(":")
+        name, value = name.strip().casefold(), value.strip()
+        if not colon or name not in ("prompt", "cutoff"):
+            raise ValueError(f"'{text}' is not an option (prompt: or cutoff:)")
+        if name == "prompt":
+            value = value.removeprefix('"')
+            if "{}" not in value:
+                raise ValueError("a prompt without {} where the label goes")
+            prompts.append(value)
+            continue
+        try:
+            cutoff = float(value)
+        except ValueError:
+            cutoff = -1.0
+        if not 0 <= cutoff <= 1:
+            raise ValueError(f"'{value}' is not a cut-off from 0 to 1")
+    return prompts, cutoff
+
+
+def _quote(text: str, *, always: bool = False) -> str:
+    plain = not any(char in SPECIAL for char in text) and " ".join(text.split()) == text
+    if plain and not always:
+        return text
+    return '"' + text.replace('"', '""') + '"'

@@ -65,6 +65,12 @@ class Bundle:
         return str(self.config["resize"])
 
     @property
+    def label_length(self) -> float | None:
+        """Length that label vectors are brought to (beside the constant), None to leave it."""
+        length = self.config.get("label_length")
+        return None if length is None else float(length)
+
+    @property
     def queries(self) -> int:
         """M, query tokens a photo."""
         return int(self.config["model"]["decoder"]["queries"])

@@ -27,10 +27,11 @@ def embed_labels(
     embed: Embed,
     model_hash: str,
     cache: Path | None,
+    length: float | None = None,
 ) -> Float32Array:
     """Float32 [C, E]: for each label the mean of its un-normalised text embeddings.
 
-    A label's own prompts replace ``templates``. ``cache`` is a folder; only labels that are not in
+    ``length`` as in ``to_length``. A label's own prompts replace ``templates``. ``cache`` is a folder; only labels that are not in
     it are embedded, so ``embed`` may load its network when first called. A damaged cache is made
     anew, an unwritable one is done without.
     """
@@ -50,7 +51,20 @@ def embed_labels(
         if cache is not None:
             _write(cache, model_hash, fresh)
         found |= fresh
-    return np.stack([found[key] for key in keys])
+    return to_length(np.stack([found[key] for key in keys]), length)
+
+
+def to_length(vectors_CE: Float32Array, length: float | None) -> Float32Array:
+    """Label vectors as the model was trained with them.
+
+    The bundled models' labels have one length in all coordinates but the last, a constant
+    (training/label_space.py); the paper's keep their magnitude (``length`` None).
+    """
+    if length is None:
+        return vectors_CE
+    norms = np.linalg.norm(vectors_CE[:, :-1], axis=1, keepdims=True)
+    scaled = vectors_CE[:, :-1] * (length / np.maximum(norms, 1e-6))
+    return np.concatenate([scaled, np.ones_like(norms)], axis=1, dtype=np.float32)
 
 
 def _key(name: str, templates: Sequence[str]) -> str:

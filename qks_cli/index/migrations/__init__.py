@@ -1,0 +1,11 @@
+"""Numbered migrations, only ever appended. A library's version is how many have been applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlite_utils import Database
+
+from qks_cli.index.migrations import m001_initial
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_initial.apply,)

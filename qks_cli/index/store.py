@@ -1,0 +1,409 @@
+"""The SQLite library: what is known of every photo. Knows nothing of models or pixels.
+
+Axes: N photos, M query tokens, E label space.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import numpy as np
+from sqlite_utils import Database
+
+from qks_cli.errors import LibraryError
+from qks_cli.index.migrations import MIGRATIONS
+from qks_cli.types import Float16Array, Photo, PhotoFailure, Tag, TaggedPhoto
+
+T = TypeVar("T")
+
+CHUNK = 500  # SQL parameters at a time
+BUSY_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPhoto:
+    """What the library holds of one path; ``model_hash`` and the digest as of its last tagging."""
+
+    id: int
+    size: int
+    mtime_ns: int
+    status: str
+    error: str | None
+    model_hash: str | None
+    vocabulary_digest: str | None
+    selection: str | None
+
+
+class Library:
+    """An open library. Use ``with Library.open(path) as library``."""
+
+    def __init__(self, db: Database, path: Path) -> None:
+        self.db = db
+        self.path = path
+        self._labels: dict[str, int] = {}
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True) -> Library:
+        """Open, and bring an older library up to date.
+
+        Raises ``LibraryError``: not there (unless ``create``), not a library, newer than this
+        program, locked, or not writable.
+        """
+        if not create and not path.is_file():
+            raise LibraryError(
+                f"no library at {path}", hint="run `qks tag FOLDER` first, or give --db"
+            )
+        with _explained(path):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise LibraryError(
+                    f"cannot make the folder {path.parent}: {error.strerror}", hint="give --db"
+                ) from error
+            # Autocommit, so that transactions begin and end only where atomic() says.
+            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                library = cls(Database(connection), path)
+                library._migrate()
+            except BaseException:
+                connection.close()
+                raise
+        return library
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is gone."""
+        self.db.conn.close()
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        """One transaction: all of it or nothing. Waits for another writer up to 30 s."""
+        with _explained(self.path):
+            self.db.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self.db.conn.in_transaction:
+                    self.db.conn.execute("ROLLBACK")
+                # A rolled-back insert took its label ids with it.
+                self._labels.clear()
+                raise
+            self.db.conn.execute("COMMIT")
+
+    def _migrate(self) -> None:
+        found = self._version()
+        if found > len(MIGRATIONS):
+            raise LibraryError(
+                f"{self.path} was written by a newer qks (schema {found}, this one knows "
+                f"{len(MIGRATIONS)})",
+                hint="update qks; nothing was changed",
+            )
+        if found == 0 and self.db.table_names():
+            raise LibraryError(
+                f"{self.path} is an SQLite file of another program",
+                hint="give --db another name; nothing was changed",
+            )
+        if found < len(MIGRATIONS):
+            with self.atomic():
+                for migration in MIGRATIONS[self._version() :]:
+                    migration(self.db)
+                self.db.conn.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def _version(self) -> int:
+        return int(self.db.conn.execute("PRAGMA user_version").fetchone()[0])
+
+    # Who tagged, and with which words
+
+    def model_id(self, name: str, version: str, digest: str, queries: int, width: int) -> int:
+        """The row of a model, made where it is new."""
+        row = {"name": name, "version": version, "queries": queries, "width": width}
+        return self._id("models", {"hash": digest}, row)
+
+    def vocabulary_id(self, digest: str, text: str) -> int:
+        """The row of a vocabulary, made where it is new. ``text`` parses to it."""
+        return self._id("vocabularies", {"digest": digest}, {"text": text, "created_at": _now()})
+
+    def latest_vocabulary(self) -> str | None:
+        """The text of the vocabulary that the latest run used."""
+        row = self.db.conn.execute(
+            "SELECT text FROM vocabularies WHERE id = "
+            "(SELECT vocabulary_id FROM runs WHERE vocabulary_id NOT NULL ORDER BY id DESC LIMIT 1)"
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def begin_run(self, command: str, model_id: int, vocabulary_id: int) -> int:
+        """A new row of ``runs``, in the state ``running``."""
+        with self.atomic():
+            cursor = self.db.conn.execute(
+                "INSERT INTO runs (started_at, command, model_id, vocabulary_id, status) "
+                "VALUES (?, ?, ?, ?, 'running')",
+                (_now(), command, model_id, vocabulary_id),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def finish_run(self, run: int, *, tagged: int, failed: int, status: str) -> None:
+        """Close a run as ``done`` or ``interrupted``."""
+        with self.atomic():
+            self.db.conn.execute(
+                "UPDATE runs SET finished_at = ?, tagged = ?, failed = ?, status = ? WHERE id = ?",
+                (_now(), tagged, failed, status, run),
+            )
+
+    # Photos and tags
+
+    def known(self, paths: Sequence[Path]) -> dict[Path, KnownPhoto]:
+        """What is stored of these paths; paths that are not stored are left out."""
+        found: dict[Path, KnownPhoto] = {}
+        for keys in _chunks([path_key(path) for path in paths]):
+            rows = self.db.conn.execute(
+                "SELECT path, photos.id, size, mtime_ns, status, error, models.hash, digest, "
+                "selection FROM photos LEFT JOIN models ON models.id = model_id "
+                "LEFT JOIN vocabularies ON vocabularies.id = vocabulary_id "
+                f"WHERE path IN ({_marks(keys)})",
+                keys,
+            )
+            for path, *values in rows:
+                found[key_path(path)] = KnownPhoto(*values)
+        return found
+
+    def save(
+        self,
+        tagged: Sequence[TaggedPhoto],
+        failures: Sequence[PhotoFailure],
+        *,
+        model_id: int,
+        vocabulary_id: int,
+        selection: str,
+    ) -> None:
+        """Store photos with their tokens and tags, and failures, in one transaction.
+
+        Tags and tokens of an earlier tagging are replaced. A failed photo that has changed since
+        loses them: they were of other pixels.
+        """
+        with self.atomic():
+            for photo in tagged:
+                photo_id = self._photo(photo.photo, photo.size)
+                self.db.conn.execute(
+                    "INSERT OR REPLACE INTO query_tokens VALUES (?, ?, ?)",
+                    (photo_id, model_id, np.ascontiguousarray(photo.tokens_ME, "<f2").tobytes()),
+                )
+                self._tag(photo_id, photo.tags, model_id, vocabulary_id, selection)
+            for failure in failures:
+                self._fail(failure)
+
+    def retag(
+        self,
+        tags: Iterable[tuple[int, Sequence[Tag]]],
+        *,
+        model_id: int,
+        vocabulary_id: int,
+        selection: str,
+    ) -> None:
+        """Replace the tags of stored photos in one transaction."""
+        with self.atomic():
+            for photo_id, own in tags:
+                self._tag(photo_id, own, model_id, vocabulary_id, selection)
+
+    def tags_of(self, photo_ids: Sequence[int]) -> dict[int, list[Tag]]:
+        """The stored tags, best first; every id has an entry."""
+        found: dict[int, list[Tag]] = {photo_id: [] for photo_id in photo_ids}
+        for ids in _chunks(list(photo_ids)):
+            rows = self.db.conn.execute(
+                "SELECT photo_id, name, score, token, implied FROM tags "
+                "JOIN labels ON labels.id = label_id "
+                f"WHERE photo_id IN ({_marks(ids)}) ORDER BY score DESC, name",
+                ids,
+            )
+            for photo_id, name, score, token, implied in rows:
+                found[photo_id].append(Tag(name, score, token, bool(implied)))
+        return found
+
+    def tokens_of(
+        self, photo_ids: Sequence[int], model_id: int
+    ) -> tuple[list[int], Float16Array | None]:
+        """Ids that have this model's query tokens, and those [N, M, E]."""
+        found: dict[int, bytes] = {}
+        for ids in _chunks(list(photo_ids)):
+            rows = self.db.conn.execute(
+                "SELECT photo_id, tokens FROM query_tokens "
+                f"WHERE model_id = ? AND photo_id IN ({_marks(ids)})",
+                [model_id, *ids],
+            )
+            found.update(rows.fetchall())
+        have = [photo_id for photo_id in photo_ids if photo_id in found]
+        if not have:
+            return [], None
+        return have, self._array([found[photo_id] for photo_id in have], model_id)
+
+    def iter_tokens(
+        self, model_id: int, *, chunk: int = 2048
+    ) -> Iterator[tuple[list[int], Float16Array]]:
+        """All query tokens of one model in chunks, ids ascending: ids and [N, M, E]."""
+        rows = self.db.conn.execute(
+            "SELECT photo_id, tokens FROM query_tokens WHERE model_id = ? ORDER BY photo_id",
+            (model_id,),
+        )
+        while part := rows.fetchmany(chunk):
+            yield [row[0] for row in part], self._array([row[1] for row in part], model_id)
+
+    def paths_of(self, photo_ids: Sequence[int]) -> dict[int, Path]:
+        """Paths by id."""
+        found: dict[int, Path] = {}
+        for ids in _chunks(list(photo_ids)):
+            rows = self.db.conn.execute(
+                f"SELECT id, path FROM photos WHERE id IN ({_marks(ids)})", ids
+            )
+            found.update((photo_id, key_path(path)) for photo_id, path in rows)
+        return found
+
+    def photo_count(self) -> int:
+        """Photos that have been tagged."""
+        row = self.db.conn.execute("SELECT count(*) FROM photos WHERE status = 'ok'").fetchone()
+        return int(row[0])
+
+    def stored_model(self, digest: str) -> int | None:
+        """The row of a model that tagged photos here, None where none of its tokens are stored."""
+        row = self.db.conn.execute(
+            "SELECT id FROM models WHERE hash = ? AND EXISTS "
+            "(SELECT 1 FROM query_tokens WHERE model_id = models.id)",
+            (digest,),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def _array(self, blobs: list[bytes], model_id: int) -> Float16Array:
+        queries, width = self.db.conn.execute(
+            "SELECT queries, width FROM models WHERE id = ?", (model_id,)
+        ).fetchone()
+        joined = np.frombuffer(b"".join(blobs), "<f2")
+        return joined.reshape(len(blobs), queries, width)
+
+    def _id(self, table: str, key: dict[str, str], row: dict[str, object]) -> int:
+        (column, value), *_ = key.items()
+        select = f"SELECT id FROM {table} WHERE {column} = ?"
+        found = self.db.conn.execute(select, (value,)).fetchone()
+        if found is None:
+            with self.atomic():
+                self.db[table].insert(key | row, ignore=True)  # type: ignore[union-attr]
+            found = self.db.conn.execute(select, (value,)).fetchone()
+        return int(found[0])
+
+    def _photo(self, photo: Photo, size: tuple[int, int] | None) -> int:
+        width, height = size or (None, None)
+        row = self.db.conn.execute(
+            "INSERT INTO photos (path, size, mtime_ns, width, height, status) "
+            "VALUES (?, ?, ?, ?, ?, 'ok') ON CONFLICT (path) DO UPDATE SET "
+            "size = excluded.size, mtime_ns = excluded.mtime_ns, width = excluded.width, "
+            "height = excluded.height, status = 'ok', error_kind = NULL, error = NULL "
+            "RETURNING id",
+            (path_key(photo.path), photo.size, photo.mtime_ns, width, height),
+        ).fetchone()
+        return int(row[0])
+
+    def _fail(self, failure: PhotoFailure) -> None:
+        photo = failure.photo
+        key = path_key(photo.path)
+        changed = self.db.conn.execute(
+            "SELECT id FROM photos WHERE path = ? AND (size != ? OR mtime_ns != ?)",
+            (key, photo.size, photo.mtime_ns),
+        ).fetchone()
+        if changed is not None:
+            self.db.conn.execute("DELETE FROM tags WHERE photo_id = ?", changed)
+            self.db.conn.execute("DELETE FROM query_tokens WHERE photo_id = ?", changed)
+        self.db.conn.execute(
+            "INSERT INTO photos (path, size, mtime_ns, status, error_kind, error) "
+            "VALUES (?, ?, ?, 'failed', ?, ?) ON CONFLICT (path) DO UPDATE SET "
+            "size = excluded.size, mtime_ns = excluded.mtime_ns, status = 'failed', "
+            "error_kind = excluded.error_kind, error = excluded.error",
+            (key, photo.size, photo.mtime_ns, failure.kind, failure.reason),
+        )
+
+    def _tag(
+        self, photo_id: int, tags: Sequence[Tag], model_id: int, vocabulary_id: int, selection: str
+    ) -> None:
+        self.db.conn.execute("DELETE FROM tags WHERE photo_id = ?", (photo_id,))
+        self.db.conn.executemany(
+            "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
+            [(photo_id, self._label(t.label), t.score, t.token, t.implied) for t in tags],
+        )
+        self.db.conn.execute(
+            "UPDATE photos SET model_id = ?, vocabulary_id = ?, selection = ?, tagged_at = ? "
+            "WHERE id = ?",
+            (model_id, vocabulary_id, selection, _now(), photo_id),
+        )
+
+    def _label(self, name: str) -> int:
+        if name not in self._labels:
+            self.db.conn.execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
+            row = self.db.conn.execute("SELECT id FROM labels WHERE name = ?", (name,)).fetchone()
+            self._labels[name] = int(row[0])
+        return self._labels[name]
+
+
+def path_key(path: Path) -> str | bytes:
+    """How a path is stored: text, or its bytes where the name is not UTF-8."""
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
+
+
+def key_path(key: str | bytes) -> Path:
+    """The path that ``path_key`` stored."""
+    return Path(os.fsdecode(key))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        if "locked" in text:
+            hint = "another qks is writing to it: wait for it to end, or give --db another name"
+        elif "full" in text:
+            hint = "the disk is full; everything committed before is kept"
+        elif "readonly" in text or "unable to open" in text:
+            hint = "check that the file and its folder can be written, or give --db"
+        elif isinstance(error, sqlite3.DatabaseError) and (
+            "not a database" in text or "malformed" in text
+        ):
+            hint = "it is damaged or not a library: restore a copy, or give --db another name"
+        else:
+            hint = ""
+        raise LibraryError(f"the library {path}: {text}", hint=hint) from error
+
+
+def _chunks(values: list[T]) -> Iterator[list[T]]:
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,69 @@
+"""Export to ONNX: pixels to query tokens, token ids to vectors of the label space.
+
+Normalisation is part of the image graph, so that the CPU engine hands over plain uint8 pixels.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from qks_cli.network.config import ModelConfig
+from qks_cli.network.text import TextTower
+
+OPSET = 18
+
+
+class PixelsToTokens(nn.Module):
+    """uint8 pixels [B, S, S, 3] to query tokens [B, M, E]: what an engine runs."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, model: nn.Module, config: ModelConfig) -> None:
+        super().__init__()
+        self.model = model
+        std = torch.tensor(config.std)
+        self.register_buffer("scale", 1 / (255 * std), persistent=False)
+        self.register_buffer("shift", torch.tensor(config.mean) / std, persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        normal = pixels.to(self.scale.dtype) * self.scale - self.shift
+        tokens: Tensor = self.model(normal.permute(0, 3, 1, 2)).query_BME
+        return tokens
+
+
+def export_image(model: nn.Module, config: ModelConfig, path: Path) -> None:
+    """Write ``image.onnx``: ``pixels`` uint8 [B, S, S, 3] to ``tokens`` float32 [B, M, E]."""
+    side = config.image_size
+    example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
+    wrapped = PixelsToTokens(model, config).eval()
+    _export(wrapped, example, path, "pixels", "tokens", {0: "batch"})
+
+
+def export_text(tower: TextTower, path: Path) -> None:
+    """Write ``text.onnx``: ``ids`` int64 [N, T] to ``vectors`` float32 [N, E]."""
+    ids = torch.tensor([[5, 6, 7, 1, 0, 0], [5, 1, 0, 0, 0, 0]])
+    _export(tower.eval(), ids, path, "ids", "vectors", {0: "texts", 1: "length"})
+
+
+def _export(
+    module: nn.Module, example: Tensor, path: Path, given: str, wanted: str, axes: dict[int, str]
+) -> None:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            (example,),
+            str(path),
+            input_names=[given],
+            output_names=[wanted],
+            dynamic_axes={given: axes, wanted: {0: axes[0]}},
+            opset_version=OPSET,
+            dynamo=False,
+        )

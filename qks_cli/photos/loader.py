@@ -1,0 +1,84 @@
+"""Decode ahead of the model: threads fill a ring of reused buffers, in order.
+
+Fresh memory is slow to touch, so the pixels of every batch lie in one of a few buffers that are
+allocated once. Axes: B photos of a batch, S image side.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+
+from qks_cli.errors import PhotoError
+from qks_cli.photos.decode import MAX_MEGAPIXELS, decode
+from qks_cli.types import DecodedBatch, Photo, PhotoFailure, UInt8Array
+
+AHEAD = 3  # batches: one with the model, one ready, one in the making
+
+_Read = tuple[int, int] | PhotoFailure
+
+
+def load(
+    photos: Iterable[Photo],
+    *,
+    size: int,
+    resize: str,
+    batch_size: int,
+    workers: int,
+    max_megapixels: float = MAX_MEGAPIXELS,
+) -> Iterator[DecodedBatch]:
+    """Batches of ``batch_size`` photos in order; those that cannot be read are in ``failures``.
+
+    A batch's pixels are valid until the next batch is asked for. Closing the iterator stops the
+    threads after the photos that they hold.
+    """
+    source = iter(photos)
+    ring = [np.zeros((batch_size, size, size, 3), np.uint8) for _ in range(AHEAD)]
+    pending: deque[tuple[list[Photo], list[Future[_Read]], UInt8Array]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+
+    def submit(buffer: UInt8Array) -> None:
+        group = list(islice(source, batch_size))
+        if group:
+            futures = [
+                pool.submit(_read, photo, resize, buffer[row], max_megapixels)
+                for row, photo in enumerate(group)
+            ]
+            pending.append((group, futures, buffer))
+
+    try:
+        for buffer in ring:
+            submit(buffer)
+        while pending:
+            group, futures, buffer = pending.popleft()
+            yield _gather(group, [future.result() for future in futures], buffer)
+            submit(buffer)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _read(photo: Photo, resize: str, out: UInt8Array, max_megapixels: float) -> _Read:
+    try:
+        return decode(photo.path, resize, out, max_megapixels=max_megapixels)
+    except PhotoError as error:
+        return PhotoFailure(photo, error.kind, error.reason)
+
+
+def _gather(group: list[Photo], read: list[_Read], buffer: UInt8Array) -> DecodedBatch:
+    """Close the gaps that failures left, so that rows and photos stay aligned."""
+    batch = DecodedBatch([], buffer[:0])
+    for row, (photo, result) in enumerate(zip(group, read, strict=True)):
+        if isinstance(result, PhotoFailure):
+            batch.failures.append(result)
+            continue
+        place = len(batch.photos)
+        if place != row:
+            buffer[place] = buffer[row]
+        batch.photos.append(photo)
+        batch.sizes.append(result)
+    batch.pixels_BHW3 = buffer[: len(batch.photos)]
+    return batch

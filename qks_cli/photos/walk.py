@@ -1,0 +1,126 @@
+"""Paths to photos: folders are walked in a stable order, each real file once."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from qks_cli.types import Photo
+
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .heic .heif .avif".split()
+)
+# Folders that photo programs and storage boxes keep for themselves.
+SKIPPED_FOLDERS = frozenset(
+    {"@eadir", ".thumbnails", "#recycle", "$recycle.bin", "lost+found", "__macosx"}
+)
+
+Problem = Callable[[Path, str], None]
+
+
+def walk(
+    paths: Iterable[Path],
+    *,
+    exclude: Sequence[str] = (),
+    hidden: bool = False,
+    on_problem: Problem = lambda path, reason: None,
+) -> Iterator[Photo]:
+    """Photos below ``paths``, folders before their sub-folders, names in byte order.
+
+    A file that is named itself is yielded whatever its suffix. Symbolic links are followed, loops
+    cut, and a file that several paths lead to is yielded once, under the first. ``exclude`` are
+    globs against a name or a whole path. ``on_problem`` hears of what cannot be read.
+    """
+    walker = _Walker(exclude, hidden, on_problem)
+    for path in paths:
+        yield from walker.argument(path)
+
+
+def read_paths(stream: BinaryIO, *, nul: bool) -> Iterator[Path]:
+    """Paths from a byte stream, one a line (or NUL-ended); names that are not UTF-8 survive."""
+    end = b"\0" if nul else b"\n"
+    rest = b""
+    while chunk := stream.read(65536):
+        *whole, rest = (rest + chunk).split(end)
+        yield from (_path(name, nul) for name in whole if name.strip(b"\r\n"))
+    if rest.strip(b"\r\n"):
+        yield _path(rest, nul)
+
+
+def _path(name: bytes, nul: bool) -> Path:
+    return Path(os.fsdecode(name if nul else name.removesuffix(b"\r")))
+
+
+class _Walker:
+    def __init__(self, exclude: Sequence[str], hidden: bool, on_problem: Problem) -> None:
+        self.exclude = exclude
+        self.hidden = hidden
+        self.on_problem = on_problem
+        self.files: set[tuple[int, int]] = set()
+        self.folders: set[tuple[int, int]] = set()
+
+    def argument(self, path: Path) -> Iterator[Photo]:
+        """A path that the user gave: absolute from here on, not resolved through links."""
+        absolute = Path(os.path.abspath(path))
+        try:
+            status = absolute.stat()
+        except (OSError, ValueError) as error:
+            self.on_problem(absolute, getattr(error, "strerror", None) or str(error))
+            return
+        if stat.S_ISDIR(status.st_mode):
+            yield from self.folder(absolute, status)
+        elif stat.S_ISREG(status.st_mode):
+            if not self.excluded(absolute):
+                yield from self.file(absolute, status)
+        else:
+            self.on_problem(absolute, "neither a file nor a folder")
+
+    def folder(self, folder: Path, status: os.stat_result) -> Iterator[Photo]:
+        """A folder's photos, then those of its sub-folders. Iterative: depth has no limit."""
+        waiting = [(folder, status)]
+        while waiting:
+            folder, status = waiting.pop()
+            identity = (status.st_dev, status.st_ino)
+            if identity in self.folders:
+                continue
+            self.folders.add(identity)
+            try:
+                with os.scandir(folder) as found:
+                    entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
+            except OSError as error:
+                self.on_problem(folder, error.strerror or str(error))
+                continue
+            deeper = []
+            for entry in entries:
+                path = Path(entry.path)
+                if (not self.hidden and entry.name.startswith(".")) or self.excluded(path):
+                    continue
+                try:
+                    if entry.is_dir():
+                        if entry.name.casefold() not in SKIPPED_FOLDERS:
+                            deeper.append((path, entry.stat()))
+                    elif path.suffix.lower() in SUFFIXES:
+                        status = entry.stat()
+                        if stat.S_ISREG(status.st_mode):
+                            yield from self.file(path, status)
+                except OSError as error:
+                    self.on_problem(path, error.strerror or str(error))
+            waiting.extend(reversed(deeper))
+
+    def file(self, path: Path, status: os.stat_result) -> Iterator[Photo]:
+        """The file, unless another path led to it before."""
+        identity = (status.st_dev, status.st_ino)
+        if identity not in self.files:
+            self.files.add(identity)
+            yield Photo(path, status.st_size, status.st_mtime_ns)
+
+    def excluded(self, path: Path) -> bool:
+        """Whether a glob names this file or folder."""
+        return any(
+            fnmatch.fnmatchcase(path.name, glob) or fnmatch.fnmatchcase(path.as_posix(), glob)
+            for glob in self.exclude
+        )

@@ -5,19 +5,18 @@ Axes: N texts, T tokens, S sentence width, E label space.
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from open_clip.transformer import TextTransformer
 from torch import Tensor, nn
 
 from qks_cli.network.config import TextConfig
 
-END_ID = 1  # id of the end token, whose output is the text's; 0 pads
+PAD_ID = 0
+END_ID = 1  # id of the end token, whose output is the text's
 
 
 class TextTower(nn.Module):
-    """open_clip's causal text transformer to a sentence vector [N, S], then into the label space.
+    """open_clip's text transformer, both ways, to a sentence vector [N, S], then into the label space.
 
     ``mean_S`` and ``whiten_SE`` are the label space's (training/label_space.py); they are fixed.
     """
@@ -34,18 +33,43 @@ class TextTower(nn.Module):
             heads=config.heads,
             layers=config.layers,
             output_dim=config.output_dim,
+            no_causal_mask=True,
             pool_type="eos",
             eos_id=END_ID,
-            pad_id=0,
+            pad_id=PAD_ID,
         )
         self.register_buffer("mean_S", torch.zeros(config.output_dim))
         self.register_buffer("whiten_SE", torch.zeros(config.output_dim, label_width - 1))
 
     def sentences(self, ids_NT: Tensor) -> Tensor:
-        """Unit sentence vectors [N, S], what the sentence encoder would say."""
-        raw_NS = cast(Tensor, self.transformer(ids_NT))
+        """Unit sentence vectors [N, S], what the sentence encoder would say.
+
+        The blocks are run here rather than by open_clip, whose attention cannot be exported for
+        any number of texts, and whose mask does not fit texts shorter than the longest.
+        """
+        tower = self.transformer
+        x_NTW = tower.token_embedding(ids_NT) + tower.positional_embedding[: ids_NT.shape[1]]
+        readable = (ids_NT != PAD_ID)[:, None, None]
+        for block in tower.transformer.resblocks:
+            x_NTW = x_NTW + _attend(block.attn, block.ln_1(x_NTW), readable)
+            x_NTW = x_NTW + block.mlp(block.ln_2(x_NTW))
+        ends = (ids_NT == END_ID).to(x_NTW.dtype)[..., None]
+        raw_NS = (tower.ln_final(x_NTW) * ends).sum(1) @ tower.text_projection
         return nn.functional.normalize(raw_NS, dim=1)
 
     def forward(self, ids_NT: Tensor) -> Tensor:
         white = (self.sentences(ids_NT) - self.mean_S) @ self.whiten_SE
         return torch.cat([white, torch.ones_like(white[:, :1])], dim=1)
+
+
+def _attend(attention: nn.MultiheadAttention, x_NTW: Tensor, readable: Tensor) -> Tensor:
+    """Self-attention over the tokens that ``readable`` [N, 1, 1, T] marks."""
+    assert attention.in_proj_weight is not None
+    joined = nn.functional.linear(x_NTW, attention.in_proj_weight, attention.in_proj_bias)
+    heads = [
+        part.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
+        for part in joined.chunk(3, dim=-1)
+    ]
+    mixed = nn.functional.scaled_dot_product_attention(*heads, attn_mask=readable)
+    merged: Tensor = attention.out_proj(mixed.transpose(1, 2).flatten(2))
+    return merged

@@ -1,12 +1,12 @@
 """The error tree. Libraries raise these; only ``app.py`` turns them into an exit code.
 
-    QksError
-    ├── UsageError        an option, path or input list that cannot be used
-    ├── VocabularyError   a labels file that cannot be read (carries line numbers)
-    ├── ModelError        a bundle or backbone that is missing, damaged or unusable
-    ├── LibraryError      the SQLite index cannot be opened, written or understood
-    ├── PhotoError        one photo cannot be read; a run records it and goes on
-    └── TrainingError     a data set or training run that cannot go on
+QksError
+├── UsageError        an option, path or input list that cannot be used
+├── VocabularyError   a labels file that cannot be read (carries line numbers)
+├── ModelError        a bundle or backbone that is missing, damaged or unusable
+├── LibraryError      the SQLite index cannot be opened, written or understood
+├── PhotoError        one photo cannot be read; a run records it and goes on
+└── TrainingError     a data set or training run that cannot go on
 """
 
 from __future__ import annotations

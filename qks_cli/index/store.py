@@ -267,6 +267,14 @@ class Library:
         while part := rows.fetchmany(chunk):
             yield [row[0] for row in part], self._array([row[1] for row in part], model_id)
 
+    def tagged_with(self, label: str) -> list[tuple[int, float]]:
+        """Ids and scores of the photos that carry this label."""
+        rows = self.db.conn.execute(
+            "SELECT photo_id, score FROM tags JOIN labels ON labels.id = label_id WHERE name = ?",
+            (label,),
+        )
+        return [(int(photo_id), float(score)) for photo_id, score in rows]
+
     def paths_of(self, photo_ids: Sequence[int]) -> dict[int, Path]:
         """Paths by id."""
         found: dict[int, Path] = {}

@@ -21,7 +21,7 @@ TEXT_BATCH = 256
 
 
 class OnnxEngine:
-    """``threads`` 0 takes every core. Sessions are made when first needed: search reads no photo."""
+    """``threads`` 0 takes every core. Sessions are made when needed: search reads no photo."""
 
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
         self.bundle = bundle

@@ -27,7 +27,9 @@ class KeyValue(nn.Module):
         self.value = nn.Linear(memory_width, width)
 
     def forward(self, memory_BPW: Tensor) -> tuple[Tensor, Tensor]:
-        return _split(self.key(memory_BPW), self.heads), _split(self.value(memory_BPW), self.heads)
+        return split_heads(self.key(memory_BPW), self.heads), split_heads(
+            self.value(memory_BPW), self.heads
+        )
 
 
 class Attention(nn.Module):
@@ -42,7 +44,7 @@ class Attention(nn.Module):
 
     def forward(self, query_BMD: Tensor, memory: tuple[Tensor, Tensor]) -> Tensor:
         mixed = functional.scaled_dot_product_attention(
-            _split(self.query(query_BMD), self.heads),
+            split_heads(self.query(query_BMD), self.heads),
             *memory,
             dropout_p=self.dropout if self.training else 0.0,
         )
@@ -72,10 +74,11 @@ class DecoderLayer(nn.Module):
         if self.pre_norm:
             h_BMD = h_BMD + self._to_itself(self.norms[0](h_BMD))
             h_BMD = h_BMD + self.drop(self.cross_attention(self.norms[1](h_BMD), memory))
-            return h_BMD + self.drop(self.feed_forward(self.norms[2](h_BMD)))
+            last: Tensor = h_BMD + self.drop(self.feed_forward(self.norms[2](h_BMD)))
+            return last
         h_BMD = self.norms[0](h_BMD + self._to_itself(h_BMD))
         h_BMD = self.norms[1](h_BMD + self.drop(self.cross_attention(h_BMD, memory)))
-        last: Tensor = self.norms[2](h_BMD + self.drop(self.feed_forward(h_BMD)))
+        last = self.norms[2](h_BMD + self.drop(self.feed_forward(h_BMD)))
         return last
 
     def _to_itself(self, h_BMD: Tensor) -> Tensor:
@@ -154,5 +157,7 @@ def _init_weights(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def _split(x: Tensor, heads: int) -> Tensor:
-    return x.unflatten(-1, (heads, x.shape[-1] // heads)).transpose(1, 2)
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """[B, L, D] to [B, heads, L, D / heads]."""
+    batch, length, width = x.shape
+    return x.reshape(batch, length, heads, width // heads).transpose(1, 2)

@@ -69,7 +69,7 @@ class CompactModel(nn.Module):
             narrowed = entry(coarse).permute(0, 3, 1, 2)
             grid_BDHW = grid_BDHW + functional.interpolate(narrowed, size=(side, side))
         memory_BPD = self.entry_norm(grid_BDHW.flatten(2).transpose(1, 2))
-        positions = self.positions
+        positions: Tensor = self.positions
         if side != self.GRID:
             positions = functional.interpolate(
                 positions, size=(side, side), mode="bilinear", align_corners=False

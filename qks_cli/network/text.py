@@ -10,13 +10,14 @@ from open_clip.transformer import TextTransformer
 from torch import Tensor, nn
 
 from qks_cli.network.config import TextConfig
+from qks_cli.network.decoder import split_heads
 
 PAD_ID = 0
 END_ID = 1  # id of the end token, whose output is the text's
 
 
 class TextTower(nn.Module):
-    """open_clip's text transformer, both ways, to a sentence vector [N, S], then into the label space.
+    """open_clip's text transformer, both ways, to a sentence vector, then into the label space.
 
     ``mean_S`` and ``whiten_SE`` are the label space's (training/label_space.py); they are fixed.
     """
@@ -66,10 +67,7 @@ def _attend(attention: nn.MultiheadAttention, x_NTW: Tensor, readable: Tensor) -
     """Self-attention over the tokens that ``readable`` [N, 1, 1, T] marks."""
     assert attention.in_proj_weight is not None
     joined = nn.functional.linear(x_NTW, attention.in_proj_weight, attention.in_proj_bias)
-    heads = [
-        part.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
-        for part in joined.chunk(3, dim=-1)
-    ]
-    mixed = nn.functional.scaled_dot_product_attention(*heads, attn_mask=readable)
+    query, key, value = (split_heads(part, attention.num_heads) for part in joined.chunk(3, dim=-1))
+    mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=readable)
     merged: Tensor = attention.out_proj(mixed.transpose(1, 2).flatten(2))
     return merged

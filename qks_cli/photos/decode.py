@@ -76,7 +76,8 @@ def _open(stream: Any, heif: bool) -> Image.Image:
         return Image.open(stream)
     import pi_heif
 
-    return pi_heif.open_heif(stream, convert_hdr_to_8bit=True)[0].to_pillow()
+    image: Image.Image = pi_heif.open_heif(stream, convert_hdr_to_8bit=True)[0].to_pillow()
+    return image
 
 
 def _is_heif(head: bytes) -> bool:

@@ -7,7 +7,7 @@ allocated once. Axes: B photos of a batch, S image side.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
@@ -30,7 +30,7 @@ def load(
     batch_size: int,
     workers: int,
     max_megapixels: float = MAX_MEGAPIXELS,
-) -> Iterator[DecodedBatch]:
+) -> Generator[DecodedBatch, None, None]:
     """Batches of ``batch_size`` photos in order; those that cannot be read are in ``failures``.
 
     A batch's pixels are valid until the next batch is asked for. Closing the iterator stops the

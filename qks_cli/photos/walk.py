@@ -65,7 +65,7 @@ class _Walker:
 
     def argument(self, path: Path) -> Iterator[Photo]:
         """A path that the user gave: absolute from here on, not resolved through links."""
-        absolute = Path(os.path.abspath(path))
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as the user wrote them
         try:
             status = absolute.stat()
         except (OSError, ValueError) as error:

@@ -119,18 +119,15 @@ class ViewLoader:
         pixels = np.empty((batch, size, size, 3), np.uint8)
         for place, row in enumerate(rows):
             pixels[place] = _view(self.pixels[row], shaken[place], size, bool(flipped[place]))
-        return Batch(
-            torch.from_numpy(pixels), self.teachers.targets(rows, views, flipped), rows
-        )
+        return Batch(torch.from_numpy(pixels), self.teachers.targets(rows, views, flipped), rows)
 
 
 def _view(pixels_HW3: UInt8Array, box: Float32Array, size: int, flip: bool) -> UInt8Array:
     height, width = pixels_HW3.shape[:2]
     x0, y0, x1, y1 = (float(v) for v in box * np.array([width, height, width, height]))
     x1, y1 = max(x1, x0 + 4), max(y1, y0 + 4)
-    region = (max(0.0, min(x0, width - 4)), max(0.0, min(y0, height - 4)), min(x1, width), min(y1, height))
-    image = Image.fromarray(pixels_HW3).resize(
-        (size, size), Image.Resampling.BILINEAR, box=region
-    )
+    left, top = max(0.0, min(x0, width - 4)), max(0.0, min(y0, height - 4))
+    region = (left, top, min(x1, width), min(y1, height))
+    image = Image.fromarray(pixels_HW3).resize((size, size), Image.Resampling.BILINEAR, box=region)
     out = np.asarray(image)
     return out[:, ::-1] if flip else out

@@ -1,4 +1,4 @@
-"""A checkpoint is tensors plus readable JSON, replaced as one folder so that a kill leaves the last.
+"""A checkpoint is tensors plus readable JSON, replaced as a folder: a kill leaves the last one.
 
 ``state.pt`` holds model, averaged weights and optimiser; ``progress.json`` step and images seen.
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,8 @@ def save(folder: Path, tensors: dict[str, Any], progress: dict[str, Any]) -> Non
     (partial / "progress.json").write_text(json.dumps(progress, indent=2), encoding="utf-8")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
-        os.replace(folder, old)
-    os.replace(partial, folder)
+        folder.replace(old)
+    partial.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -90,9 +90,7 @@ class DistillationLoss(nn.Module):
                 s[:, self.groups], (soft_BI @ self.groups_IG).clamp(0, 1)
             ),
             "everyday": w.everyday
-            * functional.binary_cross_entropy_with_logits(
-                s[:, self.everyday], targets.everyday_BA
-            ),
+            * functional.binary_cross_entropy_with_logits(s[:, self.everyday], targets.everyday_BA),
             "objects": w.objects
             * functional.binary_cross_entropy_with_logits(s[:, self.objects], targets.objects_BO),
             "stuff": w.stuff
@@ -108,7 +106,7 @@ class DistillationLoss(nn.Module):
         if memory_BPD.shape[1] != targets.cell_stuff_BP.shape[1]:
             side = int(memory_BPD.shape[1] ** 0.5)
             goal = int(targets.cell_stuff_BP.shape[1] ** 0.5)
-            grid = memory_BPD.transpose(1, 2).unflatten(2, (side, side))
+            grid = memory_BPD.transpose(1, 2).reshape(len(memory_BPD), -1, side, side)
             grid = functional.interpolate(grid, (goal, goal), mode="bilinear", align_corners=False)
             memory_BPD = grid.flatten(2).transpose(1, 2)
         cells_BPE = self.cell_projection(memory_BPD)

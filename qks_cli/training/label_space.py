@@ -32,7 +32,7 @@ class LabelSpace:
 
     @classmethod
     def fit(cls, sentences_CS: Float32Array, width: int, *, shrinkage: float = 0.1) -> LabelSpace:
-        """Fit on the vectors of many different label names; ``width`` is E, the constant included."""
+        """Fit on the vectors of many label names; ``width`` is E, the constant included."""
         mean_S = sentences_CS.mean(0)
         centred = sentences_CS - mean_S
         covariance = centred.T @ centred / len(centred)
@@ -86,7 +86,8 @@ class SentenceTeacher:
     def embed_names(self, names: Sequence[str], templates: Sequence[str]) -> Float32Array:
         """Mean over the K templates, not normalised again: [C, 384]."""
         texts = [template.format(name) for name in names for template in templates]
-        return self.embed(texts).reshape(len(names), len(templates), -1).mean(1)
+        vectors_CKS = self.embed(texts).reshape(len(names), len(templates), -1)
+        return np.asarray(vectors_CKS.mean(1), np.float32)
 
 
 def _packaged_minilm() -> str:

@@ -25,7 +25,7 @@ from qks_cli.training import checkpoints
 from qks_cli.training.batches import Batch, TrueLabels, ViewLoader
 from qks_cli.training.distill import DistillationLoss, LossWeights
 from qks_cli.training.label_space import LabelSpace, SentenceTeacher
-from qks_cli.training.pool import PoolPhoto, pack, read_photos
+from qks_cli.training.pool import PoolPhoto, kept_apart, pack, read_photos
 from qks_cli.training.teachers import Teachers
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.prompts import SHORT_POOL
@@ -91,7 +91,8 @@ def train(
         seed=config.seed,
     )
     model_config = ModelConfig.from_dict(config.model)
-    model = build_model(model_config).to(device, memory_format=torch.channels_last)
+    model: nn.Module = build_model(model_config).to(device)
+    model.to(memory_format=torch.channels_last)
     loss = DistillationLoss(
         teachers,
         truth.names,
@@ -102,7 +103,7 @@ def train(
     ).to(device)
     learner = nn.ModuleDict({"model": model, "loss": loss})
     averaged = AveragedModel(
-        model, multi_avg_fn=_ema(config.average), use_buffers=True, device=device
+        model, multi_avg_fn=_ema(config.average), use_buffers=True, device=torch.device(device)
     )
     optimiser = torch.optim.AdamW(
         _parameter_groups(learner, config.weight_decay), lr=config.phases[0].lr_start
@@ -227,7 +228,7 @@ def _step(
     if not torch.isfinite(total):
         raise TrainingError("the loss is no longer a number", hint="resume with a lower rate")
     optimiser.zero_grad(set_to_none=False)
-    total.backward()
+    torch.autograd.backward(total)
     nn.utils.clip_grad_norm_(learner.parameters(), config.gradient_clip)
     optimiser.step()
     return {name: float(value.detach()) for name, value in terms.items()} | {
@@ -258,7 +259,10 @@ def _parameter_groups(learner: nn.Module, weight_decay: float) -> list[dict[str,
 
 def _chances(photos: list[PoolPhoto], config: MiniConfig) -> Float32Array:
     weights = config.source_weights
-    return np.array([weights.get(photo.source, 1.0) for photo in photos], np.float32)
+    return np.array(
+        [0.0 if kept_apart(photo) else weights.get(photo.source, 1.0) for photo in photos],
+        np.float32,
+    )
 
 
 def _resume(

@@ -56,7 +56,8 @@ class Teachers:
 
     def boxes(self, rows: IntArray, views: IntArray) -> Float32Array:
         """The views' boxes [B, 4] as x0, y0, x1, y1, fractions of width and height."""
-        return self.scores["box_xyxy"][rows, views].astype(np.float32)
+        boxes_B4: Float32Array = self.scores["box_xyxy"][rows, views].astype(np.float32)
+        return boxes_B4
 
     def targets(self, rows: IntArray, views: IntArray, flipped: npt.NDArray[np.bool_]) -> Targets:
         """Dense targets for photos ``rows`` [B] seen through teacher views ``views`` [B]."""

@@ -1,8 +1,8 @@
 """Teach the bundled text tower to stand in for the sentence encoder.
 
 The corpus is the words of WordNet with their glosses, the pool's label names and captions, each in
-the prompt pool's templates; the tokenizer is trained on the same text. A fiftieth of WordNet's nouns
-is held out and measured.
+the prompt pool's templates; the tokenizer is trained on the same text. A fiftieth of WordNet's
+nouns is held out and measured.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def train_text_tower(
             ids = torch.from_numpy(ids_NT[rows][:, :used])
             loss = _loss(tower, ids, torch.from_numpy(sentences_NS[rows]))
             optimiser.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
             optimiser.step()
             step += 1

@@ -31,9 +31,9 @@ def embed_labels(
 ) -> Float32Array:
     """Float32 [C, E]: for each label the mean of its un-normalised text embeddings.
 
-    ``length`` as in ``to_length``. A label's own prompts replace ``templates``. ``cache`` is a folder; only labels that are not in
-    it are embedded, so ``embed`` may load its network when first called. A damaged cache is made
-    anew, an unwritable one is done without.
+    ``length`` as in ``to_length``. A label's own prompts replace ``templates``. ``cache`` is a
+    folder; only labels that are not in it are embedded, so ``embed`` may load its network when
+    first called. A damaged cache is made anew, an unwritable one is done without.
     """
     prompts = [label.prompts or tuple(templates) for label in labels]
     keys = [_key(label.name, own) for label, own in zip(labels, prompts, strict=True)]

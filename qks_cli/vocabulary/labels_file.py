@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from qks_cli.errors import VocabularyError
 
-SPECIAL = ",|>#;\""
+SPECIAL = ',|>#;"'
 MAX_LENGTH = 200  # characters of one label
 SHOWN_PROBLEMS = 20
 
@@ -263,7 +263,7 @@ def _word(tokens: list[_Token], what: str) -> str:
     if not texts:
         raise ValueError(f"an empty {what}")
     if len(texts) > 1:
-        raise ValueError(f'text beside a quoted {what}: {" ".join(texts)}')
+        raise ValueError(f"text beside a quoted {what}: {' '.join(texts)}")
     text = texts[0].removeprefix('"') if texts[0].startswith('"') else " ".join(texts[0].split())
     if not text.strip():
         raise ValueError(f"an empty {what}")

@@ -1,0 +1,63 @@
+"""The ``qks`` command: the only place where an error becomes a message and an exit code.
+
+Exit codes: 0 done or found, 1 nothing found (``search``) or photos failed (``--strict``), 2 error,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from qks_cli import __version__
+from qks_cli.commands import labels, models, search, tag, train
+from qks_cli.errors import QksError
+
+app = typer.Typer(
+    name="qks",
+    help="Tag and search your own photos with your own words, offline.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("tag")(tag.tag)
+app.command("search")(search.search)
+app.add_typer(labels.app, name="labels")
+app.add_typer(models.app, name="models")
+app.command("train")(train.train)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"qks {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Tag and search your own photos with your own words, offline."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        app()
+    except QksError as error:
+        print(f"qks: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"     {error.hint}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has left; what was stored is stored.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,66 @@
+"""``qks models``: what is here, what it is, and how to get more."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from qks_cli.commands.output import say
+
+app = typer.Typer(help="List, describe and fetch models.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models() -> None:
+    """One model a line: name, version, folder."""
+    from qks_cli.bundle import list_bundles, read_bundle
+    from qks_cli.errors import ModelError
+
+    for folder in list_bundles():
+        try:
+            bundle = read_bundle(str(folder))
+        except ModelError as error:
+            say(f"qks: {error.message}")
+            continue
+        typer.echo(f"{folder.name}\t{bundle.version}\t{folder}")
+
+
+@app.command()
+def info(
+    name: Annotated[str, typer.Argument(help="Name or folder of a model.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The whole configuration.")] = False,
+) -> None:
+    """What a model is made of; its files are checked against their hashes."""
+    from qks_cli.bundle import read_bundle
+
+    bundle = read_bundle(name)
+    sizes = {file: bundle.file(file).stat().st_size for file in bundle.config["files"]}
+    if as_json:
+        typer.echo(json.dumps(bundle.config | {"path": str(bundle.path), "hash": bundle.hash}))
+        return
+    typer.echo(f"{bundle.name} {bundle.version}")
+    typer.echo(f"folder        {bundle.path}")
+    typer.echo(f"photos        {bundle.image_size} x {bundle.image_size} pixels, {bundle.resize}")
+    typer.echo(f"query tokens  {bundle.queries} of width {bundle.width}")
+    typer.echo(f"prompt pool   {len(bundle.templates)} templates")
+    for file, size in sizes.items():
+        typer.echo(f"{file:20} {size / 1e6:8.1f} MB, hash as stated")
+    card = bundle.path / "README.md"
+    if card.is_file():
+        typer.echo(f"model card    {card}")
+
+
+@app.command()
+def pull(
+    name: Annotated[
+        str,
+        typer.Argument(help="An open_clip model, ARCHITECTURE/WEIGHTS: ViT-B-32/laion2b_s34b_b79k"),
+    ],
+) -> None:
+    """Fetch an open_clip backbone and make a model of it that tags from the first day."""
+    from qks_cli.network.pull import pull as fetch
+
+    folder = fetch(name, report=say)
+    say(f"ready: qks tag PHOTOS --model {folder.name}")

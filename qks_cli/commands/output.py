@@ -1,0 +1,105 @@
+"""What every command prints: rows on stdout in four formats, the rest on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from qks_cli.errors import UsageError
+from qks_cli.types import Tag
+
+
+class Format(StrEnum):
+    """Formats of stdout."""
+
+    table = "table"
+    jsonl = "jsonl"
+    csv = "csv"
+    paths = "paths"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One photo. ``extra`` are further fields of its JSON line, after the path."""
+
+    path: Path
+    tags: Sequence[Tag] = ()
+    extra: dict[str, Any] = field(default_factory=dict)
+    note: str = ""  # stands before the tags in the table
+
+
+class Writer:
+    """Writes rows as they come. Names that are not UTF-8 are written as the bytes they are; in
+    JSON, which cannot hold them, each such byte is a lone surrogate (``\\udcXX``)."""
+
+    def __init__(self, chosen: Format | None, *, nul: bool) -> None:
+        if chosen is None:
+            chosen = Format.paths if nul else Format.table if sys.stdout.isatty() else Format.jsonl
+        if nul and chosen is not Format.paths:
+            raise UsageError(
+                f"-0 ends paths and means nothing for {chosen.value}", hint="use --format paths"
+            )
+        self.format = chosen
+        self.end = "\0" if nul else "\n"
+        self.begun = False
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Write and flush. Raises ``BrokenPipeError`` once nobody reads."""
+        text = "".join(self._text(row) for row in rows)
+        if self.format is Format.csv and not self.begun:
+            text = "path,label,score,implied\r\n" + text
+        self.begun = True
+        if text:
+            sys.stdout.buffer.write(os.fsencode(text))
+            sys.stdout.buffer.flush()
+
+    def close(self) -> None:
+        """Write what even an empty answer has (the CSV header)."""
+        if not self.begun:
+            self.write([])
+
+    def _text(self, row: Row) -> str:
+        if self.format is Format.paths:
+            return f"{row.path}{self.end}"
+        if self.format is Format.jsonl:
+            return _json_line(row)
+        if self.format is Format.csv:
+            return "".join(
+                f"{_cell(str(row.path))},{_cell(tag.label)},{tag.score:.4f},{int(tag.implied)}\r\n"
+                for tag in row.tags
+            )
+        tags = ", ".join(f"{tag.label} {tag.score:.2f}" for tag in row.tags)
+        return f"{row.path}  {row.note}{tags or '-'}\n"
+
+
+def _json_line(row: Row) -> str:
+    fields: dict[str, Any] = {"path": str(row.path)} | row.extra
+    fields["tags"] = [
+        {"label": tag.label, "score": round(tag.score, 4), "implied": tag.implied}
+        for tag in row.tags
+    ]
+    text = json.dumps(fields, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(fields)
+    return text + "\n"
+
+
+def _cell(text: str) -> str:
+    if any(char in text for char in ',"\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def say(text: str) -> None:
+    """One line on stderr; names that are not UTF-8 come out as their bytes."""
+    sys.stderr.flush()
+    sys.stderr.buffer.write(os.fsencode(text + "\n"))
+    sys.stderr.buffer.flush()

@@ -1,0 +1,228 @@
+"""``qks tag``: photos in, tags out, everything kept in the library."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qks_cli.commands.output import Format, Row, Writer, say
+from qks_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from qks_cli.bundle import Bundle
+    from qks_cli.index.store import Library
+    from qks_cli.tagging.pipeline import Destination, Result
+    from qks_cli.types import Photo
+    from qks_cli.vocabulary.labels_file import Vocabulary
+
+BATCH_SIZE = 32
+
+
+def tag(
+    paths: Annotated[
+        list[str], typer.Argument(help="Photos and folders; - reads paths from stdin.")
+    ],
+    labels: Annotated[
+        Path | None, typer.Option(help="Your labels file. Default: the model's own.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name or folder of the model.")] = "mini",
+    db: Annotated[
+        Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
+    ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Cut-off for tags. Default: the model's own."),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Tags a photo at most.")] = 20,
+    format: Annotated[
+        Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")
+    ] = None,
+    nul: Annotated[
+        bool, typer.Option("-0", "--null", help="Paths, in and out, end with NUL.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Photos a batch.")] = BATCH_SIZE,
+    workers: Annotated[int, typer.Option(min=0, help="Decoding threads; 0 takes one a core.")] = 0,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Glob of names or paths to leave out; repeatable.")
+    ] = None,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Hidden files and folders too.")] = False,
+    max_megapixels: Annotated[
+        float, typer.Option(min=0.1, help="Larger photos are refused.")
+    ] = 300.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the tags, store nothing.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, no summary; errors only.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if any photo failed.")
+    ] = False,
+) -> None:
+    """Tag photos with the words of a labels file.
+
+    Tags go to the library and to stdout. Photos that have not changed are not read again. The
+    photos themselves are never written to. Ctrl-C ends after the batch in hand; the next run
+    goes on from there.
+    """
+    # Where paths come from stdin, -0 says how those end; the output is asked for by --format.
+    writer = Writer(format, nul=nul and (format is Format.paths or "-" not in paths))
+    from contextlib import ExitStack
+
+    from qks_cli import settings
+    from qks_cli.bundle import read_bundle
+    from qks_cli.commands.labels import read_vocabulary
+    from qks_cli.commands.progress import Progress
+    from qks_cli.inference.choose import open_engine
+    from qks_cli.photos.walk import read_paths, walk
+    from qks_cli.tagging.pipeline import LoadOptions, tag_photos
+    from qks_cli.tagging.tagger import Tagger
+
+    bundle = read_bundle(model)
+    vocabulary = read_vocabulary(labels, bundle, quiet=quiet)
+    engine = open_engine(bundle, device)
+    tagger = Tagger.build(
+        bundle, engine, vocabulary, min_score=min_score, top=top, cache=settings.cache_path()
+    )
+    counts: Counter[str] = Counter()
+    roots = [Path(path) for path in paths if path != "-"]
+
+    def find(on_problem: Callable[[Path, str], None]) -> Iterator[Photo]:
+        listed = read_paths(sys.stdin.buffer, nul=nul) if "-" in paths else iter(())
+        return walk(
+            chain(roots, listed), exclude=exclude or (), hidden=hidden, on_problem=on_problem
+        )
+
+    def count() -> int:
+        return sum(1 for _ in find(lambda path, reason: None))
+
+    stop = _StopSignal()
+    began = time.monotonic()
+    with ExitStack() as stack:
+        destination, run = None, 0
+        if not dry_run:
+            library = stack.enter_context(_open_library(db or settings.index_path()))
+            destination, run = _begin(library, bundle, vocabulary)
+        progress = stack.enter_context(
+            Progress(shown=not quiet, count=None if "-" in paths else count)
+        )
+
+        def problem(path: Path, reason: str) -> None:
+            counts["problems"] += 1
+            progress.say(f"qks: {path}: {reason}")
+
+        stack.enter_context(stop)
+        results = tag_photos(
+            find(problem),
+            bundle=bundle,
+            engine=engine,
+            tagger=tagger,
+            destination=destination,
+            options=LoadOptions(
+                batch_size, workers or len(os.sched_getaffinity(0)), max_megapixels
+            ),
+            stop=stop,
+        )
+        try:
+            for result in results:
+                counts[result.status] += 1
+                progress.advance()
+                if result.status == "failed":
+                    progress.say(f"qks: {result.photo.path}: {result.reason}")
+                writer.write([_row(result)])
+            writer.close()
+        finally:
+            results.close()
+            if destination is not None:
+                destination.library.finish_run(
+                    run,
+                    tagged=counts["tagged"] + counts["retagged"],
+                    failed=counts["failed"],
+                    status="interrupted" if stop() else "done",
+                )
+    where = "" if destination is None else f"; library {db or settings.index_path()}"
+    if not quiet:
+        say(_summary(counts, time.monotonic() - began, stopped=stop()) + where)
+    failed = counts["failed"] + counts["problems"]
+    if stop():
+        raise typer.Exit(130)
+    if counts["problems"] and sum(counts.values()) == counts["problems"]:
+        raise UsageError("none of these paths could be read")
+    if strict and failed:
+        raise typer.Exit(1)
+
+
+class _StopSignal:
+    """Ctrl-C asks to stop; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def __enter__(self) -> None:
+        self.before = signal.signal(signal.SIGINT, self._ask)
+
+    def __exit__(self, *error: object) -> None:
+        signal.signal(signal.SIGINT, self.before)
+
+    def _ask(self, number: int, frame: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def _open_library(path: Path) -> Library:
+    from qks_cli.index.store import Library
+
+    return Library.open(path)
+
+
+def _begin(library: Library, bundle: Bundle, vocabulary: Vocabulary) -> tuple[Destination, int]:
+    from qks_cli.tagging.pipeline import Destination
+    from qks_cli.vocabulary.labels_file import format_labels
+
+    model_id = library.model_id(
+        bundle.name, bundle.version, bundle.hash, bundle.queries, bundle.width
+    )
+    vocabulary_id = library.vocabulary_id(vocabulary.digest, format_labels(vocabulary))
+    run = library.begin_run("tag", model_id, vocabulary_id)
+    return (
+        Destination(library, model_id, vocabulary_id, bundle.hash, vocabulary.digest),
+        run,
+    )
+
+
+def _row(result: Result) -> Row:
+    extra: dict[str, object] = {"status": result.status}
+    note = ""
+    if result.reason is not None:
+        extra["error"] = result.reason
+        note = f"failed: {result.reason} "
+    return Row(result.photo.path, result.tags, extra, note)
+
+
+def _summary(counts: Counter[str], seconds: float, *, stopped: bool) -> str:
+    words = {
+        "tagged": "tagged",
+        "retagged": "tagged again without reading them",
+        "unchanged": "unchanged",
+        "failed": "failed",
+        "problems": "paths could not be read",
+    }
+    parts = [f"{counts[name]:,} {text}" for name, text in words.items() if counts[name]]
+    speed = counts["tagged"] / seconds if seconds > 0 else 0.0
+    rate = f" ({speed:.1f} photos/s)" if counts["tagged"] else ""
+    start = "stopped: " if stopped else ""
+    return f"{start}{', '.join(parts) or 'no photos found'} in {seconds:.1f} s{rate}"

@@ -1,0 +1,197 @@
+"""From photos to stored tags: the one way, batch by batch, as a generator.
+
+A photo that has not changed is not read again: its stored tags are passed on, or chosen anew from
+its stored query tokens where the vocabulary or the cut-off changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from qks_cli.bundle import Bundle
+from qks_cli.index.store import KnownPhoto, Library
+from qks_cli.inference.protocol import Engine
+from qks_cli.photos.decode import MAX_MEGAPIXELS
+from qks_cli.photos.loader import load
+from qks_cli.tagging.tagger import Tagger
+from qks_cli.types import Photo, PhotoFailure, Tag, TaggedPhoto
+
+GROUP = 2048  # photos looked up in the library together; results come in order within and across
+COMMIT_SECONDS = 1.0  # with one batch on top, what a kill can lose stays under 2 s
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``status``: ``tagged`` (read), ``retagged`` (from stored tokens), ``unchanged``, ``failed``.
+
+    ``reason`` says why it failed.
+    """
+
+    photo: Photo
+    status: str
+    tags: tuple[Tag, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How photos are read. ``workers`` are decoding threads."""
+
+    batch_size: int = 32
+    workers: int = 2
+    max_megapixels: float = MAX_MEGAPIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where results are stored, under which model and vocabulary."""
+
+    library: Library
+    model_id: int
+    vocabulary_id: int
+    model_hash: str
+    vocabulary_digest: str
+
+
+def tag_photos(
+    photos: Iterable[Photo],
+    *,
+    bundle: Bundle,
+    engine: Engine,
+    tagger: Tagger,
+    destination: Destination | None,
+    options: LoadOptions,
+    stop: Callable[[], bool] = lambda: False,
+) -> Generator[Result, None, None]:
+    """One result a photo, in the order of ``photos``, each after it was stored.
+
+    ``destination`` None stores and looks up nothing. Once ``stop`` says so, the batch in hand is
+    finished and stored, and the iterator ends.
+    """
+    source = iter(photos)
+    run = _Run(bundle, engine, tagger, destination, options, stop)
+    while not stop() and (group := list(islice(source, GROUP))):
+        yield from run.group(group)
+
+
+class _Run:
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: Engine,
+        tagger: Tagger,
+        destination: Destination | None,
+        options: LoadOptions,
+        stop: Callable[[], bool],
+    ) -> None:
+        self.bundle = bundle
+        self.engine = engine
+        self.tagger = tagger
+        self.destination = destination
+        self.options = options
+        self.stop = stop
+
+    def group(self, photos: Sequence[Photo]) -> Iterator[Result]:
+        """Results in order: those from the library wait for the read ones before them."""
+        ready = self._from_library(photos)
+        waiting = iter(photos)
+        due = next(waiting, None)
+        unread = [photo for photo in photos if photo.path not in ready]
+        for results in self._read(unread):
+            ready.update((result.photo.path, result) for result in results)
+            while due is not None and due.path in ready:
+                yield ready.pop(due.path)
+                due = next(waiting, None)
+        while due is not None and due.path in ready:
+            yield ready.pop(due.path)
+            due = next(waiting, None)
+
+    def _from_library(self, photos: Sequence[Photo]) -> dict[object, Result]:
+        if self.destination is None:
+            return {}
+        target = self.destination
+        known = target.library.known([photo.path for photo in photos])
+        same: list[tuple[Photo, KnownPhoto]] = []
+        stale: list[tuple[Photo, KnownPhoto]] = []
+        for photo in photos:
+            row = known.get(photo.path)
+            if row is None or row.status != "ok" or row.model_hash != target.model_hash:
+                continue
+            if (row.size, row.mtime_ns) != (photo.size, photo.mtime_ns):
+                continue
+            chosen = (row.vocabulary_digest, row.selection)
+            current = chosen == (target.vocabulary_digest, self.tagger.selection)
+            (same if current else stale).append((photo, row))
+        stored = target.library.tags_of([row.id for _, row in same])
+        ready: dict[object, Result] = {
+            photo.path: Result(photo, "unchanged", tuple(stored[row.id])) for photo, row in same
+        }
+        return ready | self._retag(stale, target)
+
+    def _retag(
+        self, stale: Sequence[tuple[Photo, KnownPhoto]], target: Destination
+    ) -> dict[object, Result]:
+        by_id = {row.id: photo for photo, row in stale}
+        ids, tokens_NME = target.library.tokens_of(list(by_id), target.model_id)
+        if tokens_NME is None:
+            return {}
+        tags = self.tagger(tokens_NME.astype(np.float32))
+        target.library.retag(
+            zip(ids, tags, strict=True),
+            model_id=target.model_id,
+            vocabulary_id=target.vocabulary_id,
+            selection=self.tagger.selection,
+        )
+        return {
+            by_id[photo_id].path: Result(by_id[photo_id], "retagged", own)
+            for photo_id, own in zip(ids, tags, strict=True)
+        }
+
+    def _read(self, photos: Sequence[Photo]) -> Iterator[list[Result]]:
+        """Results of photos that have to be read, in lots that were stored together."""
+        tagged: list[TaggedPhoto] = []
+        failures: list[PhotoFailure] = []
+        saved = time.monotonic()
+        batches = load(
+            photos,
+            size=self.bundle.image_size,
+            resize=self.bundle.resize,
+            batch_size=self.options.batch_size,
+            workers=self.options.workers,
+            max_megapixels=self.options.max_megapixels,
+        )
+        for batch in batches:
+            failures += batch.failures
+            if batch.photos:
+                # Rounded as they will be stored, so that tags chosen again later are the same.
+                tokens_BME = self.engine.query_tokens(batch.pixels_BHW3).astype(np.float16)
+                tags = self.tagger(tokens_BME.astype(np.float32))
+                tagged += map(TaggedPhoto, batch.photos, tags, tokens_BME, batch.sizes)
+            stopped = self.stop()
+            if stopped or time.monotonic() - saved > COMMIT_SECONDS:
+                yield self._save(tagged, failures)
+                tagged, failures, saved = [], [], time.monotonic()
+            if stopped:
+                batches.close()
+                return
+        yield self._save(tagged, failures)
+
+    def _save(
+        self, tagged: Sequence[TaggedPhoto], failures: Sequence[PhotoFailure]
+    ) -> list[Result]:
+        if self.destination is not None and (tagged or failures):
+            self.destination.library.save(
+                tagged,
+                failures,
+                model_id=self.destination.model_id,
+                vocabulary_id=self.destination.vocabulary_id,
+                selection=self.tagger.selection,
+            )
+        return [Result(row.photo, "tagged", row.tags) for row in tagged] + [
+            Result(row.photo, "failed", reason=row.reason) for row in failures
+        ]

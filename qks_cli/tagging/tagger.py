@@ -1,0 +1,79 @@
+"""Query tokens to tags, for one model and one vocabulary.
+
+Axes: B photos, M query tokens, E label space, C labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qks_cli.bundle import Bundle
+from qks_cli.inference.protocol import Engine
+from qks_cli.tagging.calibration import Calibration, LabelStats
+from qks_cli.tagging.scoring import score
+from qks_cli.tagging.selection import TOP, Selector
+from qks_cli.types import Float32Array, Tag
+from qks_cli.vocabulary.embeddings import embed_labels
+from qks_cli.vocabulary.labels_file import Vocabulary
+
+SCORES = 2_000_000  # [B, C] values in flight: keeps 10,000 labels within tens of megabytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tagger:
+    """``selection`` says how tags are chosen; tags stored under another one are chosen again."""
+
+    labels_CE: Float32Array
+    calibration: Calibration
+    stats: LabelStats
+    selector: Selector
+    selection: str
+
+    @classmethod
+    def build(
+        cls,
+        bundle: Bundle,
+        engine: Engine,
+        vocabulary: Vocabulary,
+        *,
+        min_score: float | None = None,
+        top: int = TOP,
+        cache: Path | None = None,
+    ) -> Tagger:
+        """Embed the labels (from ``cache`` where it knows them) and calibrate them.
+
+        ``min_score`` None takes the model's own cut-off.
+        """
+        calibration = Calibration.read(bundle)
+        cutoff = calibration.cutoff if min_score is None else min_score
+        labels_CE = embed_labels(
+            vocabulary.labels,
+            templates=bundle.templates,
+            embed=engine.text_embeddings,
+            model_hash=bundle.hash,
+            cache=cache,
+            length=bundle.label_length,
+        )
+        return cls(
+            labels_CE,
+            calibration,
+            calibration.label_stats(labels_CE),
+            Selector(vocabulary, min_score=cutoff, top=top),
+            f"min-score {cutoff:.4f}, top {top}",
+        )
+
+    def scores(self, tokens_BME: Float32Array) -> Float32Array:
+        """Calibrated scores [B, C], 0 to 1."""
+        scores_BC, _ = score(tokens_BME, self.labels_CE)
+        return self.calibration.probabilities(scores_BC, self.stats)
+
+    def __call__(self, tokens_BME: Float32Array) -> list[tuple[Tag, ...]]:
+        """The tags of each photo, best first."""
+        step = max(1, SCORES // len(self.labels_CE))
+        tags = []
+        for at in range(0, len(tokens_BME), step):
+            scores_BC, winners_BC = score(tokens_BME[at : at + step], self.labels_CE)
+            fits_BC = self.calibration.probabilities(scores_BC, self.stats)
+            tags += [self.selector(*row) for row in zip(fits_BC, winners_BC, strict=True)]
+        return tags

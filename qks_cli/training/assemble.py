@@ -1,0 +1,128 @@
+"""Make a bundle out of training runs: weights, graphs, calibration, configuration.
+
+The image run (``training/mini.py``) and the text run (``training/text_tower.py``) go in; the folder
+that comes out is what ``qks tag --model`` takes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from qks_cli.bundle import read_bundle
+from qks_cli.errors import TrainingError
+from qks_cli.inference.onnx_engine import OnnxEngine
+from qks_cli.network.bundle import write_config, write_weights
+from qks_cli.network.config import ModelConfig, TextConfig
+from qks_cli.network.export import export_image, export_text
+from qks_cli.network.model import build_model
+from qks_cli.network.text import TextTower
+from qks_cli.tagging.calibration import FILE
+from qks_cli.training import checkpoints
+from qks_cli.training.batches import TrueLabels
+from qks_cli.training.calibrate import BANK, NOT_PHOTOS, fit_calibration, known_truth
+from qks_cli.training.label_space import SCALE
+from qks_cli.training.mini import MiniConfig, averaged_weights
+from qks_cli.training.pool import PackedPixels, kept_apart, pack, read_photos
+from qks_cli.training.teachers import Teachers
+from qks_cli.types import Float32Array, IntArray
+from qks_cli.vocabulary.embeddings import embed_labels
+from qks_cli.vocabulary.labels_file import Label
+from qks_cli.vocabulary.prompts import SHORT_POOL
+
+RESIZE = "squash"
+
+
+def assemble(
+    image_run: Path, text_run: Path, out: Path, *, pool: Path, teachers: Path, version: str
+) -> Path:
+    """Write a bundle into ``out`` (labels.txt and README.md there are left as they are).
+
+    Raises ``TrainingError`` where a run has no checkpoint.
+    """
+    config = ModelConfig.from_dict(MiniConfig.read(image_run / "config.json").model)
+    found = checkpoints.load(text_run / "text")
+    if found is None:
+        raise TrainingError(f"no checkpoint in {text_run}")
+    text_config = TextConfig(**json.loads((text_run / "text_config.json").read_text("utf-8")))
+    config = replace(config, text=text_config)
+    image = build_model(config)
+    image.load_state_dict(averaged_weights(image_run / "last"))
+    tower = TextTower(text_config, config.label_width)
+    tower.load_state_dict(found[0]["tower"])
+    out.mkdir(parents=True, exist_ok=True)
+    (out / FILE).unlink(missing_ok=True)
+    # What ships is half precision: the graphs are made of the weights as they will be read.
+    for module in (image, tower):
+        for value in module.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(value.half().float())
+    write_weights(out, image, tower)
+    export_image(image.eval(), config, out / "image.onnx")
+    export_text(tower, out / "text.onnx")
+    shutil.copyfile(text_run / "tokenizer.json", out / "tokenizer.json")
+
+    def describe() -> None:
+        write_config(
+            out, config, version=version, resize=RESIZE, templates=SHORT_POOL, label_length=SCALE
+        )
+
+    describe()
+    _calibrate(out, pool, teachers, image_run.parent / "packed")
+    describe()
+    return out
+
+
+def _calibrate(out: Path, pool: Path, teachers_folder: Path, packed: Path) -> None:
+    bundle = read_bundle(str(out))
+    engine = OnnxEngine(bundle)
+    photos = read_photos(pool)
+    pixels = pack(pool, photos, packed)
+    apart = np.array([kept_apart(photo) for photo in photos])
+    drawn = np.array([photo.source in NOT_PHOTOS for photo in photos])
+    rng = np.random.default_rng(1)
+    bank = np.sort(rng.choice(np.flatnonzero(~drawn & ~apart), BANK, replace=False))
+    apart_rows = np.flatnonzero(apart & ~drawn)
+
+    def embed(names: Sequence[str]) -> Float32Array:
+        return embed_labels(
+            [Label(name) for name in names],
+            templates=bundle.templates,
+            embed=engine.text_embeddings,
+            model_hash=bundle.hash,
+            cache=None,
+            length=bundle.label_length,
+        )
+
+    fitted = fit_calibration(
+        lambda rows: _tokens(engine, pixels, rows, bundle.image_size),
+        embed,
+        known_truth(Teachers(teachers_folder), TrueLabels(photos), apart_rows),
+        apart_rows,
+        bank,
+    )
+    np.savez(
+        out / FILE,
+        bank=fitted.bank_RME.astype(np.float16),
+        weights=fitted.weights_F,
+        cutoff=np.float32(fitted.cutoff),
+    )
+
+
+def _tokens(
+    engine: OnnxEngine, pixels: PackedPixels, rows: IntArray, size: int, batch: int = 64
+) -> Float32Array:
+    parts = []
+    for at in range(0, len(rows), batch):
+        views = [
+            np.asarray(Image.fromarray(pixels[row]).resize((size, size), Image.Resampling.BICUBIC))
+            for row in rows[at : at + batch]
+        ]
+        parts.append(engine.query_tokens(np.stack(views)))
+    return np.concatenate(parts)

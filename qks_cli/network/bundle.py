@@ -49,6 +49,7 @@ def write_weights(folder: Path, image: nn.Module, text: nn.Module) -> None:
         for name, value in module.state_dict().items()
     }
     save_file(tensors, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)
 
 
 def write_config(

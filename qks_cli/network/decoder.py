@@ -119,7 +119,7 @@ class ReferenceDecoder(nn.Module):
             nn.init.normal_(self.projection, std=config.width**-0.5)
 
     def forward(self, memory_BPW: Tensor) -> Tensor:
-        h_BMD = self.drop(self.entry_norm(self.queries)).expand(len(memory_BPW), -1, -1)
+        h_BMD = self.drop(self.entry_norm(self.queries)).expand(memory_BPW.shape[0], -1, -1)
         for layer, key_value in zip(self.layers, self.key_values, strict=True):
             h_BMD = layer(h_BMD, key_value(memory_BPW))
         clues_BME: Tensor = h_BMD @ self.projection
@@ -143,7 +143,7 @@ class CompactDecoder(nn.Module):
         nn.init.normal_(self.projection.weight, std=config.width**-0.5)
 
     def forward(self, memory_BPD: Tensor) -> Tensor:
-        h_BMD = self.queries.expand(len(memory_BPD), -1, -1)
+        h_BMD = self.queries.expand(memory_BPD.shape[0], -1, -1)
         memory = self.key_value(memory_BPD)
         for layer in self.layers:
             h_BMD = layer(h_BMD, memory)

@@ -67,3 +67,25 @@ def _export(
             opset_version=OPSET,
             dynamo=False,
         )
+    _halve(path)
+
+
+def _halve(path: Path) -> None:
+    """Store large weights in half precision, cast back as the graph is loaded.
+
+    They come from half-precision files, so nothing is lost but half of the size.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = onnx.load(str(path))
+    casts = []
+    for tensor in graph.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type == TensorProto.FLOAT and values.size > 256:
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(values.astype("float16"), name + "_half"))
+            casts.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
+    for place, cast in enumerate(casts):
+        graph.graph.node.insert(place, cast)
+    onnx.save(graph, str(path))

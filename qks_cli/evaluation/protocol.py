@@ -1,0 +1,124 @@
+"""Evaluation on labelled folders: mean average precision, top-k accuracy, quality of shown tags.
+
+A set is a folder with ``vocabulary.txt`` (a label a line) and ``labels.jsonl`` (``file``, ``labels``).
+
+Axes: N photos, C labels, M query tokens, E label space.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from qks_cli.bundle import Bundle
+from qks_cli.errors import UsageError
+from qks_cli.inference.protocol import Engine
+from qks_cli.photos.loader import load
+from qks_cli.tagging.scoring import score
+from qks_cli.tagging.tagger import Tagger
+from qks_cli.types import Float32Array, Photo
+from qks_cli.vocabulary.labels_file import Label, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSet:
+    """``truth_NC``: which labels each photo carries."""
+
+    names: tuple[str, ...]
+    photos: tuple[Path, ...]
+    truth_NC: npt.NDArray[np.bool_]
+
+    @classmethod
+    def read(cls, folder: Path) -> EvaluationSet:
+        """Raises ``UsageError`` where the folder is not such a set."""
+        try:
+            lines = (folder / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
+            text = (folder / "labels.jsonl").read_text(encoding="utf-8")
+            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+            names = tuple(line.strip() for line in lines if line.strip())
+            truth_NC = np.zeros((len(rows), len(names)), bool)
+            for index, row in enumerate(rows):
+                truth_NC[index, [names.index(name) for name in row["labels"]]] = True
+            return cls(names, tuple(folder / row["file"] for row in rows), truth_NC)
+        except (OSError, ValueError, KeyError) as error:
+            raise UsageError(f"{folder} is not an evaluation set: {error}") from error
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The set's labels by name alone."""
+        return Vocabulary(tuple(Label(name) for name in self.names))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Tags at the default cut-off: how many are ``right``, how many are shown, on which photos."""
+
+    right: int
+    tags: int
+    photos: int
+    with_tag: int
+
+
+def photo_tokens(bundle: Bundle, engine: Engine, paths: Sequence[Path]) -> Float32Array:
+    """Query tokens [N, M, E] through the same reading as ``qks tag``."""
+    photos = [Photo(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    batches = load(
+        photos, size=bundle.image_size, resize=bundle.resize, batch_size=32, workers=2
+    )
+    parts = []
+    for batch in batches:
+        if batch.failures:
+            failure = batch.failures[0]
+            raise UsageError(f"{failure.photo.path}: {failure.reason}")
+        parts.append(engine.query_tokens(batch.pixels_BHW3))
+    return np.concatenate(parts)
+
+
+def average_precision(scores_N: Float32Array, truth_N: npt.NDArray[np.bool_]) -> float:
+    """Mean precision at the rank of each positive; ties count in the order of the photos."""
+    order = np.argsort(-scores_N, kind="stable")
+    right = truth_N[order]
+    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
+    return float(precision[right].mean())
+
+
+def mean_average_precision(
+    scores_NC: Float32Array, truth_NC: npt.NDArray[np.bool_]
+) -> Float32Array:
+    """Average precision of each label [C], NaN for one that no photo carries."""
+    return np.array(
+        [
+            average_precision(scores_NC[:, c], truth_NC[:, c]) if truth_NC[:, c].any() else np.nan
+            for c in range(truth_NC.shape[1])
+        ],
+        np.float32,
+    )
+
+
+def top_k(scores_NC: Float32Array, truth_NC: npt.NDArray[np.bool_], k: int) -> float:
+    """Share of photos with a true label among the ``k`` best."""
+    best = np.argpartition(-scores_NC, k - 1, axis=1)[:, :k]
+    return float(np.take_along_axis(truth_NC, best, axis=1).any(1).mean())
+
+
+def raw_scores(tagger: Tagger, tokens_NME: Float32Array) -> Float32Array:
+    """The model's own scores [N, C], before calibration."""
+    return score(tokens_NME, tagger.labels_CE)[0]
+
+
+def shown_tags(
+    tagger: Tagger, tokens_NME: Float32Array, evaluated: EvaluationSet
+) -> Shown:
+    """What a user would see at the default cut-off with the set's words as the vocabulary."""
+    place = {name: column for column, name in enumerate(evaluated.names)}
+    right = tags = with_tag = 0
+    for row, own in enumerate(tagger(tokens_NME)):
+        tags += len(own)
+        with_tag += bool(own)
+        right += sum(bool(evaluated.truth_NC[row, place[tag.label]]) for tag in own)
+    return Shown(right, tags, len(tokens_NME), with_tag)

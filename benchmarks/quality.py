@@ -1,7 +1,7 @@
 """The quality of a bundle on the evaluation sets, as one JSON line.
 
 ``coco_map``, ``msrc_map``, ``corel5k_*_map``: mean average precision over labels that occur.
-``places_top1``, ``places_top5``: accuracy. ``precision``, ``tags_per_photo`` and ``photos_with_tag``:
+``places_top1``, ``places_top5``: accuracy. ``precision``, ``tags_per_photo``, ``photos_with_tag``:
 the tags shown at the default cut-off on COCO and MSRC together, their words as the vocabulary.
 
     python benchmarks/quality.py --data FOLDER

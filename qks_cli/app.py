@@ -14,6 +14,7 @@ import typer
 
 from qks_cli import __version__
 from qks_cli.commands import labels, models, search, tag, train
+from qks_cli.commands.output import ReaderGoneError
 from qks_cli.errors import QksError
 
 app = typer.Typer(
@@ -57,7 +58,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read our output has left; what was stored is stored.
+    except ReaderGoneError:
+        # What Python still holds for stdout must go somewhere when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -52,7 +52,9 @@ class Bundle:
     @property
     def context_length(self) -> int:
         """Text tokens that the text tower reads at most."""
-        return int(self.config["model"]["text"]["context_length"])
+        model = self.config["model"]
+        text = model["text"] or model["clip"]["text_cfg"]
+        return int(text.get("context_length", 77))
 
     @property
     def image_size(self) -> int:

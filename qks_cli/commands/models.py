@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,9 +59,39 @@ def pull(
         str,
         typer.Argument(help="An open_clip model, ARCHITECTURE/WEIGHTS: ViT-B-32/laion2b_s34b_b79k"),
     ],
+    photos: Annotated[
+        Path | None,
+        typer.Option(help="Photos to calibrate on. Default: from your library, or the examples."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda, for the calibration.")] = "cpu",
 ) -> None:
-    """Fetch an open_clip backbone and make a model of it that tags from the first day."""
-    from qks_cli.network.pull import pull as fetch
+    """Fetch an open_clip backbone and make a model of it that tags from the first day.
 
-    folder = fetch(name, report=say)
+    WEIGHTS may be a file. The model has no trained head: its own tokens are matched with the
+    labels, and its scores are calibrated on reference photos.
+    """
+    from qks_cli import settings
+    from qks_cli.bundling.pull import pull as fetch
+
+    folder = fetch(
+        name, settings.models_path(), references=_references(photos), device=device, report=say
+    )
     say(f"ready: qks tag PHOTOS --model {folder.name}")
+
+
+def _references(photos: Path | None) -> list[Path]:
+    from itertools import islice
+
+    from qks_cli import settings
+    from qks_cli.bundling.pull import REFERENCES, example_photos
+    from qks_cli.index.store import Library
+    from qks_cli.photos.walk import walk
+
+    if photos is not None:
+        return [photo.path for photo in islice(walk([photos]), REFERENCES)]
+    if settings.index_path().is_file():
+        with Library.open(settings.index_path(), create=False) as library:
+            sample = library.sample_paths(REFERENCES)
+        if len(sample) >= REFERENCES // 4:
+            return sample
+    return example_photos()

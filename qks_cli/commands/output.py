@@ -9,10 +9,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qks_cli.errors import UsageError
-from qks_cli.types import Tag
+
+if TYPE_CHECKING:
+    from qks_cli.types import Tag
+
+
+class ReaderGoneError(Exception):
+    """Whoever read our output has left: no error, but nothing more to say."""
 
 
 class Format(StrEnum):
@@ -50,14 +56,17 @@ class Writer:
         self.begun = False
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Write and flush. Raises ``BrokenPipeError`` once nobody reads."""
+        """Write and flush. Raises ``ReaderGoneError`` once nobody reads."""
         text = "".join(self._text(row) for row in rows)
         if self.format is Format.csv and not self.begun:
             text = "path,label,score,implied\r\n" + text
         self.begun = True
         if text:
-            sys.stdout.buffer.write(os.fsencode(text))
-            sys.stdout.buffer.flush()
+            try:
+                sys.stdout.buffer.write(os.fsencode(text))
+                sys.stdout.buffer.flush()
+            except BrokenPipeError as error:
+                raise ReaderGoneError from error
 
     def close(self) -> None:
         """Write what even an empty answer has (the CSV header)."""

@@ -105,7 +105,7 @@ def _meaning(bundle: Bundle, phrase: str) -> Meaning:
     import numpy as np
 
     from qks_cli.index.search import closeness
-    from qks_cli.inference.onnx_engine import OnnxEngine
+    from qks_cli.inference.choose import open_engine
     from qks_cli.tagging.calibration import Calibration
     from qks_cli.types import Float16Array, Float32Array
     from qks_cli.vocabulary.embeddings import embed_labels
@@ -114,7 +114,7 @@ def _meaning(bundle: Bundle, phrase: str) -> Meaning:
     query_1E = embed_labels(
         [Label(phrase)],
         templates=bundle.templates,
-        embed=OnnxEngine(bundle).text_embeddings,
+        embed=open_engine(bundle, "cpu").text_embeddings,
         model_hash=bundle.hash,
         cache=None,
         length=bundle.label_length,

@@ -133,6 +133,7 @@ def tag(
             ),
             stop=stop,
         )
+        status = "interrupted"
         try:
             for result in results:
                 counts[result.status] += 1
@@ -141,6 +142,7 @@ def tag(
                     progress.say(f"qks: {result.photo.path}: {result.reason}")
                 writer.write([_row(result)])
             writer.close()
+            status = "interrupted" if stop() else "done"
         finally:
             results.close()
             if destination is not None:
@@ -148,7 +150,7 @@ def tag(
                     run,
                     tagged=counts["tagged"] + counts["retagged"],
                     failed=counts["failed"],
-                    status="interrupted" if stop() else "done",
+                    status=status,
                 )
     where = "" if destination is None else f"; library {db or settings.index_path()}"
     if not quiet:

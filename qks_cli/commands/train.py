@@ -40,8 +40,8 @@ def train(
     import numpy as np
     import torch
 
+    from qks_cli.bundling.assemble import assemble
     from qks_cli.training import mini
-    from qks_cli.training.assemble import assemble
     from qks_cli.training.pool import read_photos
     from qks_cli.training.text_tower import make_corpus, train_text_tower
 

@@ -1,6 +1,7 @@
 """Evaluation on labelled folders: mean average precision, top-k accuracy, quality of shown tags.
 
-A set is a folder with ``vocabulary.txt`` (a label a line) and ``labels.jsonl`` (``file``, ``labels``).
+A set is a folder with ``vocabulary.txt``, a label a line, and ``labels.jsonl``, whose lines have
+``file`` and ``labels``.
 
 Axes: N photos, C labels, M query tokens, E label space.
 """
@@ -67,9 +68,7 @@ class Shown:
 def photo_tokens(bundle: Bundle, engine: Engine, paths: Sequence[Path]) -> Float32Array:
     """Query tokens [N, M, E] through the same reading as ``qks tag``."""
     photos = [Photo(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    batches = load(
-        photos, size=bundle.image_size, resize=bundle.resize, batch_size=32, workers=2
-    )
+    batches = load(photos, size=bundle.image_size, resize=bundle.resize, batch_size=32, workers=2)
     parts = []
     for batch in batches:
         if batch.failures:
@@ -111,9 +110,7 @@ def raw_scores(tagger: Tagger, tokens_NME: Float32Array) -> Float32Array:
     return score(tokens_NME, tagger.labels_CE)[0]
 
 
-def shown_tags(
-    tagger: Tagger, tokens_NME: Float32Array, evaluated: EvaluationSet
-) -> Shown:
+def shown_tags(tagger: Tagger, tokens_NME: Float32Array, evaluated: EvaluationSet) -> Shown:
     """What a user would see at the default cut-off with the set's words as the vocabulary."""
     place = {name: column for column, name in enumerate(evaluated.names)}
     right = tags = with_tag = 0

@@ -285,6 +285,15 @@ class Library:
             found.update((photo_id, key_path(path)) for photo_id, path in rows)
         return found
 
+    def sample_paths(self, limit: int) -> list[Path]:
+        """Tagged photos from all over the library, the same ones every time."""
+        rows = self.db.conn.execute(
+            "SELECT path FROM photos WHERE status = 'ok' ORDER BY id * 2654435761 % 4294967296 "
+            "LIMIT ?",
+            (limit,),
+        )
+        return [key_path(path) for (path,) in rows]
+
     def photo_count(self) -> int:
         """Photos that have been tagged."""
         row = self.db.conn.execute("SELECT count(*) FROM photos WHERE status = 'ok'").fetchone()

@@ -17,6 +17,7 @@ from qks_cli.network.bundle import load_image_model, load_text_tower
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.export import PixelsToTokens
 from qks_cli.network.text import TextTower
+from qks_cli.network.zero_shot import ZeroShotText
 from qks_cli.types import Float32Array, UInt8Array
 
 TEXT_BATCH = 512
@@ -59,7 +60,7 @@ class TorchEngine:
         return wrapped.to(self.device, self.dtype).eval()
 
     @cached_property
-    def _text(self) -> TextTower:
+    def _text(self) -> TextTower | ZeroShotText:
         return load_text_tower(self.bundle).to(self.device).eval()
 
 

@@ -20,20 +20,26 @@ from qks_cli.errors import ModelError
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.model import CompactModel, QksModel, build_model
 from qks_cli.network.text import TextTower
+from qks_cli.network.zero_shot import ZeroShotImage, ZeroShotText, build_clip
 
 WEIGHTS = "model.safetensors"
 
 
-def load_image_model(bundle: Bundle) -> QksModel | CompactModel:
+def load_image_model(bundle: Bundle) -> QksModel | CompactModel | ZeroShotImage:
     """The image model in float32, in evaluation mode, on the CPU. Raises ``ModelError``."""
-    model = build_model(ModelConfig.from_dict(bundle.config["model"]))
+    config = ModelConfig.from_dict(bundle.config["model"])
+    if config.clip is not None:
+        return ZeroShotImage(_load_clip(config.clip, bundle)).eval()
+    model = build_model(config)
     _fill(model, bundle, "image.")
     return model.eval()
 
 
-def load_text_tower(bundle: Bundle) -> TextTower:
+def load_text_tower(bundle: Bundle) -> TextTower | ZeroShotText:
     """The text tower in float32, in evaluation mode, on the CPU. Raises ``ModelError``."""
     config = ModelConfig.from_dict(bundle.config["model"])
+    if config.clip is not None:
+        return ZeroShotText(_load_clip(config.clip, bundle)).eval()
     if config.text is None:
         raise ModelError(f"the model {bundle.name} has no text tower of its own")
     tower = TextTower(config.text, config.label_width)
@@ -41,11 +47,11 @@ def load_text_tower(bundle: Bundle) -> TextTower:
     return tower.eval()
 
 
-def write_weights(folder: Path, image: nn.Module, text: nn.Module) -> None:
-    """``model.safetensors`` in half precision (integers as they are)."""
+def write_weights(folder: Path, **modules: nn.Module) -> None:
+    """``model.safetensors`` in half precision (integers as they are), names led by the module's."""
     tensors = {
-        f"{prefix}{name}": (value.half() if value.is_floating_point() else value).contiguous()
-        for prefix, module in (("image.", image), ("text.", text))
+        f"{prefix}.{name}": (value.half() if value.is_floating_point() else value).contiguous()
+        for prefix, module in modules.items()
         for name, value in module.state_dict().items()
     }
     save_file(tensors, folder / WEIGHTS)
@@ -77,6 +83,12 @@ def write_config(
         "files": files,
     } | (extra or {})
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _load_clip(config: dict[str, Any], bundle: Bundle) -> nn.Module:
+    clip = build_clip(config)
+    _fill(clip, bundle, "clip.")
+    return clip
 
 
 def _fill(module: nn.Module, bundle: Bundle, prefix: str) -> None:

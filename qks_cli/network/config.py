@@ -31,7 +31,9 @@ class BackboneConfig:
 
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """The query decoder. ``kind`` is ``reference`` (the paper) or ``compact`` (small models)."""
+    """The query decoder. ``kind`` is ``reference`` (the paper), ``compact`` (small models) or
+    ``zero-shot`` (none: an open_clip model without a trained head, of which only ``queries``
+    counts)."""
 
     kind: str = "reference"
     queries: int = 12  # M
@@ -64,6 +66,7 @@ class ModelConfig:
     backbone: BackboneConfig
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     text: TextConfig | None = None
+    clip: dict[str, Any] | None = None  # open_clip's own configuration, for ``zero-shot``
     mean: tuple[float, float, float] = CLIP_MEAN
     std: tuple[float, float, float] = CLIP_STD
 
@@ -74,13 +77,21 @@ class ModelConfig:
             backbone = dict(data["backbone"])
             backbone["levels"] = tuple(backbone.get("levels", ()))
             text = data.get("text")
-            known = {f.name for f in fields(cls)} - {"backbone", "decoder", "text", "mean", "std"}
+            known = {f.name for f in fields(cls)} - {
+                "backbone",
+                "decoder",
+                "text",
+                "clip",
+                "mean",
+                "std",
+            }
             plain = {key: data[key] for key in known}
             return cls(
                 **plain,
                 backbone=BackboneConfig(**backbone),
                 decoder=DecoderConfig(**data.get("decoder", {})),
                 text=None if text is None else TextConfig(**text),
+                clip=data.get("clip"),
                 mean=_triple(data.get("mean", CLIP_MEAN)),
                 std=_triple(data.get("std", CLIP_STD)),
             )

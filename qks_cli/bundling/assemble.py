@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from qks_cli.bundle import read_bundle
+from qks_cli.bundling.calibrate import BANK, NOT_PHOTOS, fit_calibration, known_truth
 from qks_cli.errors import TrainingError
 from qks_cli.inference.onnx_engine import OnnxEngine
 from qks_cli.network.bundle import write_config, write_weights
@@ -26,7 +27,6 @@ from qks_cli.network.text import TextTower
 from qks_cli.tagging.calibration import FILE
 from qks_cli.training import checkpoints
 from qks_cli.training.batches import TrueLabels
-from qks_cli.training.calibrate import BANK, NOT_PHOTOS, fit_calibration, known_truth
 from qks_cli.training.label_space import SCALE
 from qks_cli.training.mini import MiniConfig, averaged_weights
 from qks_cli.training.pool import PackedPixels, kept_apart, pack, read_photos
@@ -63,7 +63,7 @@ def assemble(
         for value in module.state_dict().values():
             if value.is_floating_point():
                 value.copy_(value.half().float())
-    write_weights(out, image, tower)
+    write_weights(out, image=image, text=tower)
     export_image(image.eval(), config, out / "image.onnx")
     export_text(tower, out / "text.onnx")
     shutil.copyfile(text_run / "tokenizer.json", out / "tokenizer.json")

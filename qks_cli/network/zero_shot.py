@@ -1,0 +1,79 @@
+"""An open_clip model as it is, without a trained head: it tags from the first day.
+
+Its class token and its patch tokens (averaged on a coarse grid, projected as the class token is)
+stand in for query tokens; labels pick the best of them as in the trained model.
+
+Axes: B photos, P patches, W their width, M tokens, E joint width, N texts, T text tokens.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from open_clip.model import CLIP, CustomTextCLIP
+from torch import Tensor, nn
+from torch.nn import functional
+
+from qks_cli.network.model import ImageTokens
+
+GRID = 3  # cells a side that patches are averaged to
+
+
+def build_clip(config: dict[str, Any]) -> nn.Module:
+    """An untrained open_clip model from open_clip's own model configuration."""
+    plain = {key: value for key, value in config.items() if key != "custom_text"}
+    made: nn.Module = CustomTextCLIP(**plain) if config.get("custom_text") else CLIP(**plain)
+    return made
+
+
+class ZeroShotImage(nn.Module):
+    """pixels [B, 3, H, W] to unit tokens [B, M, E]: M is 1 + ``GRID``², or 1 for towers whose
+    single tokens cannot be projected (CNNs, attention pooling)."""
+
+    def __init__(self, clip: nn.Module) -> None:
+        super().__init__()
+        self.visual: Any = clip.visual
+
+    @property
+    def has_patches(self) -> bool:
+        """Whether the tower's patch tokens go through the same projection as its class token."""
+        visual = self.visual
+        return (
+            hasattr(visual, "ln_post")
+            and isinstance(getattr(visual, "proj", None), Tensor)
+            and getattr(visual, "attn_pool", None) is None
+            and getattr(visual, "pool_type", "") == "tok"
+            and not getattr(visual, "final_ln_after_pool", False)
+        )
+
+    @property
+    def queries(self) -> int:
+        """M."""
+        return 1 + GRID * GRID if self.has_patches else 1
+
+    def forward(self, pixels_B3HW: Tensor) -> ImageTokens:
+        if not self.has_patches:
+            image_BE = functional.normalize(self.visual(pixels_B3HW), dim=-1)
+            return ImageTokens(image_BE[:, None], image_BE[:, None])
+        visual = self.visual
+        tokens_BPW = visual.ln_post(visual.transformer(visual._embeds(pixels_B3HW)))
+        patches_BPW = tokens_BPW[:, 1:]
+        rows, columns = visual.grid_size
+        grid = patches_BPW.transpose(1, 2).reshape(len(patches_BPW), -1, rows, columns)
+        cells = functional.adaptive_avg_pool2d(grid, GRID).flatten(2).transpose(1, 2)
+        both = torch.cat([tokens_BPW[:, :1], cells], dim=1) @ visual.proj
+        return ImageTokens(functional.normalize(both, dim=-1), tokens_BPW)
+
+
+class ZeroShotText(nn.Module):
+    """ids [N, T] to unit vectors [N, E]."""
+
+    def __init__(self, clip: nn.Module) -> None:
+        super().__init__()
+        self.clip: Any = clip
+        del self.clip.visual
+
+    def forward(self, ids_NT: Tensor) -> Tensor:
+        vectors_NE: Tensor = self.clip.encode_text(ids_NT, normalize=True)
+        return vectors_NE

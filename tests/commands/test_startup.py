@@ -1,0 +1,41 @@
+"""Startup is a feature: torch and its friends are imported only by what needs them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"torch", "torchvision", "open_clip", "timm", "transformers", "sklearn", "scipy"}
+WATCH = """
+import sys
+from qks_cli.app import main
+try:
+    main()
+except SystemExit as end:
+    code = end.code or 0
+sys.stderr.write("\\nMODULES " + " ".join(sorted({m.split(".")[0] for m in sys.modules})))
+sys.exit(code)
+"""
+
+
+def modules(*arguments: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", WATCH, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.rsplit("MODULES ", 1)[1].split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["tag", "--help"], ["search", "--help"], ["--version"]]
+)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    loaded = modules(*arguments)
+    assert not loaded & (HEAVY | {"numpy", "PIL", "onnxruntime", "sqlite_utils", "lxml"})
+
+
+def test_tagging_and_search_on_the_cpu_import_no_torch(photos: Path) -> None:
+    assert not modules("tag", str(photos), "--device", "cpu") & HEAVY
+    loaded = modules("search", "cat")
+    assert not loaded & (HEAVY | {"PIL"})

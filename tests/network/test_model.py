@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from qks_cli.errors import ModelError
+from qks_cli.network.config import BackboneConfig, DecoderConfig, ModelConfig, TextConfig
+from qks_cli.network.decoder import ReferenceDecoder
+from qks_cli.network.model import CompactModel, QksModel, build_model, scores
+from qks_cli.network.text import TextTower
+
+TINY_VIT = {"image_size": 32, "patch_size": 16, "layers": 2, "width": 24, "head_width": 12}
+
+
+def tiny(**decoder: object) -> ModelConfig:
+    settings = {"queries": 5, "width": 24, "layers": 2, "heads": 2} | decoder
+    return ModelConfig(
+        "tiny",
+        32,
+        10,
+        BackboneConfig(TINY_VIT, 10),
+        DecoderConfig(**settings),  # type: ignore[arg-type]
+    )
+
+
+def test_the_reference_decoder_has_the_papers_size() -> None:
+    decoder = ReferenceDecoder(DecoderConfig(layers=7, queries=12), 768, 512)
+    count = sum(parameter.numel() for parameter in decoder.parameters())
+    assert round(count / 1e6, 1) == 66.6
+
+
+def test_a_vit_gives_all_tokens_and_its_projection() -> None:
+    torch.manual_seed(1)
+    model = build_model(tiny()).eval()
+    assert isinstance(model, QksModel)
+    tokens = model(torch.randn(3, 3, 32, 32))
+    assert tokens.query_BME.shape == (3, 5, 10)
+    assert tokens.memory_BPD.shape == (3, 5, 24)  # class token and 2 x 2 patches
+    assert model.backbone.projection_WE is not None
+    assert torch.equal(model.decoder.projection, model.backbone.projection_WE)
+
+
+def test_query_tokens_read_the_image_and_differ() -> None:
+    torch.manual_seed(1)
+    model = build_model(tiny()).eval()
+    one, two = model(torch.randn(2, 3, 32, 32)).query_BME
+    assert not torch.allclose(one, two, atol=1e-4)
+    assert not torch.allclose(one[0], one[1], atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [64, 96])
+def test_the_compact_model_takes_any_size(size: int) -> None:
+    config = ModelConfig(
+        "small",
+        64,
+        12,
+        BackboneConfig(
+            {
+                "timm_model_name": "mobilenetv4_conv_small_050",
+                "timm_model_pretrained": False,
+                "timm_pool": "",
+                "timm_proj": "none",
+                "image_size": 64,
+            },
+            12,
+            levels=(3, 4),
+        ),
+        DecoderConfig("compact", queries=3, width=16, layers=1, heads=2, ffn_ratio=2.0),
+    )
+    model = build_model(config).eval()
+    assert isinstance(model, CompactModel)
+    tokens = model(torch.randn(2, 3, size, size))
+    assert tokens.query_BME.shape == (2, 3, 12)
+    assert tokens.memory_BPD.shape == (2, (size // 16) ** 2, 16)
+    assert ModelConfig.from_dict(config.to_dict()) == config
+
+
+def test_scores_and_the_winning_token() -> None:
+    query_BME = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
+    values, winners = scores(query_BME, torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]))
+    assert values.tolist() == [[1.0, 2.0, -1.0]]
+    assert winners.tolist() == [[0, 1, 0]]
+
+
+def test_a_configuration_that_is_not_understood() -> None:
+    with pytest.raises(ModelError, match="image_size"):
+        ModelConfig.from_dict(
+            {"name": "x", "label_width": 1, "backbone": {"vision": {}, "embed_dim": 1}}
+        )
+    with pytest.raises(ModelError, match="rings"):
+        ModelConfig.from_dict(tiny().to_dict() | {"decoder": {"rings": 7}})
+
+
+def test_text_does_not_depend_on_padding() -> None:
+    torch.manual_seed(1)
+    tower = TextTower(
+        TextConfig(vocab_size=50, width=16, heads=2, layers=2, output_dim=8), 6
+    ).eval()
+    tower.whiten_SE.normal_()
+    short = torch.tensor([[7, 8, 1]])
+    long = torch.tensor([[7, 8, 1, 0, 0, 0]])
+    with torch.inference_mode():
+        assert torch.allclose(tower(short), tower(long), atol=1e-5)
+        assert tower(short)[0, -1] == 1
+        assert tower(short).shape == (1, 6)

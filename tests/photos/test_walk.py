@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from qks_cli.photos.walk import read_paths, walk
+
+
+def make(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def found(folder: Path, *paths: Path, **options: object) -> list[str]:
+    walked = walk(paths or [folder], **options)  # type: ignore[arg-type]
+    return [str(photo.path.relative_to(folder)) for photo in walked]
+
+
+def test_order_is_by_bytes_and_only_photos_count(tmp_path: Path) -> None:
+    make(tmp_path, "b.jpg", "a/z.JPEG", "a/b.png", "c.txt", "B.heic", "a/raw.cr2")
+    assert found(tmp_path) == ["B.heic", "b.jpg", "a/b.png", "a/z.JPEG"]
+
+
+def test_hidden_and_program_folders_are_left_out(tmp_path: Path) -> None:
+    make(tmp_path, ".h/a.jpg", "@eaDir/a.jpg", "#recycle/a.jpg", ".a.jpg", "k.jpg")
+    assert found(tmp_path) == ["k.jpg"]
+    assert found(tmp_path, hidden=True) == [".a.jpg", "k.jpg", ".h/a.jpg"]
+
+
+def test_exclude_takes_names_and_paths(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.jpg", "b/1.jpg", "b/2.jpg")
+    assert found(tmp_path, exclude=["a"]) == ["b/1.jpg", "b/2.jpg"]
+    assert found(tmp_path, exclude=["*/b/1*"]) == ["a/1.jpg", "b/2.jpg"]
+
+
+def test_link_loops_end_and_each_file_comes_once(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.jpg")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    (tmp_path / "again.jpg").symlink_to(tmp_path / "a" / "1.jpg")
+    (tmp_path / "dead.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    problems: list[str] = []
+    walked = list(walk([tmp_path, tmp_path], on_problem=lambda p, r: problems.append(p.name)))
+    assert [photo.path.name for photo in walked] == ["again.jpg"]
+    assert problems == ["dead.jpg"]
+
+
+def test_a_named_file_counts_whatever_its_suffix(tmp_path: Path) -> None:
+    make(tmp_path, "scan.dat")
+    assert found(tmp_path, tmp_path / "scan.dat") == ["scan.dat"]
+
+
+def test_missing_and_unreadable_are_reported(tmp_path: Path) -> None:
+    make(tmp_path, "shut/a.jpg", "b.jpg")
+    problems: list[tuple[str, str]] = []
+    paths = [tmp_path / "none", tmp_path]
+    walked = list(walk(paths, on_problem=lambda p, r: problems.append((p.name, r))))
+    assert len(walked) == 2
+    assert problems == [("none", "No such file or directory")]
+    if os.geteuid() != 0:
+        (tmp_path / "shut").chmod(0)
+        list(walk([tmp_path], on_problem=lambda p, r: problems.append((p.name, r))))
+        (tmp_path / "shut").chmod(0o700)
+        assert problems[-1] == ("shut", "Permission denied")
+
+
+def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    make(tmp_path, name)
+    assert found(tmp_path) == [name]
+
+
+@pytest.mark.parametrize(
+    ("data", "nul", "paths"),
+    [
+        (b"a b.jpg\nc.jpg\r\n\n", False, ["a b.jpg", "c.jpg"]),
+        (b"a\nb.jpg\0c.jpg\0", True, ["a\nb.jpg", "c.jpg"]),
+        (b"\xff.jpg", False, [os.fsdecode(b"\xff.jpg")]),
+        (b"x" * 70_000 + b"\ny", False, ["x" * 70_000, "y"]),
+    ],
+)
+def test_paths_from_a_stream(data: bytes, nul: bool, paths: list[str]) -> None:
+    assert [str(path) for path in read_paths(io.BytesIO(data), nul=nul)] == paths

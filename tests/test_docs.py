@@ -1,0 +1,58 @@
+"""README, docs and --help stay true together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from qks_cli.app import app
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def commands() -> dict[str, set[str]]:
+    """Every command's full name with its options."""
+    found = {}
+    root = get_command(app)
+    for name, command in root.commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        for full, one in (
+            {f"{name} {sub}": each for sub, each in inner.items()} if inner else {name: command}
+        ).items():
+            found[full] = {option for parameter in one.params for option in parameter.opts}
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_command_is_in_the_docs(name: str) -> None:
+    assert f"qks {name}" in TEXT
+
+
+def test_options_in_the_docs_exist() -> None:
+    known = commands()
+    wrong = []
+    for line in re.findall(r"^\s*(?:\w+=\S+ )*qks .*$", TEXT, re.MULTILINE):
+        line = re.split(r"\s#|\s\|\s", line.strip())[0]
+        words = line.split()
+        words = words[words.index("qks") + 1 :]
+        name = next((n for n in known if " ".join(words[: len(n.split())]) == n), None)
+        if name is None:
+            wrong.append(line)
+            continue
+        options = {word for word in words if re.fullmatch(r"--?[a-z0-9-]+", word) and word != "-"}
+        wrong += [f"{line}: {option}" for option in options - known[name]]
+    assert wrong == []
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    dead = []
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            if not (page.parent / target).exists():
+                dead.append(f"{page.name}: {target}")
+    assert dead == []

@@ -1,0 +1,75 @@
+"""The doors between rooms. This table is the documentation; docs/architecture.md shows it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent / "qks_cli"
+EVERYWHERE = {"errors", "types", "settings"}
+DOORS: dict[str, set[str]] = {
+    "__init__": set(),
+    "__main__": {"app"},
+    "app": {"commands"},
+    "bundle": set(),
+    "errors": set(),
+    "settings": set(),
+    "types": set(),
+    "photos": set(),
+    "vocabulary": set(),
+    "network": {"bundle"},
+    "inference": {"bundle", "network"},
+    "index": {"vocabulary"},
+    "tagging": {"bundle", "inference", "photos", "vocabulary", "index"},
+    "training": {"network", "vocabulary"},
+    "bundling": {
+        "bundle",
+        "inference",
+        "network",
+        "photos",
+        "tagging",
+        "training",
+        "vocabulary",
+    },
+    "evaluation": {"bundle", "inference", "photos", "tagging", "vocabulary"},
+    "commands": {
+        "bundle",
+        "bundling",
+        "index",
+        "inference",
+        "photos",
+        "tagging",
+        "training",
+        "vocabulary",
+    },
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Rooms of this package that a file imports, anywhere in it."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            if node.module == "qks_cli":
+                names += [f"qks_cli.{alias.name}" for alias in node.names]
+            else:
+                names.append(node.module or "")
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    rooms = {name.split(".")[1] for name in names if name.startswith("qks_cli.")}
+    return rooms - {"__version__"}
+
+
+def test_every_import_goes_through_a_door() -> None:
+    broken = []
+    for path in sorted(ROOT.rglob("*.py")):
+        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        allowed = DOORS[room] | EVERYWHERE | {room}
+        broken += [f"{path}: {other}" for other in sorted(imported(path) - allowed)]
+    assert broken == []
+
+
+def test_the_page_shows_every_room() -> None:
+    page = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {path.name for path in ROOT.iterdir() if (path / "__init__.py").is_file()}
+    assert {room for room in rooms if f"`{room}/`" not in page} == set()

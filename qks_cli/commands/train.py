@@ -22,6 +22,9 @@ def train(
     config: Annotated[
         Path | None, typer.Option(help="Training configuration. Default: the bundled model's.")
     ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="A model to train on from, instead of random weights.")
+    ] = None,
     wordnet: Annotated[
         Path, typer.Option(help="WordNet's dict files (Debian: wordnet-base).")
     ] = Path("/usr/share/wordnet"),
@@ -40,6 +43,7 @@ def train(
     import numpy as np
     import torch
 
+    from qks_cli.bundle import read_bundle
     from qks_cli.bundling.assemble import assemble
     from qks_cli.training import mini
     from qks_cli.training.pool import read_photos
@@ -61,6 +65,7 @@ def train(
             pool=pool,
             teachers_folder=teachers,
             out=out / "image",
+            start=read_bundle(start) if start else None,
             device=device,
             report=report,
         )

@@ -18,7 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from qks_cli.bundle import Bundle
 from qks_cli.errors import TrainingError
+from qks_cli.network.bundle import load_image_model
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.model import build_model
 from qks_cli.training import checkpoints
@@ -72,11 +74,14 @@ def train(
     pool: Path,
     teachers_folder: Path,
     out: Path,
+    start: Bundle | None = None,
     device: str = "cpu",
     report: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Path:
     """Run (or resume) in ``out``; returns the checkpoint folder. ``report`` gets a row of means
-    every 50 steps. Raises ``TrainingError`` on bad data or a loss that is not finite."""
+    every 50 steps. A new run begins with the weights of ``start`` where it is given, else from
+    random ones. Raises ``TrainingError`` on bad data or a loss that is not finite, ``ModelError``
+    where ``start`` is not the model of ``config``."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
     torch.manual_seed(config.seed)
@@ -91,7 +96,7 @@ def train(
         seed=config.seed,
     )
     model_config = ModelConfig.from_dict(config.model)
-    model: nn.Module = build_model(model_config).to(device)
+    model = _first_model(model_config, start).to(device)
     model.to(memory_format=torch.channels_last)
     loss = DistillationLoss(
         teachers,
@@ -183,6 +188,16 @@ def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:
         for name, value in state.items()
         if name.startswith("module.")
     }
+
+
+def _first_model(config: ModelConfig, start: Bundle | None) -> nn.Module:
+    if start is None:
+        return build_model(config)
+    model = load_image_model(start)
+    built = ModelConfig.from_dict(start.config["model"])
+    if (built.backbone, built.decoder) != (config.backbone, config.decoder):
+        raise TrainingError(f"the model {start.name} is not built as the configuration says")
+    return model
 
 
 class _Normalise:

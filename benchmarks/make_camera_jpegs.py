@@ -51,8 +51,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     sources = sorted(p for p in given.photos.rglob("*") if p.suffix.lower() in SUFFIXES)
     tasks = [
-        (sources[n % len(sources)], given.out / f"camera_{n:05}.jpg", n)
-        for n in range(given.count)
+        (sources[n % len(sources)], given.out / f"camera_{n:05}.jpg", n) for n in range(given.count)
     ]
     with ProcessPoolExecutor() as pool:
         sizes = list(pool.map(make, tasks, chunksize=4))

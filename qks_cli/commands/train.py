@@ -47,7 +47,8 @@ def train(
     from qks_cli.bundling.assemble import assemble
     from qks_cli.training import mini
     from qks_cli.training.pool import read_photos
-    from qks_cli.training.text_tower import make_corpus, train_text_tower
+    from qks_cli.training.text_corpus import WordNet, make_corpus
+    from qks_cli.training.text_tower import train_text_tower
 
     if threads:
         torch.set_num_threads(threads)
@@ -71,7 +72,8 @@ def train(
         )
         space = np.load(out / "image" / "label_space.npz")
         captions = [caption for photo in read_photos(pool) for caption in photo.captions]
-        corpus = make_corpus(wordnet, space["names"].tolist(), captions, nouns=40_000, seed=1)
+        words = WordNet.read(wordnet)
+        corpus = make_corpus(words, space["names"].tolist(), captions, nouns=40_000, seed=1)
         train_text_tower(
             corpus,
             {"mean": space["mean"], "whiten": space["whiten"]},

@@ -13,12 +13,13 @@ from qks_cli.network.config import TextConfig
 from qks_cli.network.decoder import split_heads
 
 PAD_ID = 0
-END_ID = 1  # id of the end token, whose output is the text's
+END_ID = 1
 
 
 class TextTower(nn.Module):
     """open_clip's text transformer, both ways, to a sentence vector, then into the label space.
 
+    A text's vector is the mean over its tokens, as its teacher's is.
     ``mean_S`` and ``whiten_SE`` are the label space's (training/label_space.py); they are fixed.
     """
 
@@ -54,8 +55,9 @@ class TextTower(nn.Module):
         for block in tower.transformer.resblocks:
             x_NTW = x_NTW + _attend(block.attn, block.ln_1(x_NTW), readable)
             x_NTW = x_NTW + block.mlp(block.ln_2(x_NTW))
-        ends = (ids_NT == END_ID).to(x_NTW.dtype)[..., None]
-        raw_NS = (tower.ln_final(x_NTW) * ends).sum(1) @ tower.text_projection
+        read = (ids_NT != PAD_ID).to(x_NTW.dtype)[..., None]
+        mean_NW = (tower.ln_final(x_NTW) * read).sum(1) / read.sum(1)
+        raw_NS = mean_NW @ tower.text_projection
         return nn.functional.normalize(raw_NS, dim=1)
 
     def forward(self, ids_NT: Tensor) -> Tensor:

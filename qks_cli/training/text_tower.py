@@ -1,18 +1,15 @@
 """Teach the bundled text tower to stand in for the sentence encoder.
 
-The corpus is the words of WordNet with their glosses, the pool's label names and captions, each in
-the prompt pool's templates; the tokenizer is trained on the same text. A fiftieth of WordNet's
-nouns is held out and measured.
+The tokenizer is trained on the corpus (``training/text_corpus.py``); every token's embedding begins
+as what the sentence encoder says of the token alone, so that known words are near their place from
+the first step and the tower learns how words go together.
 """
 
 from __future__ import annotations
 
 import json
-import random
-import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,67 +18,14 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor
 
-from qks_cli.errors import TrainingError
 from qks_cli.network.config import TextConfig
 from qks_cli.network.text import TextTower
 from qks_cli.training import checkpoints
 from qks_cli.training.label_space import SentenceTeacher
+from qks_cli.training.text_corpus import Corpus
 from qks_cli.types import Float32Array
-from qks_cli.vocabulary.prompts import POOL, SHORT_POOL, fill
 
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """``texts`` to learn from, ``held_out`` noun phrases to measure on."""
-
-    texts: list[str]
-    held_out: list[str]
-
-
-def read_wordnet(folder: Path) -> tuple[list[str], list[str]]:
-    """Noun lemmas, most used first, and glosses of Debian's ``wordnet-base`` (its dict files).
-
-    Raises ``TrainingError`` where they are missing.
-    """
-    try:
-        index = (folder / "index.noun").read_text(encoding="utf-8")
-        data = (folder / "data.noun").read_text(encoding="utf-8")
-    except OSError as error:
-        raise TrainingError(
-            f"no WordNet in {folder}", hint="on Debian: apt-get install wordnet-base"
-        ) from error
-    rows = [line.split() for line in index.splitlines() if not line.startswith(" ")]
-    rows.sort(key=lambda row: (-int(row[5 + int(row[3])]), row[0]))
-    lemmas = [row[0].replace("_", " ") for row in rows if not re.search(r"\d", row[0])]
-    glosses = []
-    for line in data.splitlines():
-        if " | " in line and not line.startswith(" "):
-            gloss = re.split(r'[;"(]', line.split(" | ", 1)[1])[0].strip()
-            if 2 <= len(gloss.split()) <= 14:
-                glosses.append(gloss)
-    return lemmas, glosses
-
-
-def make_corpus(
-    wordnet: Path, labels: Sequence[str], captions: Sequence[str], *, nouns: int, seed: int
-) -> Corpus:
-    """``nouns`` limits WordNet's share to its most used lemmas; label names get every template."""
-    rng = random.Random(seed)
-    lemmas, glosses = read_wordnet(wordnet)
-    lemmas = lemmas[:nouns]
-    known = {label.lower() for label in labels}
-    held_out = [x for i, x in enumerate(lemmas) if i % 50 == 7 and x not in known]
-    hidden = set(held_out)
-    kept = [lemma for lemma in lemmas if lemma not in hidden]
-    texts = [fill(template, label) for label in labels for template in (*SHORT_POOL, *POOL[::9])]
-    texts += list(captions)
-    texts += kept
-    texts += [fill(rng.choice(SHORT_POOL + POOL), lemma) for lemma in kept]
-    texts += rng.sample(glosses, min(nouns, len(glosses)))
-    short = kept[: nouns // 4]
-    texts += [f"{rng.choice(short)} and {rng.choice(short)}" for _ in range(nouns // 4)]
-    texts += [f"{rng.choice(short)} {rng.choice(short)}" for _ in range(nouns // 4)]
-    return Corpus(list(dict.fromkeys(text.lower() for text in texts)), held_out)
+CORE_SHARE = 0.3  # of the draws, for label names in the templates that are used when tagging
 
 
 def train_tokenizer(texts: Sequence[str], vocab_size: int) -> Tokenizer:
@@ -110,14 +54,14 @@ def train_text_tower(
     space: dict[str, Float32Array],
     out: Path,
     *,
-    vocab_size: int = 12_000,
+    vocab_size: int = 18_000,
     epochs: float = 8.0,
     batch: int = 256,
     rate: float = 1e-3,
     seed: int = 1,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Path:
-    """Train (or resume) in ``out``: tokenizer.json, config.json, ``text`` checkpoint.
+    """Train (or resume) in ``out``: tokenizer.json, text_config.json, ``text`` checkpoint.
 
     ``space`` holds ``mean`` and ``whiten`` of the label space. The loss is one minus the cosine to
     the teacher, plus the same after whitening, where labels are compared.
@@ -125,7 +69,8 @@ def train_text_tower(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     texts = corpus.texts + corpus.held_out
-    sentences_NS = _embedded(texts, out / "sentences.npy")
+    teacher = SentenceTeacher()
+    sentences_NS = _embedded(teacher, texts, out / "sentences.npy")
     if not (out / "tokenizer.json").is_file():
         train_tokenizer(corpus.texts, vocab_size).save(str(out / "tokenizer.json"))
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
@@ -135,7 +80,8 @@ def train_text_tower(
     tower = TextTower(config, label_width)
     tower.mean_S.copy_(torch.from_numpy(space["mean"]))
     tower.whiten_SE.copy_(torch.from_numpy(space["whiten"]))
-    optimiser = torch.optim.AdamW(tower.parameters(), lr=rate, weight_decay=0.02)
+    _start_from_words(tower, tokenizer, teacher, out / "tokens.npy")
+    optimiser = torch.optim.AdamW(tower.parameters(), lr=rate, weight_decay=0.01)
     count = len(corpus.texts)
     steps = int(epochs * count / batch)
     step = 0
@@ -150,6 +96,8 @@ def train_text_tower(
         rng = np.random.default_rng((seed, step))
         # Texts of like length go together, so that a short one is not padded to the longest.
         chunk = rng.integers(0, count, batch * 8)
+        core = rng.random(len(chunk)) < CORE_SHARE
+        chunk[core] = rng.integers(0, corpus.core, core.sum())
         for rows in chunk[np.argsort(lengths[chunk])].reshape(8, batch)[rng.permutation(8)]:
             used = int(lengths[rows].max())
             for group in optimiser.param_groups:
@@ -196,7 +144,7 @@ def _loss(tower: TextTower, ids_NT: Tensor, goal_NS: Tensor) -> Tensor:
     white = torch.nn.functional.cosine_similarity(
         (said_NS - tower.mean_S) @ tower.whiten_SE, (goal_NS - tower.mean_S) @ tower.whiten_SE
     )
-    return cosine + 0.5 * (1 - white.mean())
+    return cosine + 1 - white.mean()
 
 
 def _ids(tokenizer: Tokenizer, texts: Sequence[str], length: int) -> Any:
@@ -207,11 +155,28 @@ def _ids(tokenizer: Tokenizer, texts: Sequence[str], length: int) -> Any:
     return ids_NT
 
 
-def _embedded(texts: Sequence[str], cache: Path) -> Float32Array:
+def _embedded(teacher: SentenceTeacher, texts: Sequence[str], cache: Path) -> Float32Array:
     if cache.is_file():
         stored: Float32Array = np.load(cache).astype(np.float32)
         if len(stored) == len(texts):
             return stored
-    sentences_NS = SentenceTeacher().embed(texts)
+    sentences_NS = teacher.embed(texts)
     np.save(cache, sentences_NS.astype(np.float16))
     return sentences_NS
+
+
+def _start_from_words(
+    tower: TextTower, tokenizer: Tokenizer, teacher: SentenceTeacher, cache: Path
+) -> None:
+    """Token embeddings and the last projection from the teacher's vectors of the tokens."""
+    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    words = [piece.removesuffix("</w>") or piece for piece, _ in pieces]
+    vectors_VS = _embedded(teacher, words, cache)
+    vectors_VS = vectors_VS - vectors_VS.mean(0)
+    width = tower.transformer.token_embedding.weight.shape[1]
+    _, _, axes_SS = np.linalg.svd(vectors_VS.T @ vectors_VS)
+    axes_WS = axes_SS[:width]
+    start_VW = torch.from_numpy(vectors_VS @ axes_WS.T).float()
+    with torch.no_grad():
+        tower.transformer.token_embedding.weight.copy_(start_VW * (0.5 / start_VW.std()))
+        tower.transformer.text_projection.copy_(torch.from_numpy(axes_WS).float())

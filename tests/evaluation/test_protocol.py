@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
+
+from qks_cli.errors import UsageError
+from qks_cli.evaluation.protocol import (
+    EvaluationSet,
+    average_precision,
+    mean_average_precision,
+    top_k,
+)
+
+
+@given(st.integers(1, 60), st.integers(0, 2**32 - 1))
+def test_average_precision_is_scikit_learns(count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.permutation(count).astype(np.float32)
+    truth = rng.random(count) < 0.3
+    truth[rng.integers(count)] = True
+    assert average_precision(scores, truth) == pytest.approx(average_precision_score(truth, scores))
+
+
+def test_a_label_that_no_photo_carries_has_no_average_precision() -> None:
+    truth = np.array([[True, False], [False, False]])
+    values = mean_average_precision(np.array([[0.2, 0.1], [0.4, 0.3]], np.float32), truth)
+    assert values[0] == 0.5
+    assert np.isnan(values[1])
+
+
+def test_top_k() -> None:
+    scores = np.array([[3, 2, 1], [1, 2, 3]], np.float32)
+    truth = np.array([[True, False, False], [False, True, False]])
+    assert top_k(scores, truth, 1) == 0.5
+    assert top_k(scores, truth, 2) == 1
+
+
+def test_a_set_is_read_or_refused(tmp_path: Path) -> None:
+    (tmp_path / "vocabulary.txt").write_text("sky\ntree\n", encoding="utf-8")
+    row = {"file": "photos/a.jpg", "labels": ["tree"]}
+    (tmp_path / "labels.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    evaluated = EvaluationSet.read(tmp_path)
+    assert evaluated.names == ("sky", "tree")
+    assert evaluated.photos == (tmp_path / "photos" / "a.jpg",)
+    assert evaluated.truth_NC.tolist() == [[False, True]]
+    row["labels"] = ["moon"]
+    (tmp_path / "labels.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="not an evaluation set"):
+        EvaluationSet.read(tmp_path)

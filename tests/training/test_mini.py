@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from qks_cli.errors import TrainingError
+from qks_cli.training.mini import MiniConfig, Phase, averaged_weights, train
+from qks_cli.training.pool import kept_apart, read_photos
+from tests.training.pools import make_pool, write_label_space
+
+MODEL = {
+    "name": "small",
+    "image_size": 64,
+    "label_width": 12,
+    "backbone": {
+        "vision": {
+            "timm_model_name": "mobilenetv4_conv_small_050",
+            "timm_model_pretrained": False,
+            "timm_pool": "",
+            "timm_proj": "none",
+            "image_size": 64,
+        },
+        "embed_dim": 12,
+        "levels": [3, 4],
+    },
+    "decoder": {
+        "kind": "compact",
+        "queries": 3,
+        "width": 16,
+        "layers": 1,
+        "heads": 2,
+        "ffn_ratio": 2.0,
+    },
+}
+
+
+def config(steps: int) -> MiniConfig:
+    return MiniConfig(MODEL, (Phase(32, 8 * steps, 1e-3, 1e-3),), batch=8)
+
+
+def run(
+    folder: Path, name: str, pool: Path, teachers: Path, *lengths: int
+) -> dict[str, torch.Tensor]:
+    out = folder / name / "image"
+    write_label_space(out, teachers, pool, 12)
+    for steps in lengths:
+        train(config(steps), pool=pool, teachers_folder=teachers, out=out)
+    return averaged_weights(out / "last")
+
+
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
+    pool, teachers = make_pool(tmp_path)
+    straight = run(tmp_path, "straight", pool, teachers, 5)
+    resumed = run(tmp_path, "resumed", pool, teachers, 2, 5)
+    assert straight.keys() == resumed.keys()
+    for name, value in straight.items():
+        torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_training_learns_and_reports(tmp_path: Path) -> None:
+    pool, teachers = make_pool(tmp_path)
+    write_label_space(tmp_path / "run", teachers, pool, 12)
+    rows: list[dict[str, float]] = []
+    train(
+        config(100), pool=pool, teachers_folder=teachers, out=tmp_path / "run", report=rows.append
+    )
+    assert [row["step"] for row in rows] == [50, 100]
+    assert rows[1]["total"] < 0.9 * rows[0]["total"]
+    assert (tmp_path / "run" / "config.json").is_file()
+
+
+def test_a_pool_that_lacks_a_photo(tmp_path: Path) -> None:
+    pool, teachers = make_pool(tmp_path)
+    listing = pool / "photos.jsonl"
+    listing.write_text(listing.read_text().replace("natural/7.webp", "natural/lost.webp"))
+    write_label_space(tmp_path / "run", teachers, pool, 12)
+    with pytest.raises(TrainingError, match=r"natural/lost\.webp"):
+        train(config(2), pool=pool, teachers_folder=teachers, out=tmp_path / "run")
+
+
+def test_photos_kept_apart_are_never_drawn(tmp_path: Path) -> None:
+    from qks_cli.training.mini import _chances
+
+    pool, _ = make_pool(tmp_path, photos=200)
+    photos = read_photos(pool)
+    apart = [kept_apart(photo) for photo in photos]
+    assert any(apart)
+    weighted = replace(config(1), source_weights={"natural": 0.5})
+    assert [chance == 0 for chance in _chances(photos, weighted)] == apart

@@ -3,6 +3,7 @@
 ``coco_map``, ``msrc_map``, ``corel5k_*_map``: mean average precision over labels that occur.
 ``places_top1``, ``places_top5``: accuracy. ``precision``, ``tags_per_photo``, ``photos_with_tag``:
 the tags shown at the default cut-off on COCO and MSRC together, their words as the vocabulary.
+``intervals`` holds 95 % bootstrap intervals over photos.
 
     python benchmarks/quality.py --data FOLDER
 """
@@ -11,15 +12,41 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from qks_cli.bundle import read_bundle
 from qks_cli.evaluation import protocol
-from qks_cli.evaluation.protocol import EvaluationSet
+from qks_cli.evaluation.protocol import EvaluationSet, Shown
 from qks_cli.inference.choose import open_engine
 from qks_cli.tagging.tagger import Tagger
+from qks_cli.types import Float32Array, IntArray
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Report:
+    """Figures with their bootstrap intervals."""
+
+    def __init__(self, repeats: int) -> None:
+        self.repeats = repeats
+        self.figures: dict[str, float] = {}
+        self.intervals: dict[str, tuple[float, float]] = {}
+
+    def add(self, name: str, measure: Callable[[IntArray], float], photos: int) -> None:
+        self.figures[name] = round(measure(np.arange(photos)), 4)
+        if self.repeats:
+            low, high = protocol.interval(measure, photos, repeats=self.repeats)
+            self.intervals[name] = (round(low, 4), round(high, 4))
+
+    def add_shown(self, prefix: str, shown: Shown) -> None:
+        photos = len(shown.tags_N)
+        self.add(f"{prefix}precision", shown.precision, photos)
+        self.add(f"{prefix}photos_with_tag", shown.with_tag, photos)
+        self.add(f"{prefix}tags_per_photo", lambda rows: float(shown.tags_N[rows].mean()), photos)
 
 
 def main() -> None:
@@ -27,38 +54,53 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of evaluation sets")
     parser.add_argument("--model", default="mini")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--bootstrap", type=int, default=200, help="resamples; 0 for none")
     given = parser.parse_args()
     bundle = read_bundle(given.model)
     engine = open_engine(bundle, given.device)
-    report: dict[str, float] = {}
+    report = Report(given.bootstrap)
     shown = []
     for name in ("coco", "msrc", "corel5k", "places"):
         evaluated = EvaluationSet.read(given.data / name)
         tagger = Tagger.build(bundle, engine, evaluated.vocabulary)
         tokens_NME = protocol.photo_tokens(bundle, engine, evaluated.photos)
-        scores_NC = protocol.raw_scores(tagger, tokens_NME)
+        scores_NC, truth_NC = protocol.raw_scores(tagger, tokens_NME), evaluated.truth_NC
+        photos = len(truth_NC)
+
         if name == "places":
             for k in (1, 5):
-                report[f"places_top{k}"] = protocol.top_k(scores_NC, evaluated.truth_NC, k)
-            continue
-        precisions_C = protocol.mean_average_precision(scores_NC, evaluated.truth_NC)
-        if name == "corel5k":
+                report.add(f"places_top{k}", top(scores_NC, truth_NC, k), photos)
+        elif name == "corel5k":
             listed = (given.data / name / "unseen.txt").read_text(encoding="utf-8")
             unseen = np.isin(evaluated.names, [line.strip() for line in listed.splitlines()])
-            report["corel5k_seen_map"] = float(np.nanmean(precisions_C[~unseen]))
-            report["corel5k_unseen_map"] = float(np.nanmean(precisions_C[unseen]))
-            continue
-        report[f"{name}_map"] = float(np.nanmean(precisions_C))
-        own = protocol.shown_tags(tagger, tokens_NME, evaluated)
-        shown.append(own)
-        report[f"{name}_precision"] = own.right / max(1, own.tags)
-        report[f"{name}_photos_with_tag"] = own.with_tag / own.photos
-        report[f"{name}_tags_per_photo"] = own.tags / own.photos
-    photos = sum(own.photos for own in shown)
-    report["precision"] = sum(own.right for own in shown) / max(1, sum(own.tags for own in shown))
-    report["tags_per_photo"] = sum(own.tags for own in shown) / photos
-    report["photos_with_tag"] = sum(own.with_tag for own in shown) / photos
-    print(json.dumps({name: round(value, 4) for name, value in report.items()}))
+            for kind, chosen in (("seen", ~unseen), ("unseen", unseen)):
+                part = mean_ap(scores_NC[:, chosen], truth_NC[:, chosen])
+                report.add(f"corel5k_{kind}_map", part, photos)
+        else:
+            report.add(f"{name}_map", mean_ap(scores_NC, truth_NC), photos)
+            shown.append(protocol.shown_tags(tagger, tokens_NME, evaluated))
+            report.add_shown(f"{name}_", shown[-1])
+    both = Shown(
+        np.concatenate([own.right_N for own in shown]),
+        np.concatenate([own.tags_N for own in shown]),
+    )
+    report.add_shown("", both)
+    print(json.dumps(report.figures | {"intervals": report.intervals}))
+
+
+def mean_ap(scores_NC: Float32Array, truth_NC: BoolArray) -> Callable[[IntArray], float]:
+    """Mean average precision of chosen rows."""
+
+    def measure(rows: IntArray) -> float:
+        precisions = protocol.mean_average_precision(scores_NC[rows], truth_NC[rows])
+        return float(np.nanmean(precisions))
+
+    return measure
+
+
+def top(scores_NC: Float32Array, truth_NC: BoolArray, k: int) -> Callable[[IntArray], float]:
+    """Share of chosen rows with a true label among the ``k`` best."""
+    return lambda rows: protocol.top_k(scores_NC[rows], truth_NC[rows], k)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ DOORS: dict[str, set[str]] = {
     "inference": {"bundle", "network"},
     "index": {"vocabulary"},
     "tagging": {"bundle", "inference", "photos", "vocabulary", "index"},
-    "training": {"network", "vocabulary"},
+    "training": {"bundle", "network", "vocabulary"},
     "bundling": {
         "bundle",
         "inference",

@@ -75,6 +75,9 @@ def train_text_tower(
         train_tokenizer(corpus.texts, vocab_size).save(str(out / "tokenizer.json"))
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     config = TextConfig(vocab_size=tokenizer.get_vocab_size())
+    (out / "text_config.json").write_text(
+        json.dumps({name: getattr(config, name) for name in config.__slots__}), encoding="utf-8"
+    )
     ids_NT = _ids(tokenizer, texts, config.context_length)
     label_width = space["whiten"].shape[1] + 1
     tower = TextTower(config, label_width)
@@ -119,9 +122,6 @@ def train_text_tower(
             checkpoints.save(out / "text", state, {"step": step, "held_out_cosine": cosine})
             report({"step": step, "held_out_cosine": cosine})
             saved = time.monotonic()
-    (out / "text_config.json").write_text(
-        json.dumps({name: getattr(config, name) for name in config.__slots__}), encoding="utf-8"
-    )
     return out / "text"
 
 

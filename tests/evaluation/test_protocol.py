@@ -12,7 +12,9 @@ from sklearn.metrics import average_precision_score
 from qks_cli.errors import UsageError
 from qks_cli.evaluation.protocol import (
     EvaluationSet,
+    Shown,
     average_precision,
+    interval,
     mean_average_precision,
     top_k,
 )
@@ -53,3 +55,19 @@ def test_a_set_is_read_or_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     with pytest.raises(UsageError, match="not an evaluation set"):
         EvaluationSet.read(tmp_path)
+
+
+def test_the_bootstrap_interval_of_a_mean() -> None:
+    values = np.random.default_rng(3).normal(5, 2, 400)
+    low, high = interval(lambda rows: float(values[rows].mean()), 400, repeats=500)
+    error = values.std() / 400**0.5
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.3 * error)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.3 * error)
+
+
+def test_shown_tags_of_some_photos() -> None:
+    shown = Shown(np.array([1, 0, 2]), np.array([2, 0, 2]))
+    assert shown.precision() == 0.75
+    assert shown.with_tag() == pytest.approx(2 / 3)
+    assert shown.precision(np.array([2, 2])) == 1
+    assert np.isnan(shown.precision(np.array([1])))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qks_cli.vocabulary.labels_file import Vocabulary
 
 BATCH_SIZE = 32
+MANY_LABELS = 2000  # from here on embedding them takes long enough to say so
 
 
 def tag(
@@ -91,6 +92,8 @@ def tag(
     bundle = read_bundle(model)
     vocabulary = read_vocabulary(labels, bundle, quiet=quiet)
     engine = open_engine(bundle, device)
+    if len(vocabulary.labels) > MANY_LABELS and not quiet:
+        say(f"{len(vocabulary.labels):,} labels: embedding those that are new takes a moment")
     tagger = Tagger.build(
         bundle, engine, vocabulary, min_score=min_score, top=top, cache=settings.cache_path()
     )

@@ -36,12 +36,14 @@ class OnnxEngine:
     def text_embeddings(self, texts: Sequence[str]) -> Float32Array:
         """See ``Engine``."""
         vectors_NE = np.empty((len(texts), self.bundle.width), np.float32)
-        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+        ids_NT = self._tokenizer(texts)
+        lengths_N = (ids_NT != 0).sum(axis=1)
+        # Texts of like length go together, so that a short one is not padded to the longest.
+        order = np.argsort(lengths_N, kind="stable")
         for start in range(0, len(order), TEXT_BATCH):
             rows = order[start : start + TEXT_BATCH]
-            ids_NT = self._tokenizer([texts[row] for row in rows])
-            used = int((ids_NT != 0).any(axis=0).sum())
-            vectors_NE[rows] = self._text.run(None, {"ids": ids_NT[:, :used]})[0]
+            used = int(lengths_N[rows[-1]])
+            vectors_NE[rows] = self._text.run(None, {"ids": ids_NT[rows, :used]})[0]
         return vectors_NE
 
     @cached_property

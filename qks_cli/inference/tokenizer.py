@@ -11,7 +11,7 @@ from qks_cli.bundle import Bundle
 
 
 class TextTokenizer:
-    """Ids [N, T] padded with 0; the end token comes last and is what the text tower reads."""
+    """Ids [N, T] padded with 0 behind the end token."""
 
     def __init__(self, bundle: Bundle) -> None:
         from tokenizers import Tokenizer

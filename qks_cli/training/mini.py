@@ -148,15 +148,9 @@ def train(
     return out / "last"
 
 
-def label_vectors(
-    teachers: Teachers, truth: TrueLabels, out: Path, width: int
-) -> tuple[list[str], Float32Array]:
-    """All label names of teachers and pool with their vectors [T, E], made once per run folder.
-
-    The label space is written to ``label_space.npz`` beside them.
-    """
-    named = out / "label_space.npz"
-    names = list(
+def label_names(teachers: Teachers, truth: TrueLabels) -> list[str]:
+    """Every name that a teacher or the pool uses, once."""
+    return list(
         dict.fromkeys(
             teachers.everyday_names
             + teachers.imagenet_names
@@ -166,6 +160,17 @@ def label_vectors(
             + truth.names
         )
     )
+
+
+def label_vectors(
+    teachers: Teachers, truth: TrueLabels, out: Path, width: int
+) -> tuple[list[str], Float32Array]:
+    """All label names of teachers and pool with their vectors [T, E], made once per run folder.
+
+    The label space is written to ``label_space.npz`` beside them.
+    """
+    named = out / "label_space.npz"
+    names = label_names(teachers, truth)
     if named.is_file():
         stored = np.load(named)
         if stored["names"].tolist() == names and stored["labels"].shape[1] == width:

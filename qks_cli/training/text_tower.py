@@ -78,7 +78,7 @@ def train_text_tower(
     (out / "text_config.json").write_text(
         json.dumps({name: getattr(config, name) for name in config.__slots__}), encoding="utf-8"
     )
-    ids_NT = _ids(tokenizer, texts, config.context_length)
+    ids_NT = token_ids(tokenizer, texts, config.context_length)
     label_width = space["whiten"].shape[1] + 1
     tower = TextTower(config, label_width)
     tower.mean_S.copy_(torch.from_numpy(space["mean"]))
@@ -147,7 +147,8 @@ def _loss(tower: TextTower, ids_NT: Tensor, goal_NS: Tensor) -> Tensor:
     return cosine + 1 - white.mean()
 
 
-def _ids(tokenizer: Tokenizer, texts: Sequence[str], length: int) -> Any:
+def token_ids(tokenizer: Tokenizer, texts: Sequence[str], length: int) -> Any:
+    """Ids [N, length], int64, padded with 0."""
     tokenizer.enable_truncation(length)
     ids_NT = np.zeros((len(texts), length), np.int64)
     for row, coded in enumerate(tokenizer.encode_batch(list(texts))):

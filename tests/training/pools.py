@@ -69,20 +69,11 @@ def make_pool(folder: Path, photos: int = 48) -> tuple[Path, Path]:
 def write_label_space(run: Path, teachers: Path, pool: Path, width: int) -> None:
     """Random label vectors in place of the sentence encoder's, as a run folder keeps them."""
     from qks_cli.training.batches import TrueLabels
+    from qks_cli.training.mini import label_names
     from qks_cli.training.pool import read_photos
     from qks_cli.training.teachers import Teachers
 
-    said, truth = Teachers(teachers), TrueLabels(read_photos(pool))
-    names = list(
-        dict.fromkeys(
-            said.everyday_names
-            + said.imagenet_names
-            + said.group_names
-            + said.coco_names
-            + said.ade_names
-            + truth.names
-        )
-    )
+    names = label_names(Teachers(teachers), TrueLabels(read_photos(pool)))
     rng = np.random.default_rng(2)
     labels = rng.normal(0, 1, (len(names), width)).astype(np.float32)
     labels[:, -1] = 1

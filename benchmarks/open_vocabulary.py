@@ -22,6 +22,7 @@ from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
 from qks_cli.inference.choose import open_engine
 from qks_cli.tagging.tagger import Tagger
+from qks_cli.training.variants import plural
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 
 SYNONYMS = {
@@ -61,19 +62,7 @@ SYNONYMS = {
     "tv": "television set",
     "water": "body of water",
 }
-IRREGULAR = {"person": "people", "knife": "knives", "mouse": "mice", "sheep": "sheep"}
 SYLLABLES = "bla dro fip gru kle mox nur pli qua ske tov vun wex yib zor".split()
-
-
-def plural(name: str) -> str:
-    """The plural as a user would write it."""
-    if name in IRREGULAR:
-        return IRREGULAR[name]
-    if name.endswith(("s", "x", "ch", "sh")):
-        return name + "es"
-    if name.endswith("y") and name[-2] not in "aeiou":
-        return name[:-1] + "ies"
-    return name + "s"
 
 
 def main() -> None:

@@ -67,6 +67,7 @@ def train(
             teachers_folder=teachers,
             out=out / "image",
             start=read_bundle(start) if start else None,
+            wordnet=wordnet,
             device=device,
             report=report,
         )

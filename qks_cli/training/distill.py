@@ -35,9 +35,13 @@ class LossWeights:
 
 
 class DistillationLoss(nn.Module):
-    """``names`` are all label names in the order of ``labels_TE``; see the module docstring."""
+    """``names`` are all label names in the order of ``labels_VTE``; see the module docstring.
 
-    labels_TE: Tensor
+    Half of the labels of a step go by their first variant, the others by one drawn at random, so
+    that the model answers to a label's plural or synonym too.
+    """
+
+    labels_VTE: Tensor
     groups_IG: Tensor
 
     def __init__(
@@ -45,7 +49,7 @@ class DistillationLoss(nn.Module):
         teachers: Teachers,
         true_names: Sequence[str],
         names: Sequence[str],
-        labels_TE: Float32Array,
+        labels_VTE: Float32Array,
         decoder_width: int,
         weights: LossWeights,
     ) -> None:
@@ -56,7 +60,7 @@ class DistillationLoss(nn.Module):
         def columns(wanted: Sequence[str]) -> Tensor:
             return torch.tensor([place[name] for name in wanted])
 
-        self.register_buffer("labels_TE", torch.from_numpy(labels_TE), persistent=False)
+        self.register_buffer("labels_VTE", torch.from_numpy(labels_VTE), persistent=False)
         self.register_buffer("groups_IG", teachers.groups_IG, persistent=False)
         self.everyday = columns(teachers.everyday_names)
         self.imagenet = columns(teachers.imagenet_names)
@@ -64,7 +68,7 @@ class DistillationLoss(nn.Module):
         self.objects = columns(teachers.coco_names)
         self.stuff = columns(teachers.ade_names)
         self.true = columns(true_names)
-        self.cell_projection = nn.Linear(decoder_width, labels_TE.shape[1])
+        self.cell_projection = nn.Linear(decoder_width, labels_VTE.shape[2])
         self.imagenet_scale = nn.Parameter(torch.zeros(()))
         self.source_scale = nn.Parameter(torch.zeros(()))
         self.cell_scale = nn.Parameter(torch.zeros(()))
@@ -80,7 +84,8 @@ class DistillationLoss(nn.Module):
         """The weighted terms by name. ``own_BT`` marks a single-label photo's rival classes,
         ``judged_BT`` the labels whose absence is known."""
         w = self.weights
-        s, _ = scores(tokens.query_BME, self.labels_TE)
+        labels_TE = self._labels_of_a_step()
+        s, _ = scores(tokens.query_BME, labels_TE)
         soft_BI = targets.imagenet_BI
         log_BI = functional.log_softmax(s[:, self.imagenet] * self.imagenet_scale.exp(), dim=1)
         terms = {
@@ -98,11 +103,17 @@ class DistillationLoss(nn.Module):
                 s[:, self.stuff], targets.stuff_BF, targets.stuff_known_BF
             ),
         }
-        terms |= self._cells(tokens.memory_BPD, targets)
+        terms |= self._cells(tokens.memory_BPD, targets, labels_TE)
         terms |= self._labels(s[:, self.true], positive_BT, own_BT, judged_BT)
         return terms
 
-    def _cells(self, memory_BPD: Tensor, targets: Targets) -> dict[str, Tensor]:
+    def _labels_of_a_step(self) -> Tensor:
+        variants, count, _ = self.labels_VTE.shape
+        drawn_T = torch.randint(variants, (count,), device=self.labels_VTE.device)
+        drawn_T[torch.rand(count, device=drawn_T.device) < 0.5] = 0
+        return self.labels_VTE[drawn_T, torch.arange(count, device=drawn_T.device)]
+
+    def _cells(self, memory_BPD: Tensor, targets: Targets, labels_TE: Tensor) -> dict[str, Tensor]:
         if memory_BPD.shape[1] != targets.cell_stuff_BP.shape[1]:
             side = int(memory_BPD.shape[1] ** 0.5)
             goal = int(targets.cell_stuff_BP.shape[1] ** 0.5)
@@ -110,11 +121,11 @@ class DistillationLoss(nn.Module):
             grid = functional.interpolate(grid, (goal, goal), mode="bilinear", align_corners=False)
             memory_BPD = grid.flatten(2).transpose(1, 2)
         cells_BPE = self.cell_projection(memory_BPD)
-        stuff = cells_BPE @ self.labels_TE[self.stuff].T * self.cell_scale.exp()
+        stuff = cells_BPE @ labels_TE[self.stuff].T * self.cell_scale.exp()
         cross = functional.cross_entropy(
             stuff.flatten(0, 1), targets.cell_stuff_BP.flatten(), ignore_index=0
         )
-        objects = cells_BPE @ self.labels_TE[self.objects].T
+        objects = cells_BPE @ labels_TE[self.objects].T
         binary = functional.binary_cross_entropy_with_logits(objects, targets.cell_objects_BPO)
         return {
             "cell_stuff": self.weights.cell_stuff * cross,

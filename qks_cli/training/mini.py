@@ -29,8 +29,11 @@ from qks_cli.training.distill import DistillationLoss, LossWeights
 from qks_cli.training.label_space import LabelSpace, SentenceTeacher
 from qks_cli.training.pool import PoolPhoto, kept_apart, pack, read_photos
 from qks_cli.training.teachers import Teachers
+from qks_cli.training.variants import Variants, read_synonyms
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.prompts import SHORT_POOL
+
+WORDNET = Path("/usr/share/wordnet")  # where Debian's wordnet-base puts it
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +78,26 @@ def train(
     teachers_folder: Path,
     out: Path,
     start: Bundle | None = None,
+    wordnet: Path = WORDNET,
     device: str = "cpu",
     report: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Path:
     """Run (or resume) in ``out``; returns the checkpoint folder. ``report`` gets a row of means
     every 50 steps. A new run begins with the weights of ``start`` where it is given, else from
-    random ones. Raises ``TrainingError`` on bad data or a loss that is not finite, ``ModelError``
-    where ``start`` is not the model of ``config``."""
+    random ones. ``wordnet`` gives labels their synonyms.
+
+    Raises ``TrainingError`` on bad data or a loss that is not finite, ``ModelError`` where
+    ``start`` is not the model of ``config``.
+    """
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
     torch.manual_seed(config.seed)
     photos = read_photos(pool)
     teachers = Teachers(teachers_folder)
     truth = TrueLabels(photos)
-    names, labels_TE = label_vectors(teachers, truth, out, config.model["label_width"])
+    hidden = frozenset(word.lower() for photo in photos for word in photo.held_out)
+    variants = Variants(read_synonyms(wordnet), hidden)
+    names, labels_VTE = label_vectors(teachers, truth, out, config.model["label_width"], variants)
     loader = ViewLoader(
         pack(pool, photos, out.parent / "packed"),
         teachers,
@@ -102,7 +111,7 @@ def train(
         teachers,
         truth.names,
         names,
-        labels_TE,
+        labels_VTE,
         model_config.decoder.width,
         LossWeights(**config.losses),
     ).to(device)
@@ -163,9 +172,9 @@ def label_names(teachers: Teachers, truth: TrueLabels) -> list[str]:
 
 
 def label_vectors(
-    teachers: Teachers, truth: TrueLabels, out: Path, width: int
+    teachers: Teachers, truth: TrueLabels, out: Path, width: int, variants: Variants
 ) -> tuple[list[str], Float32Array]:
-    """All label names of teachers and pool with their vectors [T, E], made once per run folder.
+    """All label names with their vectors [V, T, E] (see ``variants``), made once per run folder.
 
     The label space is written to ``label_space.npz`` beside them.
     """
@@ -173,13 +182,15 @@ def label_vectors(
     names = label_names(teachers, truth)
     if named.is_file():
         stored = np.load(named)
-        if stored["names"].tolist() == names and stored["labels"].shape[1] == width:
+        if stored["names"].tolist() == names and stored["labels"].shape[2:] == (width,):
             return names, stored["labels"]
-    sentences = SentenceTeacher().embed_names(names, SHORT_POOL)
+    teacher = SentenceTeacher()
+    sentences = teacher.embed_names(names, SHORT_POOL)
     space = LabelSpace.fit(sentences, width)
-    labels = space.labels(sentences)
-    np.savez(named, names=names, labels=labels, mean=space.mean_S, whiten=space.whiten_SE)
-    return names, labels
+    others = [teacher.embed_names(*asked) for asked in variants.of(names)]
+    labels_VTE = np.stack([space.labels(vectors) for vectors in (sentences, *others)])
+    np.savez(named, names=names, labels=labels_VTE, mean=space.mean_S, whiten=space.whiten_SE)
+    return names, labels_VTE
 
 
 def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:

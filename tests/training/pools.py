@@ -75,7 +75,7 @@ def write_label_space(run: Path, teachers: Path, pool: Path, width: int) -> None
 
     names = label_names(Teachers(teachers), TrueLabels(read_photos(pool)))
     rng = np.random.default_rng(2)
-    labels = rng.normal(0, 1, (len(names), width)).astype(np.float32)
-    labels[:, -1] = 1
+    labels = rng.normal(0, 1, (2, len(names), width)).astype(np.float32)
+    labels[..., -1] = 1
     run.mkdir(parents=True)
     np.savez(run / "label_space.npz", names=names, labels=labels)

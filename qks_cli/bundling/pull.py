@@ -7,6 +7,7 @@ are at hand, else parts of the example photos.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,16 +60,19 @@ def pull(
     if config.get("text_cfg", {}).get("hf_model_name"):
         raise ModelError(f"{architecture} has a text tower of another library, not supported yet")
     report(f"fetching {architecture} {weights}")
+    # open_clip logs what it raises as well; the user is told once.
+    logging.disable(logging.ERROR)
     try:
         clip, _, _ = open_clip.create_model_and_transforms(
             architecture, pretrained=weights, precision="fp32"
         )
     except Exception as error:  # every source has its own ways to fail
-        reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"cannot fetch {architecture}/{weights}: {reason or type(error).__name__}",
-            hint="check the network connection; nothing was changed",
+            f"cannot fetch {architecture}/{weights}: {_reason(error)}",
+            hint="nothing was changed",
         ) from error
+    finally:
+        logging.disable(logging.NOTSET)
     out = folder / f"{architecture}-{Path(weights).stem}".replace("/", "-")
     out.mkdir(parents=True, exist_ok=True)
     write_weights(out, clip=clip)
@@ -129,6 +133,14 @@ def convert_tokenizer(tokenizer: Any) -> Tokenizer:
         special_tokens=[(start, tokenizer.sot_token_id), (end, tokenizer.eot_token_id)],
     )
     return made
+
+
+def _reason(error: Exception) -> str:
+    """The cause in a few words: without a network, hubs say so at length and in many ways."""
+    text = " ".join(str(error).split())
+    if any(word in text.lower() for word in ("connection", "network", "resolve", "offline")):
+        return "its source cannot be reached; check the network connection"
+    return text[:200] or type(error).__name__
 
 
 def _parse(name: str) -> tuple[str, str]:

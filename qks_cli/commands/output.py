@@ -40,6 +40,16 @@ class Row:
     note: str = ""  # stands before the tags in the table
 
 
+def shown(path: Path) -> str:
+    """A path for a message: on one line, control characters as escapes."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if ord(character) < 32 or character == "\x7f"
+        else character
+        for character in str(path)
+    )
+
+
 class Writer:
     """Writes rows as they come. Names that are not UTF-8 are written as the bytes they are; in
     JSON, which cannot hold them, each such byte is a lone surrogate (``\\udcXX``)."""

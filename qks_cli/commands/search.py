@@ -73,7 +73,7 @@ def search(
                     f"no photo in this library was tagged with this {bundle.name} model",
                     hint="run `qks tag` again, or give --model",
                 )
-            else:
+            elif library.photo_count():
                 say(f"qks: tagged with another model than {bundle.name}: matching tags only")
         hits = find(
             library,

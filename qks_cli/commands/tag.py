@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qks_cli.commands.output import Format, Row, Writer, say
+from qks_cli.commands.output import Format, Row, Writer, say, shown
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def tag(
 
         def problem(path: Path, reason: str) -> None:
             counts["problems"] += 1
-            progress.say(f"qks: {path}: {reason}")
+            progress.say(f"qks: {shown(path)}: {reason}")
 
         stack.enter_context(stop)
         results = tag_photos(
@@ -142,7 +142,7 @@ def tag(
                 counts[result.status] += 1
                 progress.advance()
                 if result.status == "failed":
-                    progress.say(f"qks: {result.photo.path}: {result.reason}")
+                    progress.say(f"qks: {shown(result.photo.path)}: {result.reason}")
                 writer.write([_row(result)])
             writer.close()
             status = "interrupted" if stop() else "done"

@@ -90,6 +90,8 @@ def test_without_a_network_it_is_one_line(
     done = qks("models", "pull", "ViT-B-32/laion2b_s34b_b79k")
     assert done.returncode == 2
     assert b"cannot fetch ViT-B-32/laion2b_s34b_b79k" in done.stderr
+    assert b"cannot be reached; check the network connection" in done.stderr
+    assert b"ERROR" not in done.stderr
     assert b"Traceback" not in done.stderr
     assert not (tmp_path / "models").exists()
 

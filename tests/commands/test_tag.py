@@ -100,6 +100,13 @@ def test_paths_from_stdin_and_names_that_are_not_utf8(photos: Path, qks: Qks) ->
     assert line["path"] == str(odd)
 
 
+def test_a_message_is_one_line_whatever_the_name(tmp_path: Path, qks: Qks) -> None:
+    (tmp_path / "a\nb.jpg").write_bytes(b"no photo")
+    done = qks("tag", tmp_path, "--quiet")
+    lines = done.stderr.decode().splitlines()
+    assert lines == [f"qks: {tmp_path}/a\\nb.jpg: not an image that qks can read"]
+
+
 def test_csv_and_dry_run(photos: Path, qks: Qks) -> None:
     done = qks("tag", photos, "--dry-run", "--format", "csv", "--min-score", "0.3", "--top", "1")
     lines = done.stdout.decode().splitlines()

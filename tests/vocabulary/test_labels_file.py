@@ -80,6 +80,11 @@ def test_every_error_is_listed_with_its_line() -> None:
     assert lines == ["1", "2", "3", "4", "6", "7"]
 
 
+def test_a_list_on_one_line_is_explained() -> None:
+    with pytest.raises(VocabularyError, match="one label a line; quote one that holds a comma"):
+        parse_labels("dog, cat\n", "labels.txt")
+
+
 def test_an_empty_file_is_an_error() -> None:
     with pytest.raises(VocabularyError, match="no labels"):
         parse_labels("# nothing\n", "x")

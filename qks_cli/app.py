@@ -22,6 +22,7 @@ app = typer.Typer(
     help="Tag and search your own photos with your own words, offline.",
     no_args_is_help=True,
     add_completion=True,
+    rich_markup_mode=None,  # plain help: rich and its markdown parser double the start-up time
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

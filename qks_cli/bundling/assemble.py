@@ -24,7 +24,7 @@ from qks_cli.network.config import ModelConfig, TextConfig
 from qks_cli.network.export import export_image, export_text
 from qks_cli.network.model import build_model
 from qks_cli.network.text import TextTower
-from qks_cli.tagging.calibration import FILE
+from qks_cli.tagging import calibration
 from qks_cli.training import checkpoints
 from qks_cli.training.batches import TrueLabels
 from qks_cli.training.label_space import SCALE
@@ -32,8 +32,8 @@ from qks_cli.training.mini import MiniConfig, averaged_weights
 from qks_cli.training.pool import PackedPixels, kept_apart, pack, read_photos
 from qks_cli.training.teachers import Teachers
 from qks_cli.types import Float32Array, IntArray
-from qks_cli.vocabulary.embeddings import embed_labels
-from qks_cli.vocabulary.labels_file import Label
+from qks_cli.vocabulary import embeddings
+from qks_cli.vocabulary.labels_file import Label, read_labels
 from qks_cli.vocabulary.prompts import SHORT_POOL
 
 RESIZE = "squash"
@@ -42,7 +42,9 @@ RESIZE = "squash"
 def assemble(
     image_run: Path, text_run: Path, out: Path, *, pool: Path, teachers: Path, version: str
 ) -> Path:
-    """Write a bundle into ``out`` (labels.txt and README.md there are left as they are).
+    """Write a bundle into ``out``, embeddings of the labels.txt there included.
+
+    labels.txt and README.md are left as they are.
 
     Raises ``TrainingError`` where a run has no checkpoint.
     """
@@ -57,7 +59,8 @@ def assemble(
     tower = TextTower(text_config, config.label_width)
     tower.load_state_dict(found[0]["tower"])
     out.mkdir(parents=True, exist_ok=True)
-    (out / FILE).unlink(missing_ok=True)
+    for name in (calibration.FILE, embeddings.FILE):
+        (out / name).unlink(missing_ok=True)
     # What ships is half precision: the graphs are made of the weights as they will be read.
     for module in (image, tower):
         for value in module.state_dict().values():
@@ -75,6 +78,8 @@ def assemble(
 
     describe()
     _calibrate(out, pool, teachers, image_run.parent / "packed")
+    if (out / "labels.txt").is_file():
+        _embed_default_labels(out)
     describe()
     return out
 
@@ -91,7 +96,7 @@ def _calibrate(out: Path, pool: Path, teachers_folder: Path, packed: Path) -> No
     apart_rows = np.flatnonzero(apart & ~drawn)
 
     def embed(names: Sequence[str]) -> Float32Array:
-        return embed_labels(
+        return embeddings.embed_labels(
             [Label(name) for name in names],
             templates=bundle.templates,
             embed=engine.text_embeddings,
@@ -108,11 +113,25 @@ def _calibrate(out: Path, pool: Path, teachers_folder: Path, packed: Path) -> No
         bank,
     )
     np.savez(
-        out / FILE,
+        out / calibration.FILE,
         bank=fitted.bank_RME.astype(np.float16),
         weights=fitted.weights_F,
         cutoff=np.float32(fitted.cutoff),
     )
+
+
+def _embed_default_labels(out: Path) -> None:
+    bundle = read_bundle(str(out))
+    labels = read_labels(out / "labels.txt")[0].labels
+    vectors_CE = embeddings.embed_labels(
+        labels,
+        templates=bundle.templates,
+        embed=OnnxEngine(bundle).text_embeddings,
+        model_hash=bundle.hash,
+        cache=None,
+    )
+    keys = embeddings.label_keys(labels, bundle.templates)
+    embeddings.write_known(out / embeddings.FILE, keys, vectors_CE)
 
 
 def _tokens(

@@ -14,7 +14,7 @@ from qks_cli.tagging.calibration import Calibration, LabelStats
 from qks_cli.tagging.scoring import score
 from qks_cli.tagging.selection import TOP, Selector
 from qks_cli.types import Float32Array, Tag
-from qks_cli.vocabulary.embeddings import embed_labels
+from qks_cli.vocabulary.embeddings import FILE, embed_labels, read_known
 from qks_cli.vocabulary.labels_file import Vocabulary
 
 SCORES = 2_000_000  # [B, C] values in flight: keeps 10,000 labels within tens of megabytes
@@ -54,6 +54,7 @@ class Tagger:
             model_hash=bundle.hash,
             cache=cache,
             length=bundle.label_length,
+            known=read_known(bundle.file(FILE)) if bundle.has(FILE) else {},
         )
         return cls(
             labels_CE,

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from qks_cli.types import Float32Array
 from qks_cli.vocabulary.labels_file import Label
 from qks_cli.vocabulary.prompts import fill
 
+FILE = "labels.npz"  # in a bundle: embeddings of its default vocabulary
 Embed = Callable[[Sequence[str]], Float32Array]
 
 
@@ -28,16 +30,20 @@ def embed_labels(
     model_hash: str,
     cache: Path | None,
     length: float | None = None,
+    known: Mapping[str, Float32Array] = MappingProxyType({}),
 ) -> Float32Array:
     """Float32 [C, E]: for each label the mean of its un-normalised text embeddings.
 
-    ``length`` as in ``to_length``. A label's own prompts replace ``templates``. ``cache`` is a
-    folder; only labels that are not in it are embedded, so ``embed`` may load its network when
-    first called. A damaged cache is made anew, an unwritable one is done without.
+    ``length`` as in ``to_length``. A label's own prompts replace ``templates``. ``known`` are the
+    embeddings that the model brings along, by ``label_keys``. ``cache`` is a folder; only labels
+    that are in neither are embedded, so ``embed`` may load its network when first called. A damaged
+    cache is made anew, an unwritable one is done without.
     """
     prompts = [label.prompts or tuple(templates) for label in labels]
-    keys = [_key(label.name, own) for label, own in zip(labels, prompts, strict=True)]
-    found = _read(cache, model_hash, keys) if cache is not None else {}
+    keys = label_keys(labels, templates)
+    found = {key: known[key] for key in keys if key in known}
+    if cache is not None and len(found) < len(set(keys)):
+        found |= _read(cache, model_hash, keys)
     missing = [row for row in range(len(labels)) if keys[row] not in found]
     if missing:
         texts = [fill(t, labels[row].name) for row in missing for t in prompts[row]]
@@ -67,8 +73,25 @@ def to_length(vectors_CE: Float32Array, length: float | None) -> Float32Array:
     return np.concatenate([scaled, np.ones_like(norms)], axis=1, dtype=np.float32)
 
 
-def _key(name: str, templates: Sequence[str]) -> str:
-    return hashlib.sha256("\x00".join([name, *templates]).encode()).hexdigest()
+def label_keys(labels: Sequence[Label], templates: Sequence[str]) -> list[str]:
+    """What names a label's embedding: the label and the prompts that it is asked in."""
+    return [
+        hashlib.sha256(
+            "\x00".join([label.name, *(label.prompts or templates)]).encode()
+        ).hexdigest()
+        for label in labels
+    ]
+
+
+def write_known(path: Path, keys: Sequence[str], vectors_CE: Float32Array) -> None:
+    """The embeddings that a model brings along, not yet brought to length."""
+    np.savez(path, keys=np.array(keys), vectors=vectors_CE)
+
+
+def read_known(path: Path) -> dict[str, Float32Array]:
+    """What ``write_known`` wrote."""
+    with np.load(path) as stored:
+        return dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
 
 
 def _file(cache: Path, model_hash: str) -> Path:

@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from qks_cli.types import Float32Array
-from qks_cli.vocabulary.embeddings import embed_labels, to_length
+from qks_cli.vocabulary.embeddings import (
+    FILE,
+    embed_labels,
+    label_keys,
+    read_known,
+    to_length,
+    write_known,
+)
 from qks_cli.vocabulary.labels_file import Label
 from qks_cli.vocabulary.prompts import POOL, fill
 
@@ -39,6 +46,23 @@ def test_cached_labels_are_not_embedded_again(tmp_path: Path) -> None:
     after = embed([Label("b"), Label("c"), Label("a")], second, tmp_path)
     assert second.asked == ["c", "aa c"]
     np.testing.assert_array_equal(after[[2, 0]], before)
+
+
+def test_what_the_model_brings_along_is_not_embedded(tmp_path: Path) -> None:
+    labels = [Label("a"), Label("b", prompts=("bbb {}",))]
+    vectors = embed(labels, Encoder(), None)
+    write_known(tmp_path / FILE, label_keys(labels, ("{}", "aa {}")), vectors)
+    encoder = Encoder()
+    after = embed_labels(
+        [Label("b"), *labels],
+        templates=("{}", "aa {}"),
+        embed=encoder,
+        model_hash="f" * 64,
+        cache=tmp_path / "cache",
+        known=read_known(tmp_path / FILE),
+    )
+    assert encoder.asked == ["b", "aa b"]
+    np.testing.assert_array_equal(after[1:], vectors)
 
 
 def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:

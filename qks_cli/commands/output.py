@@ -89,10 +89,10 @@ class Writer:
         if self.format is Format.jsonl:
             return _json_line(row)
         if self.format is Format.csv:
-            return "".join(
-                f"{_cell(str(row.path))},{_cell(tag.label)},{tag.score:.4f},{int(tag.implied)}\r\n"
-                for tag in row.tags
-            )
+            path = _cell(str(row.path))
+            lines = [f"{_cell(x.label)},{x.score:.4f},{int(x.implied)}" for x in row.tags]
+            # A photo without tags has a line too: it was looked at, or found.
+            return "".join(f"{path},{line}\r\n" for line in lines or [",,"])
         tags = ", ".join(f"{tag.label} {tag.score:.2f}" for tag in row.tags)
         return f"{row.path}  {row.note}{tags or '-'}\n"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qks_cli.bundle import Bundle
     from qks_cli.index.search import Meaning
 
-MIN_SCORE = 0.02  # a photo that fits less than this is no answer; any phrase fits 1 in 200
+MIN_SCORE = 0.005  # about what any phrase scores on any photo: less is no answer
 
 
 def search(

@@ -112,6 +112,8 @@ def test_csv_and_dry_run(photos: Path, qks: Qks) -> None:
     lines = done.stdout.decode().splitlines()
     assert lines[0] == "path,label,score,implied"
     assert any(line.startswith(f"{photos}/cat.jpg,") for line in lines)
+    nothing = qks("tag", photos, "--dry-run", "--format", "csv", "--min-score", "1")
+    assert nothing.stdout.decode().splitlines()[1] == f"{photos}/cat.jpg,,,"
     assert not Path(os.environ["QKS_DB"]).exists()
 
 

@@ -96,8 +96,9 @@ def train(
     teachers = Teachers(teachers_folder)
     truth = TrueLabels(photos)
     hidden = frozenset(word.lower() for photo in photos for word in photo.held_out)
-    variants = Variants(read_synonyms(wordnet), hidden)
-    names, labels_VTE = label_vectors(teachers, truth, out, config.model["label_width"], variants)
+    names, labels_VTE = label_vectors(
+        label_names(teachers, truth), out, config.model["label_width"], wordnet, hidden
+    )
     loader = ViewLoader(
         pack(pool, photos, out.parent / "packed"),
         teachers,
@@ -172,14 +173,13 @@ def label_names(teachers: Teachers, truth: TrueLabels) -> list[str]:
 
 
 def label_vectors(
-    teachers: Teachers, truth: TrueLabels, out: Path, width: int, variants: Variants
+    names: list[str], out: Path, width: int, wordnet: Path, hidden: frozenset[str]
 ) -> tuple[list[str], Float32Array]:
-    """All label names with their vectors [V, T, E] (see ``variants``), made once per run folder.
+    """The names with their vectors [V, T, E] (see ``variants``), made once per run folder.
 
     The label space is written to ``label_space.npz`` beside them.
     """
     named = out / "label_space.npz"
-    names = label_names(teachers, truth)
     if named.is_file():
         stored = np.load(named)
         if stored["names"].tolist() == names and stored["labels"].shape[2:] == (width,):
@@ -187,6 +187,7 @@ def label_vectors(
     teacher = SentenceTeacher()
     sentences = teacher.embed_names(names, SHORT_POOL)
     space = LabelSpace.fit(sentences, width)
+    variants = Variants(read_synonyms(wordnet), hidden)
     others = [teacher.embed_names(*asked) for asked in variants.of(names)]
     labels_VTE = np.stack([space.labels(vectors) for vectors in (sentences, *others)])
     np.savez(named, names=names, labels=labels_VTE, mean=space.mean_S, whiten=space.whiten_SE)

@@ -24,7 +24,7 @@ from qks_cli.training.teachers import Teachers
 from qks_cli.types import Float32Array, IntArray
 
 BANK = 2000  # reference photos
-CONFIRMED = 0.5  # share of what passes the default cut-off that a teacher or a true label confirms
+CONFIRMED = 0.6  # share of what passes the default cut-off that a teacher or a true label confirms
 # Drawings and screenshots are rare in photo libraries; the bank is meant to look like one.
 NOT_PHOTOS = frozenset("drawings pacs screens1 screens2".split())
 

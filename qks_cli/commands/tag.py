@@ -78,6 +78,8 @@ def tag(
     """
     # Where paths come from stdin, -0 says how those end; the output is asked for by --format.
     writer = Writer(format, nul=nul and (format is Format.paths or "-" not in paths))
+    # Read when numpy is first imported: its idle workers spin, on the cores that decode photos.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from contextlib import ExitStack
 
     from qks_cli import settings

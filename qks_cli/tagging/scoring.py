@@ -17,7 +17,6 @@ def score(tokens_BME: Float32Array, labels_CE: Float32Array) -> tuple[Float32Arr
     winner_BC = np.zeros((batch, len(labels_CE)), np.intp)
     for token in range(queries):
         one_BC = tokens_BME[:, token] @ labels_CE.T
-        better = one_BC > best_BC
-        best_BC[better] = one_BC[better]
-        winner_BC[better] = token
+        np.copyto(winner_BC, token, where=one_BC > best_BC)
+        np.maximum(best_BC, one_BC, out=best_BC)
     return best_BC, winner_BC

@@ -11,16 +11,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
-from sqlite_utils import Database
 
 from qks_cli.errors import LibraryError
 from qks_cli.index.migrations import MIGRATIONS
 from qks_cli.types import Float16Array, Photo, PhotoFailure, Tag, TaggedPhoto
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 T = TypeVar("T")
 
@@ -45,8 +48,8 @@ class KnownPhoto:
 class Library:
     """An open library. Use ``with Library.open(path) as library``."""
 
-    def __init__(self, db: Database, path: Path) -> None:
-        self.db = db
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection = connection
         self.path = path
         self._labels: dict[str, int] = {}
 
@@ -74,12 +77,19 @@ class Library:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
                 connection.execute("PRAGMA foreign_keys = ON")
-                library = cls(Database(connection), path)
+                library = cls(connection, path)
                 library._migrate()
             except BaseException:
                 connection.close()
                 raise
         return library
+
+    @cached_property
+    def db(self) -> Database:
+        """The library through sqlite-utils, for its structure; it takes 0.1 s to import."""
+        from sqlite_utils import Database
+
+        return Database(self.connection)
 
     def __enter__(self) -> Self:
         return self
@@ -94,22 +104,22 @@ class Library:
 
     def close(self) -> None:
         """Close the connection; what was not committed is gone."""
-        self.db.conn.close()
+        self.connection.close()
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """One transaction: all of it or nothing. Waits for another writer up to 30 s."""
         with _explained(self.path):
-            self.db.conn.execute("BEGIN IMMEDIATE")
+            self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:
-                if self.db.conn.in_transaction:
-                    self.db.conn.execute("ROLLBACK")
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
                 # A rolled-back insert took its label ids with it.
                 self._labels.clear()
                 raise
-            self.db.conn.execute("COMMIT")
+            self.connection.execute("COMMIT")
 
     def _migrate(self) -> None:
         found = self._version()
@@ -128,10 +138,10 @@ class Library:
             with self.atomic():
                 for migration in MIGRATIONS[self._version() :]:
                     migration(self.db)
-                self.db.conn.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+                self.connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     def _version(self) -> int:
-        return int(self.db.conn.execute("PRAGMA user_version").fetchone()[0])
+        return int(self.connection.execute("PRAGMA user_version").fetchone()[0])
 
     # Who tagged, and with which words
 
@@ -146,7 +156,7 @@ class Library:
 
     def latest_vocabulary(self) -> str | None:
         """The text of the vocabulary that the latest run used."""
-        row = self.db.conn.execute(
+        row = self.connection.execute(
             "SELECT text FROM vocabularies WHERE id = "
             "(SELECT vocabulary_id FROM runs WHERE vocabulary_id NOT NULL ORDER BY id DESC LIMIT 1)"
         ).fetchone()
@@ -155,7 +165,7 @@ class Library:
     def begin_run(self, command: str, model_id: int, vocabulary_id: int) -> int:
         """A new row of ``runs``, in the state ``running``."""
         with self.atomic():
-            cursor = self.db.conn.execute(
+            cursor = self.connection.execute(
                 "INSERT INTO runs (started_at, command, model_id, vocabulary_id, status) "
                 "VALUES (?, ?, ?, ?, 'running')",
                 (_now(), command, model_id, vocabulary_id),
@@ -165,7 +175,7 @@ class Library:
     def finish_run(self, run: int, *, tagged: int, failed: int, status: str) -> None:
         """Close a run as ``done`` or ``interrupted``."""
         with self.atomic():
-            self.db.conn.execute(
+            self.connection.execute(
                 "UPDATE runs SET finished_at = ?, tagged = ?, failed = ?, status = ? WHERE id = ?",
                 (_now(), tagged, failed, status, run),
             )
@@ -176,7 +186,7 @@ class Library:
         """What is stored of these paths; paths that are not stored are left out."""
         found: dict[Path, KnownPhoto] = {}
         for keys in _chunks([path_key(path) for path in paths]):
-            rows = self.db.conn.execute(
+            rows = self.connection.execute(
                 "SELECT path, photos.id, size, mtime_ns, status, error, models.hash, digest, "
                 "selection FROM photos LEFT JOIN models ON models.id = model_id "
                 "LEFT JOIN vocabularies ON vocabularies.id = vocabulary_id "
@@ -204,7 +214,7 @@ class Library:
         with self.atomic():
             for photo in tagged:
                 photo_id = self._photo(photo.photo, photo.size)
-                self.db.conn.execute(
+                self.connection.execute(
                     "INSERT OR REPLACE INTO query_tokens VALUES (?, ?, ?)",
                     (photo_id, model_id, np.ascontiguousarray(photo.tokens_ME, "<f2").tobytes()),
                 )
@@ -229,7 +239,7 @@ class Library:
         """The stored tags, best first; every id has an entry."""
         found: dict[int, list[Tag]] = {photo_id: [] for photo_id in photo_ids}
         for ids in _chunks(list(photo_ids)):
-            rows = self.db.conn.execute(
+            rows = self.connection.execute(
                 "SELECT photo_id, name, score, token, implied FROM tags "
                 "JOIN labels ON labels.id = label_id "
                 f"WHERE photo_id IN ({_marks(ids)}) ORDER BY score DESC, name",
@@ -245,7 +255,7 @@ class Library:
         """Ids that have this model's query tokens, and those [N, M, E]."""
         found: dict[int, bytes] = {}
         for ids in _chunks(list(photo_ids)):
-            rows = self.db.conn.execute(
+            rows = self.connection.execute(
                 "SELECT photo_id, tokens FROM query_tokens "
                 f"WHERE model_id = ? AND photo_id IN ({_marks(ids)})",
                 [model_id, *ids],
@@ -260,7 +270,7 @@ class Library:
         self, model_id: int, *, chunk: int = 2048
     ) -> Iterator[tuple[list[int], Float16Array]]:
         """All query tokens of one model in chunks, ids ascending: ids and [N, M, E]."""
-        rows = self.db.conn.execute(
+        rows = self.connection.execute(
             "SELECT photo_id, tokens FROM query_tokens WHERE model_id = ? ORDER BY photo_id",
             (model_id,),
         )
@@ -269,7 +279,7 @@ class Library:
 
     def tagged_with(self, label: str) -> list[tuple[int, float]]:
         """Ids and scores of the photos that carry this label."""
-        rows = self.db.conn.execute(
+        rows = self.connection.execute(
             "SELECT photo_id, score FROM tags JOIN labels ON labels.id = label_id WHERE name = ?",
             (label,),
         )
@@ -279,7 +289,7 @@ class Library:
         """Paths by id."""
         found: dict[int, Path] = {}
         for ids in _chunks(list(photo_ids)):
-            rows = self.db.conn.execute(
+            rows = self.connection.execute(
                 f"SELECT id, path FROM photos WHERE id IN ({_marks(ids)})", ids
             )
             found.update((photo_id, key_path(path)) for photo_id, path in rows)
@@ -287,7 +297,7 @@ class Library:
 
     def sample_paths(self, limit: int) -> list[Path]:
         """Tagged photos from all over the library, the same ones every time."""
-        rows = self.db.conn.execute(
+        rows = self.connection.execute(
             "SELECT path FROM photos WHERE status = 'ok' ORDER BY id * 2654435761 % 4294967296 "
             "LIMIT ?",
             (limit,),
@@ -296,12 +306,12 @@ class Library:
 
     def photo_count(self) -> int:
         """Photos that have been tagged."""
-        row = self.db.conn.execute("SELECT count(*) FROM photos WHERE status = 'ok'").fetchone()
+        row = self.connection.execute("SELECT count(*) FROM photos WHERE status = 'ok'").fetchone()
         return int(row[0])
 
     def stored_model(self, digest: str) -> int | None:
         """The row of a model that tagged photos here, None where none of its tokens are stored."""
-        row = self.db.conn.execute(
+        row = self.connection.execute(
             "SELECT id FROM models WHERE hash = ? AND EXISTS "
             "(SELECT 1 FROM query_tokens WHERE model_id = models.id)",
             (digest,),
@@ -309,7 +319,7 @@ class Library:
         return None if row is None else int(row[0])
 
     def _array(self, blobs: list[bytes], model_id: int) -> Float16Array:
-        queries, width = self.db.conn.execute(
+        queries, width = self.connection.execute(
             "SELECT queries, width FROM models WHERE id = ?", (model_id,)
         ).fetchone()
         joined = np.frombuffer(b"".join(blobs), "<f2")
@@ -318,16 +328,16 @@ class Library:
     def _id(self, table: str, key: dict[str, str], row: dict[str, object]) -> int:
         (column, value), *_ = key.items()
         select = f"SELECT id FROM {table} WHERE {column} = ?"
-        found = self.db.conn.execute(select, (value,)).fetchone()
+        found = self.connection.execute(select, (value,)).fetchone()
         if found is None:
             with self.atomic():
                 self.db[table].insert(key | row, ignore=True)  # type: ignore[union-attr]
-            found = self.db.conn.execute(select, (value,)).fetchone()
+            found = self.connection.execute(select, (value,)).fetchone()
         return int(found[0])
 
     def _photo(self, photo: Photo, size: tuple[int, int] | None) -> int:
         width, height = size or (None, None)
-        row = self.db.conn.execute(
+        row = self.connection.execute(
             "INSERT INTO photos (path, size, mtime_ns, width, height, status) "
             "VALUES (?, ?, ?, ?, ?, 'ok') ON CONFLICT (path) DO UPDATE SET "
             "size = excluded.size, mtime_ns = excluded.mtime_ns, width = excluded.width, "
@@ -340,14 +350,14 @@ class Library:
     def _fail(self, failure: PhotoFailure) -> None:
         photo = failure.photo
         key = path_key(photo.path)
-        changed = self.db.conn.execute(
+        changed = self.connection.execute(
             "SELECT id FROM photos WHERE path = ? AND (size != ? OR mtime_ns != ?)",
             (key, photo.size, photo.mtime_ns),
         ).fetchone()
         if changed is not None:
-            self.db.conn.execute("DELETE FROM tags WHERE photo_id = ?", changed)
-            self.db.conn.execute("DELETE FROM query_tokens WHERE photo_id = ?", changed)
-        self.db.conn.execute(
+            self.connection.execute("DELETE FROM tags WHERE photo_id = ?", changed)
+            self.connection.execute("DELETE FROM query_tokens WHERE photo_id = ?", changed)
+        self.connection.execute(
             "INSERT INTO photos (path, size, mtime_ns, status, error_kind, error) "
             "VALUES (?, ?, ?, 'failed', ?, ?) ON CONFLICT (path) DO UPDATE SET "
             "size = excluded.size, mtime_ns = excluded.mtime_ns, status = 'failed', "
@@ -358,12 +368,12 @@ class Library:
     def _tag(
         self, photo_id: int, tags: Sequence[Tag], model_id: int, vocabulary_id: int, selection: str
     ) -> None:
-        self.db.conn.execute("DELETE FROM tags WHERE photo_id = ?", (photo_id,))
-        self.db.conn.executemany(
+        self.connection.execute("DELETE FROM tags WHERE photo_id = ?", (photo_id,))
+        self.connection.executemany(
             "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
             [(photo_id, self._label(t.label), t.score, t.token, t.implied) for t in tags],
         )
-        self.db.conn.execute(
+        self.connection.execute(
             "UPDATE photos SET model_id = ?, vocabulary_id = ?, selection = ?, tagged_at = ? "
             "WHERE id = ?",
             (model_id, vocabulary_id, selection, _now(), photo_id),
@@ -371,8 +381,10 @@ class Library:
 
     def _label(self, name: str) -> int:
         if name not in self._labels:
-            self.db.conn.execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
-            row = self.db.conn.execute("SELECT id FROM labels WHERE name = ?", (name,)).fetchone()
+            self.connection.execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
+            row = self.connection.execute(
+                "SELECT id FROM labels WHERE name = ?", (name,)
+            ).fetchone()
             self._labels[name] = int(row[0])
         return self._labels[name]
 

@@ -112,7 +112,7 @@ from tests.index.test_store import Library, save, tagged
 library = Library.open(Path(sys.argv[1]))
 save(library, tagged("/committed.jpg"))
 with library.atomic():
-    library.db.conn.execute("UPDATE photos SET size = 99")
+    library.connection.execute("UPDATE photos SET size = 99")
     print("ready", flush=True)
     sys.stdin.read()
 """

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from qks_cli.index.migrations import m001_initial
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_initial.apply,)

@@ -102,6 +102,8 @@ def search(
 
 def _meaning(bundle: Bundle, phrase: str) -> Meaning:
     """How well photos fit ``phrase``, on the same scale as tags."""
+    from concurrent.futures import ThreadPoolExecutor
+
     import numpy as np
 
     from qks_cli.index.search import closeness
@@ -111,15 +113,18 @@ def _meaning(bundle: Bundle, phrase: str) -> Meaning:
     from qks_cli.vocabulary.embeddings import embed_labels
     from qks_cli.vocabulary.labels_file import Label
 
-    query_1E = embed_labels(
-        [Label(phrase)],
-        templates=bundle.templates,
-        embed=open_engine(bundle, "cpu").text_embeddings,
-        model_hash=bundle.hash,
-        cache=None,
-        length=bundle.label_length,
-    )
-    calibration = Calibration.read(bundle)
+    # Reading the reference bank and loading the text tower leave Python alone: at the same time.
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(Calibration.read, bundle)
+        query_1E = embed_labels(
+            [Label(phrase)],
+            templates=bundle.templates,
+            embed=open_engine(bundle, "cpu").text_embeddings,
+            model_hash=bundle.hash,
+            cache=None,
+            length=bundle.label_length,
+        )
+        calibration = read.result()
     stats = calibration.label_stats(query_1E)
     raw = closeness(query_1E[0])
 

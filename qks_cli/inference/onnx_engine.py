@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -39,14 +40,17 @@ class OnnxEngine:
     def text_embeddings(self, texts: Sequence[str]) -> Float32Array:
         """See ``Engine``."""
         vectors_NE = np.empty((len(texts), self.bundle.width), np.float32)
-        ids_NT = self._tokenizer(texts)
+        with ThreadPoolExecutor(1) as pool:  # the graph loads while the tokenizer does
+            loading = pool.submit(lambda: self._text)
+            ids_NT = self._tokenizer(texts)
+            text = loading.result()
         lengths_N = (ids_NT != 0).sum(axis=1)
         # Texts of like length go together, so that a short one is not padded to the longest.
         order = np.argsort(lengths_N, kind="stable")
         for start in range(0, len(order), TEXT_BATCH):
             rows = order[start : start + TEXT_BATCH]
             used = int(lengths_N[rows[-1]])
-            vectors_NE[rows] = self._text.run(None, {"ids": ids_NT[rows, :used]})[0]
+            vectors_NE[rows] = text.run(None, {"ids": ids_NT[rows, :used]})[0]
         return vectors_NE
 
     @cached_property

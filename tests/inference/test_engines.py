@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from qks_cli.bundle import find_bundle, list_bundles, read_bundle
 from qks_cli.errors import ModelError, UsageError
@@ -23,11 +24,14 @@ def test_both_engines_give_the_same_scores() -> None:
     bundle = read_bundle("mini")
     side = bundle.image_size
     pictures = [data.chelsea(), data.coffee(), data.astronaut()]
-    pixels = np.stack([np.resize(picture, (side, side, 3)) for picture in pictures])
+    photos = [Image.fromarray(picture).resize((side, side)) for picture in pictures]
+    pixels = np.stack([np.asarray(photo) for photo in photos])
     onnx, torch = OnnxEngine(bundle), TorchEngine(bundle, "cpu")
     np.testing.assert_allclose(onnx.text_embeddings(TEXTS), torch.text_embeddings(TEXTS), atol=2e-4)
     one, two = onnx.query_tokens(pixels), torch.query_tokens(pixels)
-    np.testing.assert_allclose(one, two, atol=2e-3)
+    # The graph's convolutions are rounded to half precision after batch norms were folded into
+    # them: alike to a thousandth of the largest, the step of the precision that tokens are kept in.
+    np.testing.assert_allclose(one, two, atol=1e-3 * np.abs(two).max())
     vocabulary, _ = read_labels(bundle.path / "labels.txt")
     tagger = Tagger.build(bundle, onnx, vocabulary)
     np.testing.assert_allclose(tagger.scores(one), tagger.scores(two), atol=2e-3)

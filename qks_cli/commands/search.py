@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from qks_cli.bundle import Bundle
     from qks_cli.index.search import Meaning
 
-MIN_SCORE = 0.005  # about what any phrase scores on any photo: less is no answer
+MIN_SCORE = 0.005  # words without meaning stay below it, weak answers above
 
 
 def search(

@@ -86,8 +86,8 @@ def train(
     every 50 steps. A new run begins with the weights of ``start`` where it is given, else from
     random ones. ``wordnet`` gives labels their synonyms.
 
-    Raises ``TrainingError`` on bad data or a loss that is not finite, ``ModelError`` where
-    ``start`` is not the model of ``config``.
+    Raises ``TrainingError`` on bad data, a loss that is not finite, or where ``start`` is not built
+    as ``config`` says; ``ModelError`` where its weights cannot be read.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
@@ -210,11 +210,10 @@ def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:
 def _first_model(config: ModelConfig, start: Bundle | None) -> nn.Module:
     if start is None:
         return build_model(config)
-    model = load_image_model(start)
     built = ModelConfig.from_dict(start.config["model"])
     if (built.backbone, built.decoder) != (config.backbone, config.decoder):
         raise TrainingError(f"the model {start.name} is not built as the configuration says")
-    return model
+    return load_image_model(start)
 
 
 class _Normalise:

@@ -263,10 +263,10 @@ def _word(tokens: list[_Token], what: str) -> str:
     if not texts:
         raise ValueError(f"an empty {what}")
     if len(texts) > 1:
-        joined = " ".join(texts)
         if (",", True) in tokens:
-            raise ValueError(f'one {what} a line; quote one that holds a comma: "{joined}"')
-        raise ValueError(f"text beside a quoted {what}: {joined}")
+            listed = ", ".join(texts)
+            raise ValueError(f'one {what} a line; quote one that holds a comma: "{listed}"')
+        raise ValueError(f"text beside a quoted {what}: {' '.join(texts)}")
     text = texts[0].removeprefix('"') if texts[0].startswith('"') else " ".join(texts[0].split())
     if not text.strip():
         raise ValueError(f"an empty {what}")

@@ -22,8 +22,8 @@ from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
 from qks_cli.inference.choose import open_engine
 from qks_cli.tagging.tagger import Tagger
-from qks_cli.training.variants import plural
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
+from qks_cli.vocabulary.number import plural
 
 SYNONYMS = {
     "airplane": "plane",

@@ -15,6 +15,7 @@ import numpy as np
 from qks_cli.index.store import Library
 from qks_cli.types import Float16Array, Float32Array, Tag
 from qks_cli.vocabulary.labels_file import Vocabulary
+from qks_cli.vocabulary.number import plural, singular
 
 LONGEST_LABEL = 6  # words of a query that may name one label
 # Words that say nothing about what is in a photo.
@@ -110,11 +111,7 @@ def search(
 
 
 def _lookup(phrase: str, vocabulary: Vocabulary) -> str | None:
-    tries = [phrase]
-    for ending, instead in (("ies", "y"), ("es", ""), ("s", "")):
-        if phrase.endswith(ending) and len(phrase) > len(ending) + 2:
-            tries.append(phrase.removesuffix(ending) + instead)
-    tries.append(phrase + "s")
+    tries = (phrase, singular(phrase), plural(phrase))
     for wanted in tries:
         label = vocabulary.lookup(wanted)
         if label is not None:

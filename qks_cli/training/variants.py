@@ -10,20 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qks_cli.vocabulary.number import plural
 from qks_cli.vocabulary.prompts import SHORT_POOL
-
-IRREGULAR = {"person": "people", "knife": "knives", "mouse": "mice", "sheep": "sheep"}
-
-
-def plural(name: str) -> str:
-    """The plural of a name's last word, by the rules that most English nouns follow."""
-    if name in IRREGULAR:
-        return IRREGULAR[name]
-    if name.endswith(("s", "x", "ch", "sh")):
-        return name + "es"
-    if len(name) > 1 and name.endswith("y") and name[-2] not in "aeiou":
-        return name[:-1] + "ies"
-    return name + "s"
 
 
 def read_synonyms(wordnet: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.labels_file import Label
+from qks_cli.vocabulary.number import singular
 from qks_cli.vocabulary.prompts import fill
 
 FILE = "labels.npz"  # in a bundle: embeddings of its default vocabulary
@@ -34,26 +35,26 @@ def embed_labels(
 ) -> Float32Array:
     """Float32 [C, E]: for each label the mean of its un-normalised text embeddings.
 
+    In ``templates`` a label is said in the singular; in its own prompts as it is written.
     ``length`` as in ``to_length``. A label's own prompts replace ``templates``. ``known`` are the
     embeddings that the model brings along, by ``label_keys``. ``cache`` is a folder; only labels
     that are in neither are embedded, so ``embed`` may load its network when first called. A damaged
     cache is made anew, an unwritable one is done without.
     """
-    prompts = [label.prompts or tuple(templates) for label in labels]
+    texts = [_texts(label, templates) for label in labels]
     keys = label_keys(labels, templates)
     found = {key: known[key] for key in keys if key in known}
     if cache is not None and len(found) < len(set(keys)):
         found |= _read(cache, model_hash, keys)
     missing = [row for row in range(len(labels)) if keys[row] not in found]
     if missing:
-        texts = [fill(t, labels[row].name) for row in missing for t in prompts[row]]
-        unique = list(dict.fromkeys(texts))
+        unique = list(dict.fromkeys(text for row in missing for text in texts[row]))
         place = {text: index for index, text in enumerate(unique)}
         embedded = embed(unique)
         fresh: dict[str, Float32Array] = {}
         for row in missing:
-            rows = [place[fill(t, labels[row].name)] for t in prompts[row]]
-            fresh[keys[row]] = embedded[rows].mean(axis=0, dtype=np.float32)
+            own = embedded[[place[text] for text in texts[row]]]
+            fresh[keys[row]] = own.mean(axis=0, dtype=np.float32)
         if cache is not None:
             _write(cache, model_hash, fresh)
         found |= fresh
@@ -74,11 +75,9 @@ def to_length(vectors_CE: Float32Array, length: float | None) -> Float32Array:
 
 
 def label_keys(labels: Sequence[Label], templates: Sequence[str]) -> list[str]:
-    """What names a label's embedding: the label and the prompts that it is asked in."""
+    """What names a label's embedding: the texts that it is the mean of."""
     return [
-        hashlib.sha256(
-            "\x00".join([label.name, *(label.prompts or templates)]).encode()
-        ).hexdigest()
+        hashlib.sha256("\x00".join(_texts(label, templates)).encode()).hexdigest()
         for label in labels
     ]
 
@@ -92,6 +91,12 @@ def read_known(path: Path) -> dict[str, Float32Array]:
     """What ``write_known`` wrote."""
     with np.load(path) as stored:
         return dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
+
+
+def _texts(label: Label, templates: Sequence[str]) -> list[str]:
+    if label.prompts:
+        return [fill(prompt, label.name) for prompt in label.prompts]
+    return [fill(template, singular(label.name)) for template in templates]
 
 
 def _file(cache: Path, model_hash: str) -> Path:

@@ -89,7 +89,7 @@ def fit_calibration(
     labels_CE = embed([truth.names[c] for c in seen])
     start = Calibration(bank_RME, np.zeros(5, np.float32), 0.5)
     stats = start.label_stats(labels_CE)
-    scores_NC, _ = score(tokens(apart_rows), labels_CE)
+    scores_NC = score(tokens(apart_rows), labels_CE)
     present, absent = truth.present_NC[:, seen], truth.absent_NC[:, seen]
     sure = present | absent
     x = features(scores_NC, stats)[sure]

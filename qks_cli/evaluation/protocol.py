@@ -128,7 +128,7 @@ def interval(
 
 def raw_scores(tagger: Tagger, tokens_NME: Float32Array) -> Float32Array:
     """The model's own scores [N, C], before calibration."""
-    return score(tokens_NME, tagger.labels_CE)[0]
+    return score(tokens_NME, tagger.labels_CE)
 
 
 def shown_tags(tagger: Tagger, tokens_NME: Float32Array, evaluated: EvaluationSet) -> Shown:

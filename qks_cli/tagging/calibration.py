@@ -57,16 +57,28 @@ class Calibration:
     def label_stats(self, labels_CE: Float32Array) -> LabelStats:
         """How each label scores over the bank."""
         parts = [
-            _stats(score(self.bank_RME, labels_CE[start : start + CHUNK])[0])
+            _stats(score(self.bank_RME, labels_CE[start : start + CHUNK]))
             for start in range(0, len(labels_CE), CHUNK)
         ]
         mean, std, high = (np.concatenate(column) for column in zip(*parts, strict=True))
         return LabelStats(mean, std, high)
 
     def probabilities(self, scores_BC: Float32Array, stats: LabelStats) -> Float32Array:
-        """Calibrated scores, 0 to 1."""
-        logits = features(scores_BC, stats) @ self.weights_F
-        return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+        """Calibrated scores [B, C], 0 to 1: the logistic of ``features``.
+
+        That is linear in the raw score with one kink, so no feature is made."""
+        bias, place, raw, height, above = self.weights_F
+        slope_C = place / stats.std + raw + height / stats.std
+        shift_C = bias - (place * stats.mean + height * stats.high) / stats.std
+        logits_BC = np.subtract(scores_BC, stats.high, dtype=np.float32)
+        np.maximum(logits_BC, 0, out=logits_BC)
+        logits_BC *= above / stats.std
+        logits_BC += scores_BC * slope_C
+        logits_BC += shift_C
+        with np.errstate(over="ignore"):  # an unlikely label's score is 0
+            np.exp(np.negative(logits_BC, out=logits_BC), out=logits_BC)
+        logits_BC += 1
+        return np.asarray(np.reciprocal(logits_BC, out=logits_BC), np.float32)
 
 
 def features(scores_BC: Float32Array, stats: LabelStats) -> Float32Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from qks_cli.types import Float32Array, IntArray, Tag
@@ -26,12 +28,20 @@ class Selector:
             [min_score if x.cutoff is None else x.cutoff for x in vocabulary.labels], np.float32
         )
 
-    def __call__(self, scores_C: Float32Array, winners_C: IntArray) -> tuple[Tag, ...]:
-        """Tags best first, ties by name. ``scores_C`` are calibrated, ``winners_C`` the tokens."""
+    def __call__(
+        self, scores_C: Float32Array, winners: Callable[[IntArray], IntArray]
+    ) -> tuple[Tag, ...]:
+        """Tags best first, ties by name. ``scores_C`` are calibrated; ``winners`` tells the query
+        tokens [K] of some labels, given as columns [K]."""
         fired = np.flatnonzero(scores_C >= self.cutoffs_C)
-        tags = [Tag(self.names[c], float(scores_C[c]), int(winners_C[c])) for c in fired]
-        tags.sort(key=_best_first)
-        chosen = {tag.label: tag for tag in tags[: self.top]}
+        if not len(fired):
+            return ()
+        best = sorted(fired.tolist(), key=lambda c: (-scores_C[c], self.names[c]))[: self.top]
+        tokens = winners(np.array(best, np.intp))
+        chosen = {
+            self.names[c]: Tag(self.names[c], float(scores_C[c]), int(token))
+            for c, token in zip(best, tokens, strict=True)
+        }
         for tag in tuple(chosen.values()):
             parent = self.parent_of.get(tag.label)
             while parent is not None:

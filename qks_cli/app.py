@@ -13,7 +13,18 @@ from typing import Annotated
 import typer
 
 from qks_cli import __version__
-from qks_cli.commands import labels, models, search, tag, train
+from qks_cli.commands import (
+    backup,
+    doctor,
+    labels,
+    models,
+    prune,
+    retag,
+    search,
+    status,
+    tag,
+    train,
+)
 from qks_cli.commands.output import ReaderGoneError
 from qks_cli.errors import QksError
 
@@ -28,8 +39,14 @@ app = typer.Typer(
 )
 app.command("tag")(tag.tag)
 app.command("search")(search.search)
+app.command("status")(status.status)
+app.command("retag")(retag.retag)
+app.command("prune")(prune.prune)
 app.add_typer(labels.app, name="labels")
 app.add_typer(models.app, name="models")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 
 

@@ -44,6 +44,7 @@ class DecodedBatch:
     photos: list[Photo]
     pixels_BHW3: UInt8Array
     sizes: list[tuple[int, int]] = field(default_factory=list)  # upright (width, height)
+    fingerprints: list[bytes | None] = field(default_factory=list)
     failures: list[PhotoFailure] = field(default_factory=list)
 
 
@@ -69,3 +70,4 @@ class TaggedPhoto:
     tags: tuple[Tag, ...]
     tokens_ME: Float16Array
     size: tuple[int, int] | None = None  # upright (width, height)
+    fingerprint: bytes | None = None  # photos/fingerprint.py

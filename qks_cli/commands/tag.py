@@ -18,11 +18,9 @@ from qks_cli.commands.output import Format, Row, Writer, say, shown
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from qks_cli.bundle import Bundle
     from qks_cli.index.store import Library
-    from qks_cli.tagging.pipeline import Destination, Result
+    from qks_cli.tagging.pipeline import Result
     from qks_cli.types import Photo
-    from qks_cli.vocabulary.labels_file import Vocabulary
 
 BATCH_SIZE = 32
 MANY_LABELS = 2000  # from here on embedding them takes long enough to say so
@@ -72,9 +70,9 @@ def tag(
 ) -> None:
     """Tag photos with the words of a labels file.
 
-    Tags go to the library and to stdout. Photos that have not changed are not read again. The
-    photos themselves are never written to. Ctrl-C ends after the batch in hand; the next run
-    goes on from there.
+    Tags go to the library and to stdout. Photos that have not changed are not read again,
+    moved ones keep their tags, deleted ones are marked missing. The photos themselves are never
+    written to. Ctrl-C ends after the batch in hand; the next run goes on from there.
     """
     # Where paths come from stdin, -0 says how those end; the output is asked for by --format.
     writer = Writer(format, nul=nul and (format is Format.paths or "-" not in paths))
@@ -86,6 +84,7 @@ def tag(
     from qks_cli.bundle import read_bundle
     from qks_cli.commands.labels import read_vocabulary
     from qks_cli.commands.progress import Progress
+    from qks_cli.commands.runs import begin, open_library
     from qks_cli.inference.choose import open_engine
     from qks_cli.photos.walk import read_paths, walk
     from qks_cli.tagging.pipeline import LoadOptions, tag_photos
@@ -116,8 +115,8 @@ def tag(
     with ExitStack() as stack:
         destination, run = None, 0
         if not dry_run:
-            library = stack.enter_context(_open_library(db or settings.index_path()))
-            destination, run = _begin(library, bundle, vocabulary)
+            library = stack.enter_context(open_library(db))
+            destination, run = begin(library, bundle, vocabulary, "tag")
         progress = stack.enter_context(
             Progress(shown=not quiet, count=None if "-" in paths else count)
         )
@@ -157,13 +156,15 @@ def tag(
                     failed=counts["failed"],
                     status=status,
                 )
+        if destination is not None and not stop():
+            _note_absences(destination.library, roots, counts)
     where = "" if destination is None else f"; library {db or settings.index_path()}"
     if not quiet:
         say(_summary(counts, time.monotonic() - began, stopped=stop()) + where)
     failed = counts["failed"] + counts["problems"]
     if stop():
         raise typer.Exit(130)
-    if counts["problems"] and sum(counts.values()) == counts["problems"]:
+    if counts["problems"] and sum(counts.values()) - counts["missing"] == counts["problems"]:
         raise UsageError("none of these paths could be read")
     if strict and failed:
         raise typer.Exit(1)
@@ -190,25 +191,23 @@ class _StopSignal:
         self.asked = True
 
 
-def _open_library(path: Path) -> Library:
-    from qks_cli.index.store import Library
+def _note_absences(library: Library, roots: list[Path], counts: Counter[str]) -> None:
+    """Mark photos below the folders of a whole run whose files are gone; nothing is removed."""
+    from qks_cli.index import upkeep
+    from qks_cli.tagging.changes import folders, look
 
-    return Library.open(path)
-
-
-def _begin(library: Library, bundle: Bundle, vocabulary: Vocabulary) -> tuple[Destination, int]:
-    from qks_cli.tagging.pipeline import Destination
-    from qks_cli.vocabulary.labels_file import format_labels
-
-    model_id = library.model_id(
-        bundle.name, bundle.version, bundle.hash, bundle.queries, bundle.width
-    )
-    vocabulary_id = library.vocabulary_id(vocabulary.digest, format_labels(vocabulary))
-    run = library.begin_run("tag", model_id, vocabulary_id)
-    return (
-        Destination(library, model_id, vocabulary_id, bundle.hash, vocabulary.digest),
-        run,
-    )
+    for root in folders(roots):
+        presence = look(library, root)
+        if presence.suspicious:
+            say(
+                f"qks: {len(presence.gone):,} of {presence.known:,} photos known in {shown(root)} "
+                "are gone: is a drive not mounted?\n"
+                "     they are kept as they are; `qks prune` removes them"
+            )
+            presence.gone.clear()
+        counts["missing"] += len(presence.gone)
+        if presence.gone or presence.back:
+            upkeep.mark(library, gone=(x for x, _ in presence.gone), back=presence.back)
 
 
 def _row(result: Result) -> Row:
@@ -224,7 +223,9 @@ def _summary(counts: Counter[str], seconds: float, *, stopped: bool) -> str:
     words = {
         "tagged": "tagged",
         "retagged": "tagged again without reading them",
+        "moved": "moved, tags kept",
         "unchanged": "unchanged",
+        "missing": "missing",
         "failed": "failed",
         "problems": "paths could not be read",
     }

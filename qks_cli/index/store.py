@@ -20,7 +20,7 @@ import numpy as np
 
 from qks_cli.errors import LibraryError
 from qks_cli.index.migrations import MIGRATIONS
-from qks_cli.types import Float16Array, Photo, PhotoFailure, Tag, TaggedPhoto
+from qks_cli.types import Float16Array, PhotoFailure, Tag, TaggedPhoto
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 CHUNK = 500  # SQL parameters at a time
 BUSY_SECONDS = 30
+PRESENT = "photo_id NOT IN (SELECT id FROM photos WHERE missing_since IS NOT NULL)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Library:
             raise LibraryError(
                 f"no library at {path}", hint="run `qks tag FOLDER` first, or give --db"
             )
-        with _explained(path):
+        with explained(path):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -109,7 +110,7 @@ class Library:
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """One transaction: all of it or nothing. Waits for another writer up to 30 s."""
-        with _explained(self.path):
+        with explained(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -152,7 +153,7 @@ class Library:
 
     def vocabulary_id(self, digest: str, text: str) -> int:
         """The row of a vocabulary, made where it is new. ``text`` parses to it."""
-        return self._id("vocabularies", {"digest": digest}, {"text": text, "created_at": _now()})
+        return self._id("vocabularies", {"digest": digest}, {"text": text, "created_at": now()})
 
     def latest_vocabulary(self) -> str | None:
         """The text of the vocabulary that the latest run used."""
@@ -168,7 +169,7 @@ class Library:
             cursor = self.connection.execute(
                 "INSERT INTO runs (started_at, command, model_id, vocabulary_id, status) "
                 "VALUES (?, ?, ?, ?, 'running')",
-                (_now(), command, model_id, vocabulary_id),
+                (now(), command, model_id, vocabulary_id),
             )
         return int(cursor.lastrowid or 0)
 
@@ -177,7 +178,7 @@ class Library:
         with self.atomic():
             self.connection.execute(
                 "UPDATE runs SET finished_at = ?, tagged = ?, failed = ?, status = ? WHERE id = ?",
-                (_now(), tagged, failed, status, run),
+                (now(), tagged, failed, status, run),
             )
 
     # Photos and tags
@@ -185,12 +186,12 @@ class Library:
     def known(self, paths: Sequence[Path]) -> dict[Path, KnownPhoto]:
         """What is stored of these paths; paths that are not stored are left out."""
         found: dict[Path, KnownPhoto] = {}
-        for keys in _chunks([path_key(path) for path in paths]):
+        for keys in in_chunks([path_key(path) for path in paths]):
             rows = self.connection.execute(
                 "SELECT path, photos.id, size, mtime_ns, status, error, models.hash, digest, "
                 "selection FROM photos LEFT JOIN models ON models.id = model_id "
                 "LEFT JOIN vocabularies ON vocabularies.id = vocabulary_id "
-                f"WHERE path IN ({_marks(keys)})",
+                f"WHERE path IN ({marks(keys)})",
                 keys,
             )
             for path, *values in rows:
@@ -213,7 +214,7 @@ class Library:
         """
         with self.atomic():
             for photo in tagged:
-                photo_id = self._photo(photo.photo, photo.size)
+                photo_id = self._photo(photo)
                 self.connection.execute(
                     "INSERT OR REPLACE INTO query_tokens VALUES (?, ?, ?)",
                     (photo_id, model_id, np.ascontiguousarray(photo.tokens_ME, "<f2").tobytes()),
@@ -238,11 +239,11 @@ class Library:
     def tags_of(self, photo_ids: Sequence[int]) -> dict[int, list[Tag]]:
         """The stored tags, best first; every id has an entry."""
         found: dict[int, list[Tag]] = {photo_id: [] for photo_id in photo_ids}
-        for ids in _chunks(list(photo_ids)):
+        for ids in in_chunks(list(photo_ids)):
             rows = self.connection.execute(
                 "SELECT photo_id, name, score, token, implied FROM tags "
                 "JOIN labels ON labels.id = label_id "
-                f"WHERE photo_id IN ({_marks(ids)}) ORDER BY score DESC, name",
+                f"WHERE photo_id IN ({marks(ids)}) ORDER BY score DESC, name",
                 ids,
             )
             for photo_id, name, score, token, implied in rows:
@@ -254,10 +255,10 @@ class Library:
     ) -> tuple[list[int], Float16Array | None]:
         """Ids that have this model's query tokens, and those [N, M, E]."""
         found: dict[int, bytes] = {}
-        for ids in _chunks(list(photo_ids)):
+        for ids in in_chunks(list(photo_ids)):
             rows = self.connection.execute(
                 "SELECT photo_id, tokens FROM query_tokens "
-                f"WHERE model_id = ? AND photo_id IN ({_marks(ids)})",
+                f"WHERE model_id = ? AND photo_id IN ({marks(ids)})",
                 [model_id, *ids],
             )
             found.update(rows.fetchall())
@@ -269,18 +270,21 @@ class Library:
     def iter_tokens(
         self, model_id: int, *, chunk: int = 2048
     ) -> Iterator[tuple[list[int], Float16Array]]:
-        """All query tokens of one model in chunks, ids ascending: ids and [N, M, E]."""
+        """Query tokens of one model's photos that are there, in chunks, ids ascending: ids and
+        [N, M, E]."""
         rows = self.connection.execute(
-            "SELECT photo_id, tokens FROM query_tokens WHERE model_id = ? ORDER BY photo_id",
+            f"SELECT photo_id, tokens FROM query_tokens WHERE model_id = ? AND {PRESENT} "
+            "ORDER BY photo_id",
             (model_id,),
         )
         while part := rows.fetchmany(chunk):
             yield [row[0] for row in part], self._array([row[1] for row in part], model_id)
 
     def tagged_with(self, label: str) -> list[tuple[int, float]]:
-        """Ids and scores of the photos that carry this label."""
+        """Ids and scores of the photos that carry this label and are there."""
         rows = self.connection.execute(
-            "SELECT photo_id, score FROM tags JOIN labels ON labels.id = label_id WHERE name = ?",
+            "SELECT photo_id, score FROM tags JOIN labels ON labels.id = label_id "
+            f"WHERE name = ? AND {PRESENT}",
             (label,),
         )
         return [(int(photo_id), float(score)) for photo_id, score in rows]
@@ -288,9 +292,9 @@ class Library:
     def paths_of(self, photo_ids: Sequence[int]) -> dict[int, Path]:
         """Paths by id."""
         found: dict[int, Path] = {}
-        for ids in _chunks(list(photo_ids)):
+        for ids in in_chunks(list(photo_ids)):
             rows = self.connection.execute(
-                f"SELECT id, path FROM photos WHERE id IN ({_marks(ids)})", ids
+                f"SELECT id, path FROM photos WHERE id IN ({marks(ids)})", ids
             )
             found.update((photo_id, key_path(path)) for photo_id, path in rows)
         return found
@@ -307,6 +311,20 @@ class Library:
     def photo_count(self) -> int:
         """Photos that have been tagged."""
         row = self.connection.execute("SELECT count(*) FROM photos WHERE status = 'ok'").fetchone()
+        return int(row[0])
+
+    def stale_ids(self, model_id: int, vocabulary_id: int, selection: str) -> list[int]:
+        """Photos of this model whose tags were chosen otherwise, missing ones too, ascending."""
+        rows = self.connection.execute(
+            "SELECT id FROM photos WHERE status = 'ok' AND model_id = ? "
+            "AND (vocabulary_id IS NOT ? OR selection IS NOT ?) ORDER BY id",
+            (model_id, vocabulary_id, selection),
+        )
+        return [int(photo_id) for (photo_id,) in rows]
+
+    def failure_count(self) -> int:
+        """Photos that could not be read."""
+        row = self.connection.execute("SELECT count(*) FROM photos WHERE status != 'ok'").fetchone()
         return int(row[0])
 
     def stored_model(self, digest: str) -> int | None:
@@ -335,15 +353,24 @@ class Library:
             found = self.connection.execute(select, (value,)).fetchone()
         return int(found[0])
 
-    def _photo(self, photo: Photo, size: tuple[int, int] | None) -> int:
-        width, height = size or (None, None)
+    def _photo(self, tagged: TaggedPhoto) -> int:
+        photo = tagged.photo
+        width, height = tagged.size or (None, None)
         row = self.connection.execute(
-            "INSERT INTO photos (path, size, mtime_ns, width, height, status) "
-            "VALUES (?, ?, ?, ?, ?, 'ok') ON CONFLICT (path) DO UPDATE SET "
+            "INSERT INTO photos (path, size, mtime_ns, width, height, fingerprint, status) "
+            "VALUES (?, ?, ?, ?, ?, ?, 'ok') ON CONFLICT (path) DO UPDATE SET "
             "size = excluded.size, mtime_ns = excluded.mtime_ns, width = excluded.width, "
-            "height = excluded.height, status = 'ok', error_kind = NULL, error = NULL "
+            "height = excluded.height, fingerprint = excluded.fingerprint, missing_since = NULL, "
+            "status = 'ok', error_kind = NULL, error = NULL "
             "RETURNING id",
-            (path_key(photo.path), photo.size, photo.mtime_ns, width, height),
+            (
+                path_key(photo.path),
+                photo.size,
+                photo.mtime_ns,
+                width,
+                height,
+                tagged.fingerprint,
+            ),
         ).fetchone()
         return int(row[0])
 
@@ -376,7 +403,7 @@ class Library:
         self.connection.execute(
             "UPDATE photos SET model_id = ?, vocabulary_id = ?, selection = ?, tagged_at = ? "
             "WHERE id = ?",
-            (model_id, vocabulary_id, selection, _now(), photo_id),
+            (model_id, vocabulary_id, selection, now(), photo_id),
         )
 
     def _label(self, name: str) -> int:
@@ -405,7 +432,8 @@ def key_path(key: str | bytes) -> Path:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """SQLite's errors as ``LibraryError`` with what can be done."""
     try:
         yield
     except sqlite3.Error as error:
@@ -425,14 +453,17 @@ def _explained(path: Path) -> Iterator[None]:
         raise LibraryError(f"the library {path}: {text}", hint=hint) from error
 
 
-def _chunks(values: list[T]) -> Iterator[list[T]]:
+def in_chunks(values: list[T]) -> Iterator[list[T]]:
+    """Parts of at most ``CHUNK`` values: what one SQL statement takes."""
     for start in range(0, len(values), CHUNK):
         yield values[start : start + CHUNK]
 
 
-def _marks(values: Sequence[object]) -> str:
+def marks(values: Sequence[object]) -> str:
+    """Question marks for an SQL list of these values."""
     return ",".join("?" * len(values))
 
 
-def _now() -> str:
+def now() -> str:
+    """The time as it is stored: UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

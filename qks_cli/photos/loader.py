@@ -15,11 +15,12 @@ import numpy as np
 
 from qks_cli.errors import PhotoError
 from qks_cli.photos.decode import MAX_MEGAPIXELS, decode
+from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.types import DecodedBatch, Photo, PhotoFailure, UInt8Array
 
 AHEAD = 3  # batches: one with the model, one ready, one in the making
 
-_Read = tuple[int, int] | PhotoFailure
+_Read = tuple[tuple[int, int], bytes | None] | PhotoFailure
 
 
 def load(
@@ -63,9 +64,13 @@ def load(
 
 def _read(photo: Photo, resize: str, out: UInt8Array, max_megapixels: float) -> _Read:
     try:
-        return decode(photo.path, resize, out, max_megapixels=max_megapixels)
+        size = decode(photo.path, resize, out, max_megapixels=max_megapixels)
     except PhotoError as error:
         return PhotoFailure(photo, error.kind, error.reason)
+    try:
+        return size, fingerprint(photo.path)
+    except OSError:
+        return size, None  # gone since it was decoded
 
 
 def _gather(group: list[Photo], read: list[_Read], buffer: UInt8Array) -> DecodedBatch:
@@ -79,6 +84,8 @@ def _gather(group: list[Photo], read: list[_Read], buffer: UInt8Array) -> Decode
         if place != row:
             buffer[place] = buffer[row]
         batch.photos.append(photo)
-        batch.sizes.append(result)
+        size, digest = result
+        batch.sizes.append(size)
+        batch.fingerprints.append(digest)
     batch.pixels_BHW3 = buffer[: len(batch.photos)]
     return batch

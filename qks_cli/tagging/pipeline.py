@@ -14,10 +14,12 @@ from itertools import islice
 import numpy as np
 
 from qks_cli.bundle import Bundle
+from qks_cli.index import upkeep
 from qks_cli.index.store import KnownPhoto, Library
 from qks_cli.inference.protocol import Engine
 from qks_cli.photos.decode import MAX_MEGAPIXELS
 from qks_cli.photos.loader import load
+from qks_cli.tagging.changes import Wanted, find_changes
 from qks_cli.tagging.tagger import Tagger
 from qks_cli.types import Photo, PhotoFailure, Tag, TaggedPhoto
 
@@ -27,7 +29,8 @@ COMMIT_SECONDS = 1.0  # with one batch on top, what a kill can lose stays under 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``status``: ``tagged`` (read), ``retagged`` (from stored tokens), ``unchanged``, ``failed``.
+    """``status``: ``tagged`` (read), ``retagged`` (from stored tokens), ``moved`` (its tags kept),
+    ``unchanged``, ``failed``.
 
     ``reason`` says why it failed.
     """
@@ -56,6 +59,10 @@ class Destination:
     vocabulary_id: int
     model_hash: str
     vocabulary_digest: str
+
+    def wanted(self, selection: str) -> Wanted:
+        """What a photo's tags have to be of, to stay."""
+        return Wanted(self.model_hash, self.vocabulary_digest, selection)
 
 
 def tag_photos(
@@ -115,21 +122,18 @@ class _Run:
         if self.destination is None:
             return {}
         target = self.destination
-        known = target.library.known([photo.path for photo in photos])
-        same: list[tuple[Photo, KnownPhoto]] = []
-        stale: list[tuple[Photo, KnownPhoto]] = []
-        for photo in photos:
-            row = known.get(photo.path)
-            if row is None or row.status != "ok" or row.model_hash != target.model_hash:
-                continue
-            if (row.size, row.mtime_ns) != (photo.size, photo.mtime_ns):
-                continue
-            chosen = (row.vocabulary_digest, row.selection)
-            current = chosen == (target.vocabulary_digest, self.tagger.selection)
-            (same if current else stale).append((photo, row))
+        changes = find_changes(target.library, photos, target.wanted(self.tagger.selection))
+        moves = [(x.row.id, x.photo) for x in changes if x.row and x.moved_from]
+        if moves:
+            upkeep.move(target.library, moves)
+        same = [(x, x.row) for x in changes if x.row and x.state == "unchanged"]
+        stale = [(x.photo, x.row) for x in changes if x.row and x.state == "stale"]
         stored = target.library.tags_of([row.id for _, row in same])
         ready: dict[object, Result] = {
-            photo.path: Result(photo, "unchanged", tuple(stored[row.id])) for photo, row in same
+            x.photo.path: Result(
+                x.photo, "moved" if x.moved_from else "unchanged", tuple(stored[row.id])
+            )
+            for x, row in same
         }
         return ready | self._retag(stale, target)
 
@@ -171,7 +175,9 @@ class _Run:
                 # Rounded as they will be stored, so that tags chosen again later are the same.
                 tokens_BME = self.engine.query_tokens(batch.pixels_BHW3).astype(np.float16)
                 tags = self.tagger(tokens_BME.astype(np.float32))
-                tagged += map(TaggedPhoto, batch.photos, tags, tokens_BME, batch.sizes)
+                tagged += map(
+                    TaggedPhoto, batch.photos, tags, tokens_BME, batch.sizes, batch.fingerprints
+                )
             stopped = self.stop()
             if stopped or time.monotonic() - saved > COMMIT_SECONDS:
                 yield self._save(tagged, failures)

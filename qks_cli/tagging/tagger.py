@@ -6,18 +6,24 @@ Axes: B photos, M query tokens, E label space, C labels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from qks_cli.bundle import Bundle
 from qks_cli.inference.protocol import Engine
 from qks_cli.tagging.calibration import Calibration, LabelStats
-from qks_cli.tagging.scoring import score
+from qks_cli.tagging.scoring import score, winners
 from qks_cli.tagging.selection import TOP, Selector
-from qks_cli.types import Float32Array, Tag
+from qks_cli.types import Float32Array, IntArray, Tag
 from qks_cli.vocabulary.embeddings import FILE, embed_labels, read_known
 from qks_cli.vocabulary.labels_file import Vocabulary
 
 SCORES = 2_000_000  # [B, C] values in flight: keeps 10,000 labels within tens of megabytes
+
+
+def selection_name(cutoff: float, top: int) -> str:
+    """How the library names the way that tags were chosen."""
+    return f"min-score {cutoff:.4f}, top {top}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,12 @@ class Tagger:
             calibration,
             calibration.label_stats(labels_CE),
             Selector(vocabulary, min_score=cutoff, top=top),
-            f"min-score {cutoff:.4f}, top {top}",
+            selection_name(cutoff, top),
         )
 
     def scores(self, tokens_BME: Float32Array) -> Float32Array:
         """Calibrated scores [B, C], 0 to 1."""
-        scores_BC, _ = score(tokens_BME, self.labels_CE)
+        scores_BC = score(tokens_BME, self.labels_CE)
         return self.calibration.probabilities(scores_BC, self.stats)
 
     def __call__(self, tokens_BME: Float32Array) -> list[tuple[Tag, ...]]:
@@ -74,7 +80,12 @@ class Tagger:
         step = max(1, SCORES // len(self.labels_CE))
         tags = []
         for at in range(0, len(tokens_BME), step):
-            scores_BC, winners_BC = score(tokens_BME[at : at + step], self.labels_CE)
-            fits_BC = self.calibration.probabilities(scores_BC, self.stats)
-            tags += [self.selector(*row) for row in zip(fits_BC, winners_BC, strict=True)]
+            part = tokens_BME[at : at + step]
+            tags += [
+                self.selector(fits_C, partial(self._winners, tokens_ME))
+                for fits_C, tokens_ME in zip(self.scores(part), part, strict=True)
+            ]
         return tags
+
+    def _winners(self, tokens_ME: Float32Array, columns_K: IntArray) -> IntArray:
+        return winners(tokens_ME, self.labels_CE[columns_K])

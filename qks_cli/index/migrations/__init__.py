@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qks_cli.index.migrations import m001_initial
+from qks_cli.index.migrations import m001_initial, m002_changes
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (m001_initial.apply,)
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (
+    m001_initial.apply,
+    m002_changes.apply,
+)

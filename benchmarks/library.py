@@ -1,0 +1,134 @@
+"""How a large library behaves: seconds of whole commands over N photos; one JSON line.
+
+The photos are tiny JPEGs; their query tokens are those of evaluation photos, perturbed, and stored
+without reading a file, as if `qks tag` had. Then whole commands are timed, each a new process:
+`tag` over unchanged files, `status`, `retag` with 1,000 labels, searches.
+
+    python benchmarks/library.py --data EVAL --photos 100000 --folder SCRATCH
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from qks_cli.bundle import read_bundle
+from qks_cli.commands.runs import begin
+from qks_cli.evaluation import protocol
+from qks_cli.evaluation.protocol import EvaluationSet
+from qks_cli.index.store import Library
+from qks_cli.inference.choose import open_engine
+from qks_cli.photos.fingerprint import fingerprint
+from qks_cli.photos.walk import walk
+from qks_cli.tagging.tagger import Tagger
+from qks_cli.types import TaggedPhoto
+from qks_cli.vocabulary.labels_file import read_labels
+
+PER_FOLDER = 500
+CHUNK = 4096
+KINDS = (
+    "red blue green yellow white black old new small large wooden broken wet bright dark".split()
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of evaluation sets")
+    parser.add_argument("--photos", type=int, default=100_000)
+    parser.add_argument("--folder", type=Path, required=True, help="scratch folder")
+    given = parser.parse_args()
+    db = given.folder / "library.db"
+    photos = given.folder / "photos"
+    os.environ["QKS_DB"], os.environ["QKS_CACHE"] = str(db), str(given.folder / "cache")
+    if not db.exists():
+        make_files(photos, given.photos)
+        fill(db, photos, given.data)
+    bundle = read_bundle("mini")
+    own, _ = read_labels(bundle.path / "labels.txt")
+    words = [f"{kind} {name}" for kind, name in product(KINDS, own.names)]
+    labels = given.folder / "labels.txt"
+    labels.write_text("\n".join(words[:1000]) + "\n", encoding="utf-8")
+    report: dict[str, object] = {"photos": given.photos, "library_mb": db.stat().st_size // 10**6}
+    report["tag_unchanged_s"] = timed("tag", photos, "--format", "paths")
+    report["status_s"] = timed("status", photos)
+    one = next(photos.rglob("*.jpg"))
+    timed("tag", one, "--labels", labels, "--dry-run")  # embeds the labels, once
+    report["retag_1000_labels_s"] = timed("retag", "--labels", labels)
+    report["retag_peak_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    report["retag_back_s"] = timed("retag")
+    for name, words_ in {
+        "search_tags_s": ["search", "sky", "--tags-only"],
+        "search_meaning_s": ["search", "people dancing in the rain", "--semantic-only"],
+        "search_s": ["search", "dog beach"],
+    }.items():
+        report[name] = round(statistics.median(timed(*words_) for _ in range(3)), 2)
+    print(json.dumps(report))
+
+
+def make_files(folder: Path, count: int) -> None:
+    """Tiny JPEGs, all different, in sub-folders."""
+    for number in range(count):
+        place = folder / f"{number // PER_FOLDER:04}"
+        if number % PER_FOLDER == 0:
+            place.mkdir(parents=True)
+        stream = io.BytesIO()
+        colour = (number % 256, number // 256 % 256, number // 65536)
+        Image.new("RGB", (8, 8), colour).save(stream, "JPEG")
+        (place / f"{number:07}.jpg").write_bytes(stream.getvalue() + number.to_bytes(4, "little"))
+
+
+def fill(db: Path, folder: Path, data: Path) -> None:
+    """Store perturbed tokens of the evaluation photos, and the tags that they give."""
+    bundle = read_bundle("mini")
+    engine = open_engine(bundle, "cpu")
+    vocabulary, _ = read_labels(bundle.path / "labels.txt")
+    tagger = Tagger.build(bundle, engine, vocabulary)
+    sets = [EvaluationSet.read(data / name) for name in ("coco", "msrc", "corel5k")]
+    real = np.concatenate([protocol.photo_tokens(bundle, engine, one.photos) for one in sets])
+    rng = np.random.default_rng(1)
+    found = list(walk([folder]))
+    with Library.open(db) as library:
+        target, run = begin(library, bundle, vocabulary, "tag")
+        for at in range(0, len(found), CHUNK):
+            part = found[at : at + CHUNK]
+            noise = rng.normal(0, 0.1 * real.std(), (len(part), *real.shape[1:]))
+            tokens = (real[rng.integers(0, len(real), len(part))] + noise).astype(np.float16)
+            library.save(
+                [
+                    TaggedPhoto(photo, tags, own, (8, 8), fingerprint(photo.path))
+                    for photo, tags, own in zip(
+                        part, tagger(tokens.astype(np.float32)), tokens, strict=True
+                    )
+                ],
+                [],
+                model_id=target.model_id,
+                vocabulary_id=target.vocabulary_id,
+                selection=tagger.selection,
+            )
+        library.finish_run(run, tagged=len(found), failed=0, status="done")
+
+
+def timed(*words: object) -> float:
+    """Seconds of one whole command."""
+    command = [sys.executable, "-m", "qks_cli", *map(str, words)]
+    began = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    if done.returncode > 1:
+        raise SystemExit(done.stderr.decode())
+    return round(time.perf_counter() - began, 2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""``qks prune``: forget photos whose files are gone. The only command that removes any."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qks_cli.commands.output import Format, Row, Writer, say
+
+
+def prune(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Only photos below these. Default: all.")
+    ] = None,
+    db: Annotated[
+        Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show them.")] = False,
+    format: Annotated[
+        Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")
+    ] = None,
+    nul: Annotated[bool, typer.Option("-0", "--null", help="Paths end with NUL.")] = False,
+) -> None:
+    """Remove photos from the library whose files are gone, with their tags.
+
+    Shows them first, and asks; in a pipeline nothing is removed without --yes. An unmounted drive
+    looks like deleted photos: mount it before. Files are never touched.
+    """
+    writer = Writer(format, nul=nul)
+    from qks_cli.commands.runs import open_library
+    from qks_cli.index import upkeep
+    from qks_cli.tagging.changes import look
+
+    with open_library(db, create=False) as library:
+        # Not only folders that are there: a removed one is what this is for.
+        roots = [Path.cwd() / path for path in paths] if paths else [None]
+        presences = [look(library, root) for root in roots]
+        gone = {photo_id: path for presence in presences for photo_id, path in presence.gone}
+        tags = library.tags_of(list(gone))
+        writer.write(Row(path, tags[photo_id]) for photo_id, path in gone.items())
+        writer.close()
+        known = sum(presence.known for presence in presences)
+        say(f"{len(gone):,} of {known:,} photos are gone")
+        if not gone or dry_run:
+            return
+        if any(presence.suspicious for presence in presences):
+            say("qks: that is most of them: is a drive not mounted?")
+        if not yes:
+            if not sys.stdin.isatty():
+                say("nothing was removed; --yes removes them")
+                raise typer.Exit(1)
+            typer.confirm("Remove them from the library?", abort=True, err=True)
+        upkeep.forget(library, gone)
+    say(f"{len(gone):,} removed from the library")

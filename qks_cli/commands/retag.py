@@ -1,0 +1,85 @@
+"""``qks retag``: other words for the whole library, without reading a photo."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qks_cli.commands.output import say
+from qks_cli.errors import ModelError
+
+GROUP = 4096  # photos scored and stored together; what a kill can lose
+
+
+def retag(
+    labels: Annotated[
+        Path | None, typer.Option(help="Your labels file. Default: the model's own.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The model that tagged the photos.")] = "mini",
+    db: Annotated[
+        Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
+    ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Cut-off for tags. Default: the model's own."),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Tags a photo at most.")] = 20,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
+) -> None:
+    """Choose the tags of all photos anew, with other labels or another cut-off.
+
+    Works on what the library keeps of every photo, also of those that are missing. A run that was
+    cut off goes on where it stopped.
+    """
+    began = time.monotonic()
+    import numpy as np
+
+    from qks_cli import settings
+    from qks_cli.bundle import read_bundle
+    from qks_cli.commands.labels import read_vocabulary
+    from qks_cli.commands.runs import begin, open_library
+    from qks_cli.inference.choose import open_engine
+    from qks_cli.tagging.tagger import Tagger
+
+    bundle = read_bundle(model)
+    vocabulary = read_vocabulary(labels, bundle, quiet=quiet)
+    with open_library(db, create=False) as library:
+        if library.stored_model(bundle.hash) is None:
+            raise ModelError(
+                f"no photo in this library was tagged with this {bundle.name} model",
+                hint="run `qks tag` again, or give --model",
+            )
+        tagger = Tagger.build(
+            bundle,
+            open_engine(bundle, "cpu"),
+            vocabulary,
+            min_score=min_score,
+            top=top,
+            cache=settings.cache_path(),
+        )
+        target, run = begin(library, bundle, vocabulary, "retag")
+        ids = library.stale_ids(target.model_id, target.vocabulary_id, tagger.selection)
+        done, status = 0, "interrupted"
+        try:
+            for at in range(0, len(ids), GROUP):
+                have, tokens_NME = library.tokens_of(ids[at : at + GROUP], target.model_id)
+                if tokens_NME is not None:
+                    library.retag(
+                        zip(have, tagger(tokens_NME.astype(np.float32)), strict=True),
+                        model_id=target.model_id,
+                        vocabulary_id=target.vocabulary_id,
+                        selection=tagger.selection,
+                    )
+                done += len(have)
+            status = "done"
+        finally:
+            library.finish_run(run, tagged=done, failed=0, status=status)
+        same = library.photo_count() - len(ids)
+    if not quiet:
+        say(
+            f"{done:,} photos tagged again, {same:,} left as they were, "
+            f"in {time.monotonic() - began:.1f} s"
+        )

@@ -1,0 +1,36 @@
+"""What commands that tag have in common: the library, and a run in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qks_cli.bundle import Bundle
+    from qks_cli.index.store import Library
+    from qks_cli.tagging.pipeline import Destination
+    from qks_cli.vocabulary.labels_file import Vocabulary
+
+
+def open_library(db: Path | None, *, create: bool = True) -> Library:
+    """The library that the user means. Raises ``LibraryError`` as ``Library.open``."""
+    from qks_cli import settings
+    from qks_cli.index.store import Library
+
+    return Library.open(db or settings.index_path(), create=create)
+
+
+def begin(
+    library: Library, bundle: Bundle, vocabulary: Vocabulary, command: str
+) -> tuple[Destination, int]:
+    """A new run, and where its results go."""
+    from qks_cli.tagging.pipeline import Destination
+    from qks_cli.vocabulary.labels_file import format_labels
+
+    model_id = library.model_id(
+        bundle.name, bundle.version, bundle.hash, bundle.queries, bundle.width
+    )
+    vocabulary_id = library.vocabulary_id(vocabulary.digest, format_labels(vocabulary))
+    run = library.begin_run(command, model_id, vocabulary_id)
+    destination = Destination(library, model_id, vocabulary_id, bundle.hash, vocabulary.digest)
+    return destination, run

@@ -1,0 +1,81 @@
+"""``qks status``: what ``qks tag`` would do, without doing it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qks_cli.commands.output import Format, Row, Writer, say, shown
+
+GROUP = 2048  # photos looked up together
+
+
+def status(
+    paths: Annotated[list[Path], typer.Argument(help="Photos and folders.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="Your labels file. Default: the model's own.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name or folder of the model.")] = "mini",
+    db: Annotated[
+        Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="As for qks tag.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="As for qks tag.")] = 20,
+    format: Annotated[
+        Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")
+    ] = None,
+    nul: Annotated[bool, typer.Option("-0", "--null", help="Paths end with NUL.")] = False,
+    exclude: Annotated[list[str] | None, typer.Option(help="As for qks tag.")] = None,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Hidden files and folders too.")] = False,
+) -> None:
+    """Show which photos are new, changed, moved, gone or tagged with other words.
+
+    One row for every photo that a run would do something about; counts on stderr. No photo is read
+    and nothing is stored.
+    """
+    writer = Writer(format, nul=nul)
+    from qks_cli.bundle import read_bundle
+    from qks_cli.commands.labels import read_vocabulary
+    from qks_cli.commands.runs import open_library
+    from qks_cli.photos.walk import walk
+    from qks_cli.tagging.calibration import Calibration
+    from qks_cli.tagging.changes import Wanted, find_changes, folders, look
+    from qks_cli.tagging.tagger import selection_name
+
+    bundle = read_bundle(model)
+    vocabulary = read_vocabulary(labels, bundle, quiet=False)
+    cutoff = Calibration.read(bundle).cutoff if min_score is None else min_score
+    wanted = Wanted(bundle.hash, vocabulary.digest, selection_name(cutoff, top))
+    counts: Counter[str] = Counter()
+
+    def problem(path: Path, reason: str) -> None:
+        counts["unreadable"] += 1
+        say(f"qks: {shown(path)}: {reason}")
+
+    with open_library(db, create=False) as library:
+        photos = walk(paths, exclude=exclude or (), hidden=hidden, on_problem=problem)
+        moved_from = set()
+        while group := list(islice(photos, GROUP)):
+            for change in find_changes(library, group, wanted):
+                state = "moved" if change.moved_from else change.state
+                counts[state] += 1
+                extra: dict[str, object] = {"status": state}
+                if change.moved_from:
+                    moved_from.add(change.moved_from)
+                    extra["moved_from"] = str(change.moved_from)
+                if state != "unchanged":
+                    writer.write([Row(change.photo.path, (), extra, f"{state} ")])
+        for root in folders(paths):
+            for _, path in look(library, root).gone:
+                if path not in moved_from:
+                    counts["gone"] += 1
+                    writer.write([Row(path, (), {"status": "gone"}, "gone ")])
+    writer.close()
+    parts = [f"{count:,} {state}" for state, count in sorted(counts.items())]
+    say(", ".join(parts) or "no photos found")

@@ -1,0 +1,129 @@
+"""What has become of photos since the library last saw them, before any of them is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qks_cli.index import upkeep
+from qks_cli.index.store import KnownPhoto, Library
+from qks_cli.photos.fingerprint import fingerprint
+from qks_cli.types import Photo
+
+MANY = 20  # from here on, more than half of a folder's photos gone looks like an unmounted drive
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What tags have to be of, to be current: model, vocabulary, cut-off and limit."""
+
+    model_hash: str
+    vocabulary_digest: str
+    selection: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``state``: a run reads what is ``new``, ``changed``, ``failed`` (could not be read before) or
+    of ``other-model``, chooses anew the tags of what is ``stale`` (tagged with other words), and
+    leaves what is ``unchanged``.
+
+    ``row`` is what the library holds of it, under ``moved_from`` where it had another name.
+    """
+
+    photo: Photo
+    state: str
+    row: KnownPhoto | None = None
+    moved_from: Path | None = None
+
+
+@dataclass(slots=True)
+class Presence:
+    """Of ``known`` photos at or below a folder: those whose file is ``gone``, and the ids of
+    those that were marked missing and are ``back``."""
+
+    known: int = 0
+    gone: list[tuple[int, Path]] = field(default_factory=list)
+    back: list[int] = field(default_factory=list)
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether so much is gone that a drive may not be mounted."""
+        return len(self.gone) >= MANY and 2 * len(self.gone) > self.known
+
+
+def find_changes(library: Library, photos: Sequence[Photo], wanted: Wanted) -> list[Change]:
+    """One change a photo, in order. Reads the edges of files that may have been moved."""
+    known = library.known([photo.path for photo in photos])
+    unknown = [photo for photo in photos if photo.path not in known]
+    moved = _moves(library, unknown) if unknown else {}
+    changes = []
+    for photo in photos:
+        row, origin = known.get(photo.path), None
+        if row is None and photo.path in moved:
+            origin = moved[photo.path]
+            row = library.known([origin])[origin]
+        state = "new" if row is None else _state(photo, row, wanted, moved=origin is not None)
+        changes.append(Change(photo, state, row, origin))
+    return changes
+
+
+def look(library: Library, root: Path | None) -> Presence:
+    """Which photos that are known at or below ``root`` (None: everywhere) are still there."""
+    presence = Presence()
+    for photo_id, path, missing in upkeep.paths_under(library, root):
+        presence.known += 1
+        if not os.path.lexists(path):
+            presence.gone.append((photo_id, path))
+        elif missing:
+            presence.back.append(photo_id)
+    return presence
+
+
+def folders(roots: Iterable[Path]) -> list[Path]:
+    """The folders among ``roots``, absolute as the walk makes them, none below another."""
+    found = sorted({Path(os.path.abspath(root)) for root in roots if root.is_dir()})  # noqa: PTH100
+    return [x for x in found if not any(other in x.parents for other in found)]
+
+
+def _state(photo: Photo, row: KnownPhoto, wanted: Wanted, *, moved: bool) -> str:
+    if row.status != "ok":
+        return "failed"
+    # A copy onto another disk may round the time; then the fingerprint has said that it is it.
+    if not moved and (row.size, row.mtime_ns) != (photo.size, photo.mtime_ns):
+        return "changed"
+    if row.model_hash != wanted.model_hash:
+        return "other-model"
+    current = (row.vocabulary_digest, row.selection) == (
+        wanted.vocabulary_digest,
+        wanted.selection,
+    )
+    return "unchanged" if current else "stale"
+
+
+def _moves(library: Library, photos: Sequence[Photo]) -> dict[Path, Path]:
+    """New path to old path, of photos that lie where none was known and are gone elsewhere."""
+    by_size = upkeep.of_sizes(library, {photo.size for photo in photos})
+    moved: dict[Path, Path] = {}
+    taken: set[int] = set()
+    for photo in photos:
+        gone = [
+            candidate
+            for candidate in by_size.get(photo.size, ())
+            if candidate.id not in taken and not os.path.lexists(candidate.path)
+        ]
+        if not gone:
+            continue
+        try:
+            digest = fingerprint(photo.path)
+        except OSError:
+            continue  # reading it will say what is wrong
+        same = [candidate for candidate in gone if candidate.fingerprint == digest]
+        if same:
+            # Of several with the same bytes the one with the same time, then the first known.
+            best = min(same, key=lambda one: (one.mtime_ns != photo.mtime_ns, one.id))
+            taken.add(best.id)
+            moved[photo.path] = best.path
+    return moved

@@ -1,0 +1,206 @@
+"""Folders change: moved, deleted and unmounted photos; backups of the library."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import Qks
+
+
+def rows(output: bytes) -> list[dict[str, object]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def statuses(output: bytes) -> dict[str, object]:
+    return {Path(str(row["path"])).name: row["status"] for row in rows(output)}
+
+
+def many_photos(folder: Path, count: int) -> None:
+    folder.mkdir()
+    for number in range(count):
+        Image.new("RGB", (40, 30), (number * 7 % 256, 90, 40)).save(folder / f"{number:03}.png")
+
+
+def test_moved_photos_keep_their_tags(photos: Path, qks: Qks) -> None:
+    first = {Path(str(r["path"])).name: r["tags"] for r in rows(qks("tag", photos).stdout)}
+    (photos / "2024").mkdir()
+    (photos / "cat.jpg").rename(photos / "2024" / "kitty.jpg")
+    (photos / "space").rename(photos / "universe")
+    asked = qks("status", photos)
+    assert statuses(asked.stdout) == {
+        "kitty.jpg": "moved",
+        "astronaut.jpg": "moved",
+        "rocket.png": "moved",
+    }
+    assert rows(asked.stdout)[0]["moved_from"] == str(photos / "cat.jpg")
+    again = qks("tag", photos)
+    assert b"3 moved, tags kept, 1 unchanged" in again.stderr
+    found = {Path(str(r["path"])).name: r["tags"] for r in rows(again.stdout)}
+    assert found["kitty.jpg"] == first["cat.jpg"]
+    assert found["rocket.png"] == first["rocket.png"]
+    assert qks("status", photos).stdout == b""
+    with closing(sqlite3.connect(os.environ["QKS_DB"])) as library:
+        assert library.execute("SELECT count(*) FROM photos").fetchone() == (4,)
+
+
+def test_a_copy_is_a_new_photo(photos: Path, qks: Qks) -> None:
+    qks("tag", photos)
+    shutil.copy2(photos / "cat.jpg", photos / "copy.jpg")
+    assert statuses(qks("status", photos).stdout) == {"copy.jpg": "new"}
+    assert b"1 tagged, 4 unchanged" in qks("tag", photos).stderr
+
+
+def test_status_tells_what_a_run_would_do(photos: Path, qks: Qks, tmp_path: Path) -> None:
+    assert qks("status", photos).returncode == 2  # no library yet
+    qks("tag", photos)
+    (photos / "broken.jpg").write_bytes(b"nothing")
+    qks("tag", photos)
+    os.utime(photos / "cat.jpg", ns=(1, 1))
+    (photos / "coffee.jpg").unlink()
+    (photos / "new.png").write_bytes((photos / "space/rocket.png").read_bytes())
+    asked = qks("status", photos)
+    assert statuses(asked.stdout) == {
+        "broken.jpg": "failed",
+        "cat.jpg": "changed",
+        "new.png": "new",
+        "coffee.jpg": "gone",
+    }
+    assert b"1 changed, 1 failed, 1 gone, 1 new, 2 unchanged" in asked.stderr
+    labels = tmp_path / "labels.txt"
+    labels.write_text("sky\n")
+    other = qks("status", photos / "space", "--labels", labels)
+    assert statuses(other.stdout) == {"astronaut.jpg": "stale", "rocket.png": "stale"}
+
+
+def test_deleted_photos_are_marked_and_pruned_on_request(photos: Path, qks: Qks) -> None:
+    qks("tag", photos, "--min-score", "0.1")
+    rocket = photos / "space" / "rocket.png"
+    kept = rocket.read_bytes()
+    mtime = rocket.stat().st_mtime_ns
+    rocket.unlink()
+    assert b"1 missing" in qks("tag", photos, "--min-score", "0.1").stderr
+    found = qks("search", "sky", "--format", "paths")
+    assert str(rocket).encode() not in found.stdout
+    # Back again, it is found again, and was never read anew.
+    rocket.write_bytes(kept)
+    os.utime(rocket, ns=(mtime, mtime))
+    assert b"4 unchanged" in qks("tag", photos, "--min-score", "0.1").stderr
+    assert str(rocket).encode() in qks("search", "sky", "--format", "paths").stdout
+
+    rocket.unlink()
+    shown = qks("prune", photos, "--format", "paths")
+    assert (shown.returncode, shown.stdout) == (1, os.fsencode(rocket) + b"\n")
+    assert b"nothing was removed" in shown.stderr
+    assert qks("prune", photos, "--dry-run").returncode == 0
+    elsewhere = qks("prune", photos / "2024", "--yes")
+    assert b"0 of 0 photos are gone" in elsewhere.stderr
+    assert b"1 removed from the library" in qks("prune", "--yes").stderr
+    assert b"0 of 3 photos are gone" in qks("prune", "--yes").stderr
+
+
+def test_an_unmounted_drive_is_no_mass_deletion(tmp_path: Path, qks: Qks) -> None:
+    drive = tmp_path / "drive"
+    many_photos(drive, 24)
+    qks("tag", drive)
+    away = drive.rename(tmp_path / "away")
+    drive.mkdir()
+    told = qks("tag", drive)
+    assert told.returncode == 0
+    assert b"24 of 24 photos" in told.stderr
+    assert b"is a drive not mounted" in told.stderr
+    sick = qks("doctor")
+    assert sick.returncode == 1
+    assert b"24 photos gone from" in sick.stdout
+    drive.rmdir()
+    away.rename(drive)
+    assert b"24 unchanged" in qks("tag", drive).stderr
+    assert qks("doctor").returncode == 0
+
+
+def test_retag_reads_no_photo(photos: Path, qks: Qks, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("outdoors > sky\nhot drink\n")
+    wanted = rows(qks("tag", photos, "--labels", labels, "--dry-run", "--min-score", "0.2").stdout)
+    assert qks("retag").returncode == 2
+    qks("tag", photos)
+    for photo in photos.rglob("*.*"):
+        photo.unlink()
+    done = qks("retag", "--labels", labels, "--min-score", "0.2")
+    assert done.returncode == 0, done.stderr
+    assert b"4 photos tagged again, 0 left as they were" in done.stderr
+    with closing(sqlite3.connect(os.environ["QKS_DB"])) as library:
+        stored = set(library.execute("SELECT path, label FROM photo_tags"))
+    assert stored == {(r["path"], t["label"]) for r in wanted for t in r["tags"]}  # type: ignore[attr-defined]
+    again = qks("retag", "--labels", labels, "--min-score", "0.2")
+    assert b"0 photos tagged again, 4 left as they were" in again.stderr
+
+
+def test_backup_and_restore(photos: Path, qks: Qks, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    assert qks("backup", copy).returncode == 2
+    qks("tag", photos)
+    assert b"4 photos in" in qks("backup", copy).stderr
+    assert qks("backup", copy).returncode == 2
+    assert qks("backup", copy, "--force").returncode == 0
+    library = Path(os.environ["QKS_DB"])
+    with closing(sqlite3.connect(library)) as connection, connection:
+        connection.execute("DELETE FROM photos")
+    assert qks("restore", copy).returncode == 2
+    done = qks("restore", copy, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert b"4 unchanged" in qks("tag", photos).stderr
+    assert len(list(library.parent.glob("*.before-restore-*.db"))) == 1
+
+    damaged = bytearray(copy.read_bytes())
+    damaged[4096:] = b"\0" * (len(damaged) - 4096)
+    (tmp_path / "damaged.db").write_bytes(damaged)
+    refused = qks("restore", tmp_path / "damaged.db", "--yes")
+    assert refused.returncode == 2
+    assert b"4 unchanged" in qks("tag", photos).stderr
+    library.write_bytes(b"scrambled" * 1000)
+    assert qks("doctor").returncode == 1
+    assert qks("restore", copy, "--yes").returncode == 0
+    assert b"4 unchanged" in qks("tag", photos).stderr
+
+
+def test_doctor_in_good_health(qks: Qks) -> None:
+    well = qks("doctor")
+    assert well.returncode == 0, well.stdout
+    assert b"ok   model mini" in well.stdout
+    assert b"ONNX Runtime" in well.stdout
+    sick = qks("doctor", "--model", "nothing")
+    assert sick.returncode == 1
+    assert b"BAD  model nothing" in sick.stdout
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.02, 0.05])
+def test_a_killed_retag_goes_on(tmp_path: Path, qks: Qks, seconds: float) -> None:
+    folder = tmp_path / "many"
+    many_photos(folder, 30)
+    qks("tag", folder)
+    labels = tmp_path / "labels.txt"
+    labels.write_text("sky\nwater\nred thing\n")
+    command = [sys.executable, "-m", "qks_cli", "retag", "--labels", str(labels)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as running:
+        time.sleep(0.5 + seconds)
+        running.send_signal(signal.SIGKILL)
+    done = qks("retag", "--labels", labels)
+    assert done.returncode == 0, done.stderr
+    with closing(sqlite3.connect(os.environ["QKS_DB"])) as library:
+        vocabularies = (
+            "SELECT DISTINCT text FROM photos JOIN vocabularies v ON v.id = vocabulary_id"
+        )
+        assert library.execute(vocabularies).fetchall() == [("sky\nwater\nred thing\n",)]
+        assert library.execute("SELECT count(*) FROM query_tokens").fetchone() == (30,)

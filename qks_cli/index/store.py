@@ -186,7 +186,8 @@ class Library:
     def known(self, paths: Sequence[Path]) -> dict[Path, KnownPhoto]:
         """What is stored of these paths; paths that are not stored are left out."""
         found: dict[Path, KnownPhoto] = {}
-        for keys in in_chunks([path_key(path) for path in paths]):
+        by_key = {path_key(path): path for path in paths}
+        for keys in in_chunks(list(by_key)):
             rows = self.connection.execute(
                 "SELECT path, photos.id, size, mtime_ns, status, error, models.hash, digest, "
                 "selection FROM photos LEFT JOIN models ON models.id = model_id "
@@ -194,8 +195,8 @@ class Library:
                 f"WHERE path IN ({marks(keys)})",
                 keys,
             )
-            for path, *values in rows:
-                found[key_path(path)] = KnownPhoto(*values)
+            for key, *values in rows:
+                found[by_key[key]] = KnownPhoto(*values)
         return found
 
     def save(
@@ -213,13 +214,16 @@ class Library:
         loses them: they were of other pixels.
         """
         with self.atomic():
+            ids = []
             for photo in tagged:
                 photo_id = self._photo(photo)
+                ids.append(photo_id)
                 self.connection.execute(
                     "INSERT OR REPLACE INTO query_tokens VALUES (?, ?, ?)",
                     (photo_id, model_id, np.ascontiguousarray(photo.tokens_ME, "<f2").tobytes()),
                 )
-                self._tag(photo_id, photo.tags, model_id, vocabulary_id, selection)
+            tags = [(photo_id, photo.tags) for photo_id, photo in zip(ids, tagged, strict=True)]
+            self._tag(tags, model_id, vocabulary_id, selection)
             for failure in failures:
                 self._fail(failure)
 
@@ -233,8 +237,7 @@ class Library:
     ) -> None:
         """Replace the tags of stored photos in one transaction."""
         with self.atomic():
-            for photo_id, own in tags:
-                self._tag(photo_id, own, model_id, vocabulary_id, selection)
+            self._tag(list(tags), model_id, vocabulary_id, selection)
 
     def tags_of(self, photo_ids: Sequence[int]) -> dict[int, list[Tag]]:
         """The stored tags, best first; every id has an entry."""
@@ -393,17 +396,27 @@ class Library:
         )
 
     def _tag(
-        self, photo_id: int, tags: Sequence[Tag], model_id: int, vocabulary_id: int, selection: str
+        self,
+        tags: Sequence[tuple[int, Sequence[Tag]]],
+        model_id: int,
+        vocabulary_id: int,
+        selection: str,
     ) -> None:
-        self.connection.execute("DELETE FROM tags WHERE photo_id = ?", (photo_id,))
-        self.connection.executemany(
+        many = self.connection.executemany
+        many("DELETE FROM tags WHERE photo_id = ?", [(photo_id,) for photo_id, _ in tags])
+        many(
             "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
-            [(photo_id, self._label(t.label), t.score, t.token, t.implied) for t in tags],
+            [
+                (photo_id, self._label(tag.label), tag.score, tag.token, tag.implied)
+                for photo_id, own in tags
+                for tag in own
+            ],
         )
-        self.connection.execute(
+        tagged_at = now()
+        many(
             "UPDATE photos SET model_id = ?, vocabulary_id = ?, selection = ?, tagged_at = ? "
             "WHERE id = ?",
-            (model_id, vocabulary_id, selection, now(), photo_id),
+            [(model_id, vocabulary_id, selection, tagged_at, photo_id) for photo_id, _ in tags],
         )
 
     def _label(self, name: str) -> int:

@@ -24,8 +24,10 @@ class Candidate:
     fingerprint: bytes
 
 
-def paths_under(library: Library, root: Path | None) -> Iterator[tuple[int, Path, bool]]:
-    """Id, path and whether it is marked missing: all photos at or below ``root``, or all."""
+def paths_under(library: Library, root: Path | None) -> Iterator[tuple[int, str | bytes, bool]]:
+    """Id, stored path and whether it is marked missing: all photos at or below ``root``, or all.
+
+    A ``Path`` is made of a stored path by ``key_path``; making one for each of many takes long."""
     select = "SELECT id, path, missing_since IS NOT NULL FROM photos"
     if root is None:
         rows = library.connection.execute(select)
@@ -42,7 +44,7 @@ def paths_under(library: Library, root: Path | None) -> Iterator[tuple[int, Path
             pass  # then no name below it is text either
         rows = library.connection.execute(f"{select} WHERE {where}", ranges)
     for photo_id, key, missing in rows:
-        yield int(photo_id), key_path(key), bool(missing)
+        yield photo_id, key, bool(missing)
 
 
 def of_sizes(library: Library, sizes: Collection[int]) -> dict[int, list[Candidate]]:

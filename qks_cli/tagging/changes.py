@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qks_cli.index import upkeep
-from qks_cli.index.store import KnownPhoto, Library
+from qks_cli.index.store import KnownPhoto, Library, key_path
 from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.types import Photo
 
@@ -73,10 +73,10 @@ def find_changes(library: Library, photos: Sequence[Photo], wanted: Wanted) -> l
 def look(library: Library, root: Path | None) -> Presence:
     """Which photos that are known at or below ``root`` (None: everywhere) are still there."""
     presence = Presence()
-    for photo_id, path, missing in upkeep.paths_under(library, root):
+    for photo_id, key, missing in upkeep.paths_under(library, root):
         presence.known += 1
-        if not os.path.lexists(path):
-            presence.gone.append((photo_id, path))
+        if not os.path.lexists(key):
+            presence.gone.append((photo_id, key_path(key)))
         elif missing:
             presence.back.append(photo_id)
     return presence

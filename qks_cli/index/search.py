@@ -6,7 +6,8 @@ Axes: N photos, M query tokens, E label space.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from qks_cli.types import Float16Array, Float32Array, Tag
 from qks_cli.vocabulary.labels_file import Vocabulary
 from qks_cli.vocabulary.number import plural, singular
 
+BLOCK = 64  # photos widened to single precision at a time
 LONGEST_LABEL = 6  # words of a query that may name one label
 # Words that say nothing about what is in a photo.
 STOP_WORDS = frozenset("a an the of in on at with and or to my our some this that is are".split())
@@ -81,8 +83,7 @@ def search(
     by_tag = _tag_scores(library, words)
     by_meaning: dict[int, float] = {}
     if meaning is not None and model_id is not None:
-        for ids, tokens_NME in library.iter_tokens(model_id):
-            fits = meaning(tokens_NME)
+        for ids, fits in _judged(library.iter_tokens(model_id), meaning):
             kept = np.flatnonzero(fits >= min_score) if not by_tag else range(len(ids))
             by_meaning.update((ids[row], float(fits[row])) for row in kept)
     combined = {
@@ -110,6 +111,21 @@ def search(
     ]
 
 
+def _judged(
+    chunks: Iterator[tuple[list[int], Float16Array]], meaning: Meaning
+) -> Iterator[tuple[list[int], Float32Array]]:
+    """One chunk is judged on a thread while the next is read."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: tuple[list[int], Future[Float32Array]] | None = None
+        for ids, tokens_NME in chunks:
+            judging = pool.submit(meaning, tokens_NME)
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = (ids, judging)
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
+
+
 def _lookup(phrase: str, vocabulary: Vocabulary) -> str | None:
     tries = (phrase, singular(phrase), plural(phrase))
     for wanted in tries:
@@ -129,12 +145,23 @@ def _tag_scores(library: Library, words: Words) -> dict[int, float]:
 
 
 def closeness(query_E: Float32Array) -> Callable[[Float16Array], Float32Array]:
-    """Raw scores [N] of a phrase's vector over query tokens [N, M, E]: the maximum over tokens."""
+    """Raw scores [N] of a phrase's vector over query tokens [N, M, E]: the maximum over tokens.
+
+    Half-precision tokens are widened a block at a time into one buffer that the processor's cache
+    holds: call the function from one thread at a time."""
+    buffer = np.empty((0, 0), np.float32)
 
     def raw(tokens_NME: Float16Array) -> Float32Array:
+        nonlocal buffer
         count, queries, width = tokens_NME.shape
-        flat = tokens_NME.astype(np.float32).reshape(count * queries, width)
-        best: Float32Array = (flat @ query_E).reshape(count, queries).max(axis=1)
-        return best
+        if buffer.shape != (BLOCK * queries, width):
+            buffer = np.empty((BLOCK * queries, width), np.float32)
+        best_N = np.empty(count, np.float32)
+        for at in range(0, count, BLOCK):
+            part = tokens_NME[at : at + BLOCK].reshape(-1, width)
+            wide = buffer[: len(part)]
+            np.copyto(wide, part)
+            (wide @ query_E).reshape(-1, queries).max(axis=1, out=best_N[at : at + BLOCK])
+        return best_N
 
     return raw

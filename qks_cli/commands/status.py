@@ -36,8 +36,8 @@ def status(
 ) -> None:
     """Show which photos are new, changed, moved, gone or tagged with other words.
 
-    One row for every photo that a run would do something about; counts on stderr. No photo is read
-    and nothing is stored.
+    One row for every photo that a run would do something about; counts on stderr. Nothing is
+    stored; of files that may have been moved the edges are read, of others nothing.
     """
     writer = Writer(format, nul=nul)
     from qks_cli.bundle import read_bundle

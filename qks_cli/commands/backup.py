@@ -8,11 +8,8 @@ from typing import Annotated
 
 import typer
 
+from qks_cli.commands.options import Db
 from qks_cli.commands.output import say, shown
-
-Db = Annotated[
-    Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
-]
 
 
 def backup(

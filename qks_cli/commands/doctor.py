@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from qks_cli.commands.options import Db, Model
 from qks_cli.errors import QksError
 
 Finding = tuple[bool, str, str]
@@ -19,10 +19,8 @@ Finding = tuple[bool, str, str]
 
 
 def doctor(
-    db: Annotated[
-        Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="The model to check.")] = "mini",
+    db: Db = None,
+    model: Model = "mini",
 ) -> None:
     """Check the library, the model, engines and helpers. Exit code 1 where something is wrong."""
     from qks_cli import settings

@@ -8,22 +8,19 @@ from typing import Annotated
 
 import typer
 
-from qks_cli.commands.output import Format, Row, Writer, say
+from qks_cli.commands.options import Db, Null, RowFormat
+from qks_cli.commands.output import Row, Writer, say
 
 
 def prune(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Only photos below these. Default: all.")
     ] = None,
-    db: Annotated[
-        Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
-    ] = None,
+    db: Db = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show them.")] = False,
-    format: Annotated[
-        Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")
-    ] = None,
-    nul: Annotated[bool, typer.Option("-0", "--null", help="Paths end with NUL.")] = False,
+    format: RowFormat = None,
+    nul: Null = False,
 ) -> None:
     """Remove photos from the library whose files are gone, with their tags.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from qks_cli.commands.options import Db, Labels, MinScore, Model, Top
 from qks_cli.commands.output import say
 from qks_cli.errors import ModelError
 
@@ -15,18 +15,11 @@ GROUP = 4096  # photos scored and stored together; what a kill can lose
 
 
 def retag(
-    labels: Annotated[
-        Path | None, typer.Option(help="Your labels file. Default: the model's own.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="The model that tagged the photos.")] = "mini",
-    db: Annotated[
-        Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
-    ] = None,
-    min_score: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Cut-off for tags. Default: the model's own."),
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Tags a photo at most.")] = 20,
+    labels: Labels = None,
+    model: Model = "mini",
+    db: Db = None,
+    min_score: MinScore = None,
+    top: Top = 20,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
 ) -> None:
     """Choose the tags of all photos anew, with other labels or another cut-off.

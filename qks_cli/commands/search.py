@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qks_cli.commands.output import Format, Row, Writer, say
+from qks_cli.commands.options import Db, Model, Null, RowFormat
+from qks_cli.commands.output import Row, Writer, say
 from qks_cli.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -19,18 +19,14 @@ MIN_SCORE = 0.005  # words without meaning stay below it, weak answers above
 
 def search(
     query: Annotated[list[str], typer.Argument(help="Words or a phrase.")],
-    db: Annotated[
-        Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="The model that tagged the photos.")] = "mini",
+    db: Db = None,
+    model: Model = "mini",
     limit: Annotated[int, typer.Option(min=1, help="Photos at most.")] = 20,
     min_score: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Photos that fit less are not shown.")
     ] = MIN_SCORE,
-    format: Annotated[
-        Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")
-    ] = None,
-    nul: Annotated[bool, typer.Option("-0", "--null", help="Paths end with NUL.")] = False,
+    format: RowFormat = None,
+    nul: Null = False,
     tags_only: Annotated[
         bool, typer.Option("--tags-only", help="Match tags, ignore meaning.")
     ] = False,

@@ -9,30 +9,33 @@ from typing import Annotated
 
 import typer
 
-from qks_cli.commands.output import Format, Row, Writer, say, shown
+from qks_cli.commands.options import (
+    Db,
+    Exclude,
+    Hidden,
+    Labels,
+    MinScore,
+    Model,
+    Null,
+    RowFormat,
+    Top,
+)
+from qks_cli.commands.output import Row, Writer, say, shown
 
 GROUP = 2048  # photos looked up together
 
 
 def status(
     paths: Annotated[list[Path], typer.Argument(help="Photos and folders.")],
-    labels: Annotated[
-        Path | None, typer.Option(help="Your labels file. Default: the model's own.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="Name or folder of the model.")] = "mini",
-    db: Annotated[
-        Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
-    ] = None,
-    min_score: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="As for qks tag.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="As for qks tag.")] = 20,
-    format: Annotated[
-        Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")
-    ] = None,
-    nul: Annotated[bool, typer.Option("-0", "--null", help="Paths end with NUL.")] = False,
-    exclude: Annotated[list[str] | None, typer.Option(help="As for qks tag.")] = None,
-    hidden: Annotated[bool, typer.Option("--hidden", help="Hidden files and folders too.")] = False,
+    labels: Labels = None,
+    model: Model = "mini",
+    db: Db = None,
+    min_score: MinScore = None,
+    top: Top = 20,
+    format: RowFormat = None,
+    nul: Null = False,
+    exclude: Exclude = None,
+    hidden: Hidden = False,
 ) -> None:
     """Show which photos are new, changed, moved, gone or tagged with other words.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qks_cli.commands.options import Db, Exclude, Hidden, Labels, MinScore, Model, RowFormat, Top
 from qks_cli.commands.output import Format, Row, Writer, say, shown
 from qks_cli.errors import UsageError
 
@@ -30,31 +31,20 @@ def tag(
     paths: Annotated[
         list[str], typer.Argument(help="Photos and folders; - reads paths from stdin.")
     ],
-    labels: Annotated[
-        Path | None, typer.Option(help="Your labels file. Default: the model's own.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="Name or folder of the model.")] = "mini",
-    db: Annotated[
-        Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
-    ] = None,
-    min_score: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Cut-off for tags. Default: the model's own."),
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Tags a photo at most.")] = 20,
-    format: Annotated[
-        Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")
-    ] = None,
+    labels: Labels = None,
+    model: Model = "mini",
+    db: Db = None,
+    min_score: MinScore = None,
+    top: Top = 20,
+    format: RowFormat = None,
     nul: Annotated[
         bool, typer.Option("-0", "--null", help="Paths, in and out, end with NUL.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Photos a batch.")] = BATCH_SIZE,
     workers: Annotated[int, typer.Option(min=0, help="Decoding threads; 0 takes one a core.")] = 0,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="Glob of names or paths to leave out; repeatable.")
-    ] = None,
-    hidden: Annotated[bool, typer.Option("--hidden", help="Hidden files and folders too.")] = False,
+    exclude: Exclude = None,
+    hidden: Hidden = False,
     max_megapixels: Annotated[
         float, typer.Option(min=0.1, help="Larger photos are refused.")
     ] = 300.0,

@@ -3,7 +3,7 @@
 The prompt pool speaks of one thing ("a photo of a {}"), and a text tower puts a plural a good way
 from its singular. So labels are said in the singular, and "dogs" finds what "dog" finds. Rules and
 a few lists rather than the library ``inflect``: that makes "len" of "lens" and "canva" of "canvas",
-and takes longer to import than a whole ``qks search``.
+and is slow to import.
 """
 
 from __future__ import annotations

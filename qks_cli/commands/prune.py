@@ -30,11 +30,12 @@ def prune(
     writer = Writer(format, nul=nul)
     from qks_cli.commands.runs import open_library
     from qks_cli.index import upkeep
+    from qks_cli.photos.walk import absolute
     from qks_cli.tagging.changes import look
 
     with open_library(db, create=False) as library:
         # Not only folders that are there: a removed one is what this is for.
-        roots = [Path.cwd() / path for path in paths] if paths else [None]
+        roots = [absolute(path) for path in paths] if paths else [None]
         presences = [look(library, root) for root in roots]
         gone = {photo_id: path for presence in presences for photo_id, path in presence.gone}
         tags = library.tags_of(list(gone))

@@ -21,6 +21,7 @@ from qks_cli.commands.options import (
     Top,
 )
 from qks_cli.commands.output import Row, Writer, say, shown
+from qks_cli.errors import UsageError
 
 GROUP = 2048  # photos looked up together
 
@@ -80,5 +81,7 @@ def status(
                     counts["gone"] += 1
                     writer.write([Row(path, (), {"status": "gone"}, "gone ")])
     writer.close()
+    if counts["unreadable"] and counts.total() == counts["unreadable"]:
+        raise UsageError("none of these paths could be read")
     parts = [f"{count:,} {state}" for state, count in sorted(counts.items())]
     say(", ".join(parts) or "no photos found")

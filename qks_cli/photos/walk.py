@@ -40,6 +40,11 @@ def walk(
         yield from walker.argument(path)
 
 
+def absolute(path: Path) -> Path:
+    """The path as photos are stored under: absolute, links as the user wrote them."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+
+
 def read_paths(stream: BinaryIO, *, nul: bool) -> Iterator[Path]:
     """Paths from a byte stream, one a line (or NUL-ended); names that are not UTF-8 survive."""
     end = b"\0" if nul else b"\n"
@@ -65,19 +70,19 @@ class _Walker:
 
     def argument(self, path: Path) -> Iterator[Photo]:
         """A path that the user gave: absolute from here on, not resolved through links."""
-        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as the user wrote them
+        path = absolute(path)
         try:
-            status = absolute.stat()
+            status = path.stat()
         except (OSError, ValueError) as error:
-            self.on_problem(absolute, getattr(error, "strerror", None) or str(error))
+            self.on_problem(path, getattr(error, "strerror", None) or str(error))
             return
         if stat.S_ISDIR(status.st_mode):
-            yield from self.folder(absolute, status)
+            yield from self.folder(path, status)
         elif stat.S_ISREG(status.st_mode):
-            if not self.excluded(absolute):
-                yield from self.file(absolute, status)
+            if not self.excluded(path):
+                yield from self.file(path, status)
         else:
-            self.on_problem(absolute, "neither a file nor a folder")
+            self.on_problem(path, "neither a file nor a folder")
 
     def folder(self, folder: Path, status: os.stat_result) -> Iterator[Photo]:
         """A folder's photos, then those of its sub-folders. Iterative: depth has no limit."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from qks_cli.index import upkeep
 from qks_cli.index.store import KnownPhoto, Library, key_path
 from qks_cli.photos.fingerprint import fingerprint
+from qks_cli.photos.walk import absolute
 from qks_cli.types import Photo
 
 MANY = 20  # from here on, more than half of a folder's photos gone looks like an unmounted drive
@@ -59,12 +60,11 @@ def find_changes(library: Library, photos: Sequence[Photo], wanted: Wanted) -> l
     known = library.known([photo.path for photo in photos])
     unknown = [photo for photo in photos if photo.path not in known]
     moved = _moves(library, unknown) if unknown else {}
+    known |= library.known(list(moved.values()))
     changes = []
     for photo in photos:
-        row, origin = known.get(photo.path), None
-        if row is None and photo.path in moved:
-            origin = moved[photo.path]
-            row = library.known([origin])[origin]
+        origin = moved.get(photo.path)
+        row = known.get(origin or photo.path)
         state = "new" if row is None else _state(photo, row, wanted, moved=origin is not None)
         changes.append(Change(photo, state, row, origin))
     return changes
@@ -84,7 +84,7 @@ def look(library: Library, root: Path | None) -> Presence:
 
 def folders(roots: Iterable[Path]) -> list[Path]:
     """The folders among ``roots``, absolute as the walk makes them, none below another."""
-    found = sorted({Path(os.path.abspath(root)) for root in roots if root.is_dir()})  # noqa: PTH100
+    found = sorted({absolute(root) for root in roots if root.is_dir()})
     return [x for x in found if not any(other in x.parents for other in found)]
 
 

@@ -65,6 +65,7 @@ def test_a_copy_is_a_new_photo(photos: Path, qks: Qks) -> None:
 def test_status_tells_what_a_run_would_do(photos: Path, qks: Qks, tmp_path: Path) -> None:
     assert qks("status", photos).returncode == 2  # no library yet
     qks("tag", photos)
+    assert qks("status", photos / "nowhere").returncode == 2
     (photos / "broken.jpg").write_bytes(b"nothing")
     qks("tag", photos)
     os.utime(photos / "cat.jpg", ns=(1, 1))
@@ -104,6 +105,8 @@ def test_deleted_photos_are_marked_and_pruned_on_request(photos: Path, qks: Qks)
     assert (shown.returncode, shown.stdout) == (1, os.fsencode(rocket) + b"\n")
     assert b"nothing was removed" in shown.stderr
     assert qks("prune", photos, "--dry-run").returncode == 0
+    roundabout = photos / "space" / ".." / "space"
+    assert b"1 of 2 photos are gone" in qks("prune", roundabout, "--dry-run").stderr
     elsewhere = qks("prune", photos / "2024", "--yes")
     assert b"0 of 0 photos are gone" in elsewhere.stderr
     assert b"1 removed from the library" in qks("prune", "--yes").stderr

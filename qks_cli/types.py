@@ -36,6 +36,26 @@ class PhotoFailure:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a camera and its owner noted; None where nothing is known.
+
+    ``taken_at`` is ISO 8601 by the camera's clock, ``exposure`` seconds, ``focal`` mm,
+    ``latitude`` and ``longitude`` degrees (south and west negative), ``rating`` -1 to 5.
+    """
+
+    taken_at: str | None = None
+    camera: str | None = None
+    lens: str | None = None
+    iso: int | None = None
+    aperture: float | None = None
+    exposure: float | None = None
+    focal: float | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    rating: int | None = None
+
+
 @dataclass(slots=True)
 class DecodedBatch:
     """Upright sRGB pixels. ``pixels_BHW3`` is a view of a reused buffer: valid until the next
@@ -45,6 +65,7 @@ class DecodedBatch:
     pixels_BHW3: UInt8Array
     sizes: list[tuple[int, int]] = field(default_factory=list)  # upright (width, height)
     fingerprints: list[bytes | None] = field(default_factory=list)
+    details: list[Details] = field(default_factory=list)
     failures: list[PhotoFailure] = field(default_factory=list)
 
 
@@ -71,3 +92,4 @@ class TaggedPhoto:
     tokens_ME: Float16Array
     size: tuple[int, int] | None = None  # upright (width, height)
     fingerprint: bytes | None = None  # photos/fingerprint.py
+    details: Details | None = None

@@ -5,22 +5,23 @@ Axes: N photos, M query tokens, E label space.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
 from qks_cli.errors import LibraryError
 from qks_cli.index.migrations import MIGRATIONS
-from qks_cli.types import Float16Array, PhotoFailure, Tag, TaggedPhoto
+from qks_cli.types import Details, Float16Array, PhotoFailure, Tag, TaggedPhoto
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -29,6 +30,7 @@ T = TypeVar("T")
 
 CHUNK = 500  # SQL parameters at a time
 BUSY_SECONDS = 30
+DETAILS = tuple(field.name for field in fields(Details))  # columns of ``photos``
 PRESENT = "photo_id NOT IN (SELECT id FROM photos WHERE missing_since IS NOT NULL)"
 
 
@@ -44,6 +46,7 @@ class KnownPhoto:
     model_hash: str | None
     vocabulary_digest: str | None
     selection: str | None
+    detailed: bool
 
 
 class Library:
@@ -52,6 +55,7 @@ class Library:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
         self.path = path
+        self.memory: dict[str, Any] = {}  # what was worked out while it is open
         self._labels: dict[str, int] = {}
 
     @classmethod
@@ -190,7 +194,7 @@ class Library:
         for keys in in_chunks(list(by_key)):
             rows = self.connection.execute(
                 "SELECT path, photos.id, size, mtime_ns, status, error, models.hash, digest, "
-                "selection FROM photos LEFT JOIN models ON models.id = model_id "
+                "selection, detailed FROM photos LEFT JOIN models ON models.id = model_id "
                 "LEFT JOIN vocabularies ON vocabularies.id = vocabulary_id "
                 f"WHERE path IN ({marks(keys)})",
                 keys,
@@ -222,10 +226,26 @@ class Library:
                     "INSERT OR REPLACE INTO query_tokens VALUES (?, ?, ?)",
                     (photo_id, model_id, np.ascontiguousarray(photo.tokens_ME, "<f2").tobytes()),
                 )
+            self._save_details(
+                (photo_id, photo.details or Details())
+                for photo_id, photo in zip(ids, tagged, strict=True)
+            )
             tags = [(photo_id, photo.tags) for photo_id, photo in zip(ids, tagged, strict=True)]
             self._tag(tags, model_id, vocabulary_id, selection)
             for failure in failures:
                 self._fail(failure)
+
+    def save_details(self, details: Iterable[tuple[int, Details]]) -> None:
+        """Store what cameras noted, by photo id, in one transaction."""
+        with self.atomic():
+            self._save_details(details)
+
+    def _save_details(self, details: Iterable[tuple[int, Details]]) -> None:
+        columns = ", ".join(f"{column} = ?" for column in DETAILS)
+        self.connection.executemany(
+            f"UPDATE photos SET detailed = 1, {columns} WHERE id = ?",
+            [(*astuple(one), photo_id) for photo_id, one in details],
+        )
 
     def retag(
         self,
@@ -244,9 +264,12 @@ class Library:
         found: dict[int, list[Tag]] = {photo_id: [] for photo_id in photo_ids}
         for ids in in_chunks(list(photo_ids)):
             rows = self.connection.execute(
-                "SELECT photo_id, name, score, token, implied FROM tags "
-                "JOIN labels ON labels.id = label_id "
-                f"WHERE photo_id IN ({marks(ids)}) ORDER BY score DESC, name",
+                # Of labels that are shown as one, the best score stands (SQLite takes the other
+                # columns from the row of the maximum).
+                "SELECT photo_id, label, max(score), token, implied FROM tags "
+                "JOIN shown_labels ON shown_labels.id = tags.label_id "
+                f"WHERE photo_id IN ({marks(ids)}) GROUP BY photo_id, shown_labels.label_id "
+                "ORDER BY 3 DESC, label",
                 ids,
             )
             for photo_id, name, score, token, implied in rows:
@@ -284,10 +307,12 @@ class Library:
             yield [row[0] for row in part], self._array([row[1] for row in part], model_id)
 
     def tagged_with(self, label: str) -> list[tuple[int, float]]:
-        """Ids and scores of the photos that carry this label and are there."""
+        """Ids and scores of the photos that carry this label, under whatever name it is shown, and
+        are there. An id may come twice."""
         rows = self.connection.execute(
-            "SELECT photo_id, score FROM tags JOIN labels ON labels.id = label_id "
-            f"WHERE name = ? AND {PRESENT}",
+            "SELECT photo_id, score FROM tags WHERE label_id IN (SELECT id FROM shown_labels WHERE "
+            "label_id = (SELECT coalesce(shown_as, id) FROM labels WHERE name = ?)) "
+            f"AND {PRESENT}",
             (label,),
         )
         return [(int(photo_id), float(score)) for photo_id, score in rows]
@@ -310,6 +335,43 @@ class Library:
             (limit,),
         )
         return [key_path(path) for (path,) in rows]
+
+    def sample_ids(self, model_id: int, limit: int) -> list[int]:
+        """Photos with this model's tokens from all over the library, the same ones every time."""
+        last = self.connection.execute(
+            "SELECT max(photo_id) FROM query_tokens WHERE model_id = ?", (model_id,)
+        ).fetchone()[0]
+        if last is None:
+            return []
+        # Evenly over the ids: ordering all photos at random would read every row.
+        step = max(1, last // limit)
+        rows = self.connection.execute(
+            "WITH RECURSIVE wanted(id) AS (VALUES (1) UNION ALL SELECT id + ? FROM wanted "
+            "WHERE id + ? <= ?) SELECT photo_id FROM wanted JOIN query_tokens ON photo_id = id "
+            "WHERE model_id = ? LIMIT ?",
+            (step, step, last, model_id, limit),
+        )
+        return [int(photo_id) for (photo_id,) in rows]
+
+    def first_by_path(self, photo_ids: Sequence[int], limit: int) -> list[int]:
+        """Of these photos, the first ``limit`` by path."""
+        rows = self.connection.execute(
+            "SELECT id FROM photos WHERE id IN (SELECT value FROM json_each(?)) "
+            "ORDER BY path LIMIT ?",
+            (json.dumps(list(photo_ids)), limit),
+        )
+        return [int(photo_id) for (photo_id,) in rows]
+
+    def token_shape(self, model_id: int) -> tuple[int, int] | None:
+        """Query tokens a photo, and their width, of a model; None where it is not known."""
+        row = self.connection.execute(
+            "SELECT queries, width FROM models WHERE id = ?", (model_id,)
+        ).fetchone()
+        return None if row is None else (int(row[0]), int(row[1]))
+
+    def label_names(self) -> list[str]:
+        """Every label that a tag was stored with or is shown as, in no order."""
+        return [str(name) for (name,) in self.connection.execute("SELECT name FROM labels")]
 
     def photo_count(self) -> int:
         """Photos that have been tagged."""
@@ -437,6 +499,11 @@ def path_key(path: Path) -> str | bytes:
     except UnicodeEncodeError:
         return os.fsencode(text)
     return text
+
+
+def base_name(key: str | bytes) -> str:
+    """The file name of a stored path."""
+    return os.fsdecode(key).rpartition("/")[2]
 
 
 def key_path(key: str | bytes) -> Path:

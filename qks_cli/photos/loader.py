@@ -15,12 +15,13 @@ import numpy as np
 
 from qks_cli.errors import PhotoError
 from qks_cli.photos.decode import MAX_MEGAPIXELS, decode
+from qks_cli.photos.details import read_details
 from qks_cli.photos.fingerprint import fingerprint
-from qks_cli.types import DecodedBatch, Photo, PhotoFailure, UInt8Array
+from qks_cli.types import DecodedBatch, Details, Photo, PhotoFailure, UInt8Array
 
 AHEAD = 3  # batches: one with the model, one ready, one in the making
 
-_Read = tuple[tuple[int, int], bytes | None] | PhotoFailure
+_Read = tuple[tuple[int, int], bytes | None, Details] | PhotoFailure
 
 
 def load(
@@ -67,10 +68,11 @@ def _read(photo: Photo, resize: str, out: UInt8Array, max_megapixels: float) -> 
         size = decode(photo.path, resize, out, max_megapixels=max_megapixels)
     except PhotoError as error:
         return PhotoFailure(photo, error.kind, error.reason)
+    details = read_details(photo.path)
     try:
-        return size, fingerprint(photo.path)
+        return size, fingerprint(photo.path), details
     except OSError:
-        return size, None  # gone since it was decoded
+        return size, None, details  # gone since it was decoded
 
 
 def _gather(group: list[Photo], read: list[_Read], buffer: UInt8Array) -> DecodedBatch:
@@ -84,8 +86,9 @@ def _gather(group: list[Photo], read: list[_Read], buffer: UInt8Array) -> Decode
         if place != row:
             buffer[place] = buffer[row]
         batch.photos.append(photo)
-        size, digest = result
+        size, digest, details = result
         batch.sizes.append(size)
         batch.fingerprints.append(digest)
+        batch.details.append(details)
     batch.pixels_BHW3 = buffer[: len(batch.photos)]
     return batch

@@ -18,6 +18,7 @@ from qks_cli.index import upkeep
 from qks_cli.index.store import KnownPhoto, Library
 from qks_cli.inference.protocol import Engine
 from qks_cli.photos.decode import MAX_MEGAPIXELS
+from qks_cli.photos.details import read_details
 from qks_cli.photos.loader import load
 from qks_cli.tagging.changes import Wanted, find_changes
 from qks_cli.tagging.tagger import Tagger
@@ -123,6 +124,14 @@ class _Run:
             return {}
         target = self.destination
         changes = find_changes(target.library, photos, target.wanted(self.tagger.selection))
+        # Photos of a library from before details were read: read now, once.
+        kept = ("unchanged", "stale")
+        bare = [
+            (x.row.id, x.photo) for x in changes if x.row and x.state in kept and not x.row.detailed
+        ]
+        if bare:
+            found = [(photo_id, read_details(photo.path)) for photo_id, photo in bare]
+            target.library.save_details(found)
         moves = [(x.row.id, x.photo) for x in changes if x.row and x.moved_from]
         if moves:
             upkeep.move(target.library, moves)
@@ -176,7 +185,13 @@ class _Run:
                 tokens_BME = self.engine.query_tokens(batch.pixels_BHW3).astype(np.float16)
                 tags = self.tagger(tokens_BME.astype(np.float32))
                 tagged += map(
-                    TaggedPhoto, batch.photos, tags, tokens_BME, batch.sizes, batch.fingerprints
+                    TaggedPhoto,
+                    batch.photos,
+                    tags,
+                    tokens_BME,
+                    batch.sizes,
+                    batch.fingerprints,
+                    batch.details,
                 )
             stopped = self.stop()
             if stopped or time.monotonic() - saved > COMMIT_SECONDS:

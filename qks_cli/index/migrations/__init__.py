@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qks_cli.index.migrations import m001_initial, m002_changes
+from qks_cli.index.migrations import m001_initial, m002_changes, m003_search
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -13,4 +13,5 @@ if TYPE_CHECKING:
 MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m001_initial.apply,
     m002_changes.apply,
+    m003_search.apply,
 )

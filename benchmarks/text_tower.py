@@ -54,7 +54,7 @@ def main() -> None:
     photos = read_photos(given.pool)
     names = label_names(Teachers(given.teachers), TrueLabels(photos))
     captions = [caption for photo in photos for caption in photo.captions]
-    corpus = make_corpus(WordNet.read(given.wordnet), names, captions, nouns=40_000, seed=1)
+    corpus = make_corpus(WordNet.read(given.wordnet), names, captions, nouns=120_000, seed=1)
     tokenizer = Tokenizer.from_file(str(bundle.file("tokenizer.json")))
     teacher = SentenceTeacher()
     mean, whiten = tower.mean_S.numpy(), tower.whiten_SE.numpy()

@@ -74,7 +74,7 @@ def train(
         space = np.load(out / "image" / "label_space.npz")
         captions = [caption for photo in read_photos(pool) for caption in photo.captions]
         words = WordNet.read(wordnet)
-        corpus = make_corpus(words, space["names"].tolist(), captions, nouns=40_000, seed=1)
+        corpus = make_corpus(words, space["names"].tolist(), captions, nouns=120_000, seed=1)
         train_text_tower(
             corpus,
             {"mean": space["mean"], "whiten": space["whiten"]},

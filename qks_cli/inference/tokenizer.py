@@ -11,7 +11,7 @@ from qks_cli.bundle import Bundle
 
 
 class TextTokenizer:
-    """Ids [N, T] padded with 0 behind the end token."""
+    """Ids [N, T] padded with 0."""
 
     def __init__(self, bundle: Bundle) -> None:
         from tokenizers import Tokenizer

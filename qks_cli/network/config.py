@@ -54,6 +54,7 @@ class TextConfig:
     heads: int = 4
     layers: int = 4
     output_dim: int = 384
+    mlp_ratio: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from qks_cli.network.config import TextConfig
 from qks_cli.network.decoder import split_heads
 
 PAD_ID = 0
-END_ID = 1
 
 
 class TextTower(nn.Module):
@@ -34,10 +33,9 @@ class TextTower(nn.Module):
             width=config.width,
             heads=config.heads,
             layers=config.layers,
+            mlp_ratio=config.mlp_ratio,
             output_dim=config.output_dim,
             no_causal_mask=True,
-            pool_type="eos",
-            eos_id=END_ID,
             pad_id=PAD_ID,
         )
         self.register_buffer("mean_S", torch.zeros(config.output_dim))
@@ -56,7 +54,7 @@ class TextTower(nn.Module):
             x_NTW = x_NTW + _attend(block.attn, block.ln_1(x_NTW), readable)
             x_NTW = x_NTW + block.mlp(block.ln_2(x_NTW))
         read = (ids_NT != PAD_ID).to(x_NTW.dtype)[..., None]
-        mean_NW = (tower.ln_final(x_NTW) * read).sum(1) / read.sum(1)
+        mean_NW = (tower.ln_final(x_NTW) * read).sum(1) / read.sum(1).clamp(min=1)
         raw_NS = mean_NW @ tower.text_projection
         return nn.functional.normalize(raw_NS, dim=1)
 

@@ -63,6 +63,12 @@ class SentenceTeacher:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         self.model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()
 
+    @property
+    def pieces(self) -> list[str]:
+        """Its word pieces, in the order of their ids."""
+        vocab: dict[str, int] = self.tokenizer.get_vocab()
+        return sorted(vocab, key=lambda piece: vocab[piece])
+
     @torch.inference_mode()
     def embed(self, texts: Sequence[str], *, batch: int = 256) -> Float32Array:
         """Mean-pooled, unit length; float32 [N, 384]."""
@@ -88,6 +94,11 @@ class SentenceTeacher:
         texts = [template.format(name) for name in names for template in templates]
         vectors_CKS = self.embed(texts).reshape(len(names), len(templates), -1)
         return np.asarray(vectors_CKS.mean(1), np.float32)
+
+
+def fast_halves() -> bool:
+    """Whether this processor multiplies in bfloat16 faster than in single precision."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _packaged_minilm() -> str:

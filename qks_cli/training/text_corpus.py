@@ -17,7 +17,7 @@ from qks_cli.errors import TrainingError
 from qks_cli.vocabulary.prompts import POOL, SHORT_POOL, fill
 
 COMMON = 12_000  # nouns that are drawn in several templates and in phrases
-PHRASES = 60_000
+PHRASES = 150_000
 HELD_OUT_PHRASES = 1_000
 
 

@@ -1,51 +1,60 @@
 """Teach the bundled text tower to stand in for the sentence encoder.
 
-The tokenizer is trained on the corpus (``training/text_corpus.py``); every token's embedding begins
-as what the sentence encoder says of the token alone, so that known words are near their place from
-the first step and the tower learns how words go together.
+The tokenizer is the sentence encoder's own, with the word pieces that the corpus
+(``training/text_corpus.py``) uses most, so that both read a rare word as the same pieces; every
+token's embedding begins as what the sentence encoder says of the token alone, so that known words
+are near their place from the first step and the tower learns how words go together.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from torch import Tensor
 
 from qks_cli.network.config import TextConfig
 from qks_cli.network.text import TextTower
 from qks_cli.training import checkpoints
-from qks_cli.training.label_space import SentenceTeacher
+from qks_cli.training.label_space import SentenceTeacher, fast_halves
 from qks_cli.training.text_corpus import Corpus
 from qks_cli.types import Float32Array
 
 CORE_SHARE = 0.3  # of the draws, for label names in the templates that are used when tagging
 
 
-def train_tokenizer(texts: Sequence[str], vocab_size: int) -> Tokenizer:
-    """A lower-casing BPE tokenizer; id 0 pads, 1 ends each text, 2 stands for the unknown."""
-    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+def word_pieces(pieces: Sequence[str], texts: Sequence[str], limit: int) -> Tokenizer:
+    """The sentence encoder's own tokenizer with the ``limit`` pieces that ``texts`` use most.
+
+    Lower-casing WordPiece; id 0 pads, 1 stands for the unknown. Single characters always stay, so
+    that a word without a piece is spelt. A full stop behind a word is dropped: most templates end
+    with one, and it says nothing.
+    """
+    every = _word_piece_tokenizer(pieces)
+    counts = Counter(piece for coded in every.encode_batch(list(texts)) for piece in coded.tokens)
+    spelling = [x for x in pieces if len(x.removeprefix("##")) == 1 and x.isascii()]
+    used = [x for x, _ in counts.most_common(limit) if x != "[UNK]" and x.isascii()]
+    kept = list(dict.fromkeys(spelling + used))[: limit - 2]
+    return _word_piece_tokenizer(["[PAD]", "[UNK]", *kept])
+
+
+def _word_piece_tokenizer(pieces: Sequence[str]) -> Tokenizer:
+    vocab = {piece: row for row, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFD(), normalizers.StripAccents(), normalizers.Lowercase()]
+        [
+            normalizers.BertNormalizer(lowercase=True),
+            normalizers.Replace(Regex(r"(?<=\w\w)\.\s*$"), ""),
+        ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        min_frequency=2,
-        special_tokens=["[PAD]", "[END]", "[UNK]"],
-        end_of_word_suffix="</w>",
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A [END]", special_tokens=[("[END]", 1)]
-    )
     return tokenizer
 
 
@@ -54,7 +63,7 @@ def train_text_tower(
     space: dict[str, Float32Array],
     out: Path,
     *,
-    vocab_size: int = 18_000,
+    vocab_size: int = 20_000,
     epochs: float = 8.0,
     batch: int = 256,
     rate: float = 1e-3,
@@ -72,9 +81,10 @@ def train_text_tower(
     teacher = SentenceTeacher()
     sentences_NS = _embedded(teacher, texts, out / "sentences.npy")
     if not (out / "tokenizer.json").is_file():
-        train_tokenizer(corpus.texts, vocab_size).save(str(out / "tokenizer.json"))
+        pieces = word_pieces(teacher.pieces, corpus.texts, vocab_size)
+        pieces.save(str(out / "tokenizer.json"))
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
-    config = TextConfig(vocab_size=tokenizer.get_vocab_size())
+    config = TextConfig(vocab_size=tokenizer.get_vocab_size(), mlp_ratio=3.0)
     (out / "text_config.json").write_text(
         json.dumps({name: getattr(config, name) for name in config.__slots__}), encoding="utf-8"
     )
@@ -93,6 +103,7 @@ def train_text_tower(
         tower.load_state_dict(found[0]["tower"])
         optimiser.load_state_dict(found[0]["optimiser"])
         step = int(found[1]["step"])
+    half = torch.autocast("cpu", torch.bfloat16, enabled=fast_halves())
     saved = began = time.monotonic()
     lengths = (ids_NT != 0).sum(1)
     while step < steps:
@@ -106,7 +117,8 @@ def train_text_tower(
             for group in optimiser.param_groups:
                 group["lr"] = rate * min(1.0, (step + 1) / 500, max(0.0, 1 - step / steps) * 1.5)
             ids = torch.from_numpy(ids_NT[rows][:, :used])
-            loss = _loss(tower, ids, torch.from_numpy(sentences_NS[rows]))
+            with half:
+                loss = _loss(tower, ids, torch.from_numpy(sentences_NS[rows]))
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
@@ -139,11 +151,12 @@ def held_out_cosine(tower: TextTower, ids_NT: Any, sentences_NS: Float32Array) -
 
 
 def _loss(tower: TextTower, ids_NT: Tensor, goal_NS: Tensor) -> Tensor:
-    said_NS = tower.sentences(ids_NT)
+    said_NS = tower.sentences(ids_NT).float()
     cosine = 1 - (said_NS * goal_NS).sum(1).mean()
-    white = torch.nn.functional.cosine_similarity(
-        (said_NS - tower.mean_S) @ tower.whiten_SE, (goal_NS - tower.mean_S) @ tower.whiten_SE
-    )
+    with torch.autocast("cpu", enabled=False):
+        white = torch.nn.functional.cosine_similarity(
+            (said_NS - tower.mean_S) @ tower.whiten_SE, (goal_NS - tower.mean_S) @ tower.whiten_SE
+        )
     return cosine + 1 - white.mean()
 
 
@@ -161,7 +174,8 @@ def _embedded(teacher: SentenceTeacher, texts: Sequence[str], cache: Path) -> Fl
         stored: Float32Array = np.load(cache).astype(np.float32)
         if len(stored) == len(texts):
             return stored
-    sentences_NS = teacher.embed(texts)
+    with torch.autocast("cpu", torch.bfloat16, enabled=fast_halves()):
+        sentences_NS = teacher.embed(texts)
     np.save(cache, sentences_NS.astype(np.float16))
     return sentences_NS
 
@@ -171,7 +185,7 @@ def _start_from_words(
 ) -> None:
     """Token embeddings and the last projection from the teacher's vectors of the tokens."""
     pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-    words = [piece.removesuffix("</w>") or piece for piece, _ in pieces]
+    words = [piece.removeprefix("##") for piece, _ in pieces]
     vectors_VS = _embedded(teacher, words, cache)
     vectors_VS = vectors_VS - vectors_VS.mean(0)
     width = tower.transformer.token_embedding.weight.shape[1]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from qks_cli.errors import TrainingError
 from qks_cli.training import text_tower
@@ -16,6 +17,10 @@ NOUNS = "dog cat boat river tree house car beach lamp chair".split()
 
 class BagOfLetters:
     """Stands in for the sentence encoder: a text's vector is a projection of its letters."""
+
+    def __init__(self) -> None:
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        self.pieces = ["[PAD]", "[UNK]", *letters, *(f"##{x}" for x in letters), *NOUNS, "œuf"]
 
     def embed(self, texts: Sequence[str]) -> Float32Array:
         letters = np.zeros((len(texts), 26), np.float32)
@@ -87,12 +92,15 @@ def test_the_tower_learns_what_its_teacher_says(
         corpus,
         space,
         tmp_path / "text",
-        vocab_size=200,
+        vocab_size=66,
         epochs=12,
         batch=8,
         rate=2e-3,
         report=rows.append,
     )
-    assert (tmp_path / "text" / "tokenizer.json").is_file()
+    tokenizer = Tokenizer.from_file(str(tmp_path / "text" / "tokenizer.json"))
+    assert tokenizer.encode("A Dog, boats.").tokens == ["a", "dog", "[UNK]", "boat", "##s"]
+    assert tokenizer.token_to_id("[PAD]") == 0
+    assert tokenizer.token_to_id("œuf") is None
     assert (tmp_path / "text" / "text_config.json").is_file()
     assert rows[-1]["held_out_cosine"] > 0.8

@@ -9,6 +9,7 @@ import pytest
 from typer.main import get_command
 
 from qks_cli.app import app
+from qks_cli.index.query import HELP
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -37,7 +38,8 @@ def test_options_in_the_docs_exist() -> None:
     known = commands()
     wrong = []
     for line in re.findall(r"^\s*(?:\w+=\S+ )*qks .*$", TEXT, re.MULTILINE):
-        line = re.split(r"\s#|\s\|\s", line.strip())[0]
+        line = re.sub(r"""'[^']*'|"[^"]*\"""", "X", line.strip())  # a query in quotes
+        line = re.split(r"\s#|\s\|\s", line)[0]
         words = line.split()
         words = words[words.index("qks") + 1 :]
         name = next((n for n in known if " ".join(words[: len(n.split())]) == n), None)
@@ -47,6 +49,10 @@ def test_options_in_the_docs_exist() -> None:
         options = {word for word in words if re.fullmatch(r"--?[a-z0-9-]+", word) and word != "-"}
         wrong += [f"{line}: {option}" for option in options - known[name]]
     assert wrong == []
+
+
+def test_the_query_language_is_described_as_it_is() -> None:
+    assert HELP in (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
 
 
 def test_links_between_pages_lead_somewhere() -> None:

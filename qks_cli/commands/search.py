@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,14 +13,28 @@ from qks_cli.commands.output import Row, Writer, say
 from qks_cli.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qks_cli.bundle import Bundle
-    from qks_cli.index.search import Meaning
+    from qks_cli.index.query import Filter, Node, Sum, Text
+    from qks_cli.index.search import Hit, Meaning
+    from qks_cli.index.store import Library
+    from qks_cli.index.words import Lookup
+    from qks_cli.types import Float32Array
 
 MIN_SCORE = 0.005  # words without meaning stay below it, weak answers above
 
 
+def _help_query(wanted: bool) -> None:
+    if wanted:
+        from qks_cli.index.query import HELP
+
+        typer.echo(HELP, nl=False)
+        raise typer.Exit
+
+
 def search(
-    query: Annotated[list[str], typer.Argument(help="Words or a phrase.")],
+    query: Annotated[list[str], typer.Argument(help="Words, phrases, filters: --help-query.")],
     db: Db = None,
     model: Model = "mini",
     limit: Annotated[int, typer.Option(min=1, help="Photos at most.")] = 20,
@@ -33,87 +49,140 @@ def search(
     semantic_only: Annotated[
         bool, typer.Option("--semantic-only", help="Match meaning, ignore tags.")
     ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Judge every photo in full, however many there are.")
+    ] = False,
+    help_query: Annotated[
+        bool,
+        typer.Option(
+            "--help-query", callback=_help_query, is_eager=True, help="Describe the query language."
+        ),
+    ] = False,
 ) -> None:
-    """Find photos by tags and by meaning.
+    """Find photos by tags, by meaning and by what cameras noted.
 
-    Words that are labels or synonyms match tags; the whole phrase matches by meaning.
+    Words that are labels or synonyms match tags; the whole phrase matches by meaning. Filters,
+    OR, NOT and more: --help-query.
 
     Exit code 0 where photos were found, 1 where none was, 2 on an error.
     """
     if tags_only and semantic_only:
         raise UsageError("--tags-only and --semantic-only exclude each other")
-    phrase = " ".join(query).strip()
-    if not phrase:
-        raise UsageError("an empty query")
     writer = Writer(format, nul=nul)
-    from qks_cli import settings
-    from qks_cli.bundle import read_bundle
-    from qks_cli.index.search import Words, match_labels
+    # Read when numpy is first imported: waiting for a second thread takes longer than one thread.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from qks_cli.commands.runs import open_library
+    from qks_cli.index.query import And, Filter, Not, Or, Sum, Text, parse_query
+    from qks_cli.index.search import Question
     from qks_cli.index.search import search as find
-    from qks_cli.index.store import Library
-    from qks_cli.vocabulary.labels_file import parse_labels
 
-    with Library.open(db or settings.index_path(), create=False) as library:
-        words = Words((), 0.0)
-        text = library.latest_vocabulary()
-        if not semantic_only and text is not None:
-            words = match_labels(phrase, parse_labels(text, "the library's labels")[0])
-        meaning, model_id = None, None
-        if not tags_only:
+    text = " ".join(query)
+    node = parse_query(text)
+    likes: list[Filter] = []
+    meant: list[Text | Sum] = []
+
+    def gather(one: Node, *, positive: bool) -> None:
+        match one:
+            case And(nodes) | Or(nodes):
+                for each in nodes:
+                    gather(each, positive=positive)
+            case Not(inner):
+                gather(inner, positive=False)
+            case Filter(name="like"):
+                likes.append(one)
+            case Text() | Sum() if positive:
+                meant.append(one)
+            case _:
+                pass
+
+    gather(node, positive=True)
+    if tags_only:
+        meant = []
+    with open_library(db, create=False) as library:
+        meanings: dict[Node, Meaning] = {}
+        tokens: dict[Filter, Float32Array] = {}
+        model_id = None
+        if meant or likes:
+            from qks_cli.bundle import read_bundle
+
             bundle = read_bundle(model)
             model_id = library.stored_model(bundle.hash)
             if model_id is not None:
-                meaning = _meaning(bundle, phrase)
-            elif semantic_only:
+                meanings = _meanings(bundle, meant) if meant else {}
+                tokens = {like: _tokens(library, bundle, model_id, like) for like in likes}
+            elif semantic_only or likes:
                 raise ModelError(
                     f"no photo in this library was tagged with this {bundle.name} model",
                     hint="run `qks tag` again, or give --model",
                 )
             elif library.photo_count():
                 say(f"qks: tagged with another model than {bundle.name}: matching tags only")
-        hits = find(
-            library,
-            words=words,
-            meaning=meaning,
+        question = Question(
+            node,
+            text,
+            label_lookup(library),
+            by_tags=not semantic_only,
             model_id=model_id,
-            limit=limit,
-            min_score=min_score,
+            meanings=meanings,
+            likes=tokens,
         )
-    writer.write(
-        Row(
-            hit.path,
-            hit.tags,
-            {
-                "score": round(hit.score, 4),
-                "tag_score": round(hit.tag_score, 4),
-                "meaning_score": round(hit.meaning_score, 4),
-            },
-            f"{hit.score:.2f}  ",
-        )
-        for hit in hits
-    )
+        hits = find(library, question, limit=limit, min_score=min_score, exact=exact)
+    writer.write(_row(hit) for hit in hits)
+    writer.close()
     if not hits:
         raise typer.Exit(1)
 
 
-def _meaning(bundle: Bundle, phrase: str) -> Meaning:
-    """How well photos fit ``phrase``, on the same scale as tags."""
+def label_lookup(library: Library) -> Lookup:
+    """Words and synonyms of the library's vocabulary, and every label that its tags have."""
+    from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
+
+    text = library.latest_vocabulary()
+    vocabulary = Vocabulary(())
+    if text is not None:
+        vocabulary = parse_labels(text, "the library's labels")[0]
+    others = {name.casefold(): name for name in library.label_names()}
+
+    def lookup(word: str) -> str | None:
+        label = vocabulary.lookup(word)
+        return label.name if label is not None else others.get(word.casefold())
+
+    return lookup
+
+
+def _row(hit: Hit) -> Row:
+    return Row(
+        hit.path,
+        hit.tags,
+        {
+            "score": round(hit.score, 4),
+            "tag_score": round(hit.tag_score, 4),
+            "meaning_score": round(hit.meaning_score, 4),
+        },
+        f"{hit.score:.2f}  ",
+    )
+
+
+def _meanings(bundle: Bundle, nodes: Sequence[Text | Sum]) -> dict[Node, Meaning]:
+    """How well photos fit each phrase or sum of phrases, on the same scale as tags."""
     from concurrent.futures import ThreadPoolExecutor
 
     import numpy as np
 
-    from qks_cli.index.search import closeness
+    from qks_cli.index.query import Text
+    from qks_cli.index.search import Meaning
     from qks_cli.inference.choose import open_engine
-    from qks_cli.tagging.calibration import Calibration
-    from qks_cli.types import Float16Array, Float32Array
-    from qks_cli.vocabulary.embeddings import embed_labels
+    from qks_cli.tagging.calibration import Calibration, LabelStats
+    from qks_cli.vocabulary.embeddings import embed_labels, to_length
     from qks_cli.vocabulary.labels_file import Label
 
+    terms = {node: (node,) if isinstance(node, Text) else node.terms for node in nodes}
+    phrases = list(dict.fromkeys(term.text for own in terms.values() for term in own))
     # Reading the reference bank and loading the text tower leave Python alone: at the same time.
     with ThreadPoolExecutor(1) as pool:
         read = pool.submit(Calibration.read, bundle)
-        query_1E = embed_labels(
-            [Label(phrase)],
+        vectors_KE = embed_labels(
+            [Label(phrase) for phrase in phrases],
             templates=bundle.templates,
             embed=open_engine(bundle, "cpu").text_embeddings,
             model_hash=bundle.hash,
@@ -121,12 +190,53 @@ def _meaning(bundle: Bundle, phrase: str) -> Meaning:
             length=bundle.label_length,
         )
         calibration = read.result()
-    stats = calibration.label_stats(query_1E)
-    raw = closeness(query_1E[0])
+    vector_of = dict(zip(phrases, vectors_KE, strict=True))
+    sums_KE = np.stack(
+        [
+            vector_of[own[0].text]
+            if len(own) == 1
+            else to_length(
+                np.sum([x.weight * vector_of[x.text] for x in own], axis=0)[None],
+                bundle.label_length,
+            )[0]
+            for own in terms.values()
+        ]
+    ).astype(np.float32)
+    stats = calibration.label_stats(sums_KE)
 
-    def fits(tokens_NME: Float16Array) -> Float32Array:
-        return np.asarray(
-            calibration.probabilities(raw(tokens_NME)[:, None], stats)[:, 0], np.float32
-        )
+    def meaning(row: int) -> Meaning:
+        one = slice(row, row + 1)
+        own = LabelStats(stats.mean[one], stats.std[one], stats.high[one])
 
-    return fits
+        def fits(raw_N: Float32Array) -> Float32Array:
+            fits_N1 = calibration.probabilities(raw_N[:, None], own)
+            return np.asarray(fits_N1[:, 0], np.float32)
+
+        return Meaning(sums_KE[row], fits)
+
+    return {node: meaning(row) for row, node in enumerate(terms)}
+
+
+def _tokens(library: Library, bundle: Bundle, model_id: int, like: Filter) -> Float32Array:
+    """Query tokens [M, E] of a photo, from the library where it is there."""
+    import numpy as np
+
+    from qks_cli.photos.walk import absolute
+
+    path = absolute(Path(like.value).expanduser())
+    known = library.known([path]).get(path)
+    if known is not None:
+        _, stored_NME = library.tokens_of([known.id], model_id)
+        if stored_NME is not None:
+            return np.asarray(stored_NME[0], np.float32)
+    from qks_cli.errors import PhotoError
+    from qks_cli.inference.choose import open_engine
+    from qks_cli.photos.decode import decode
+
+    side = bundle.image_size
+    pixels_1HW3 = np.empty((1, side, side, 3), np.uint8)
+    try:
+        decode(path, bundle.resize, pixels_1HW3[0])
+    except PhotoError as error:
+        raise UsageError(f"{path}: {error.reason}", hint=error.hint) from error
+    return np.asarray(open_engine(bundle, "cpu").query_tokens(pixels_1HW3)[0], np.float32)

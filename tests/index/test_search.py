@@ -5,14 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qks_cli.index.search import Words, closeness, match_labels, search
+from qks_cli.index import compact
+from qks_cli.index.query import Filter, QueryError, parse_query, texts_of
+from qks_cli.index.search import Meaning, Question, closeness, search
 from qks_cli.index.store import Library
-from qks_cli.types import Float16Array, Float32Array, Photo, Tag, TaggedPhoto
+from qks_cli.index.words import Words, match_labels
+from qks_cli.types import Details, Photo, Tag, TaggedPhoto
 from qks_cli.vocabulary.labels_file import parse_labels
 
 VOCABULARY, _ = parse_labels(
     "dog | puppy\nbeach\nhot dog\ntraffic light\nberry\nperson | people", "x"
 )
+
+
+def lookup(word: str) -> str | None:
+    label = VOCABULARY.lookup(word)
+    return None if label is None else label.name
 
 
 @pytest.mark.parametrize(
@@ -30,7 +38,7 @@ VOCABULARY, _ = parse_labels(
     ],
 )
 def test_words_to_labels(query: str, labels: tuple[str, ...], covered: float) -> None:
-    assert match_labels(query, VOCABULARY) == Words(labels, covered)
+    assert match_labels(query, lookup) == Words(labels, covered)
 
 
 @pytest.fixture
@@ -39,45 +47,193 @@ def library(tmp_path: Path) -> Library:
         ("/both.jpg", [1, 1], (Tag("dog", 0.8, 0), Tag("beach", 0.6, 0))),
         ("/dog.jpg", [1, 0], (Tag("dog", 0.9, 0),)),
         ("/twin.jpg", [1, 0], (Tag("dog", 0.9, 0),)),
-        ("/none.jpg", [0, 0], ()),
+        ("/2023/none.heic", [0, 0], ()),
+    ]
+    details = [
+        Details(taken_at="2023-06-30T23:59:59", camera="FUJIFILM X100V", iso=1600, rating=4),
+        Details(taken_at="2023-07-01T00:00:00", exposure=0.004, aperture=2.8),
+        Details(latitude=48.2, longitude=16.37),
+        Details(),
     ]
     library = Library.open(tmp_path / "l.db")
     model = library.model_id("m", "1", "hash", 2, 2)
     words = library.vocabulary_id("d", "dog")
     photos = [
-        TaggedPhoto(Photo(Path(path), 1, 1), tags, np.array([[0, 0], tokens], np.float16))
-        for path, tokens, tags in rows
+        TaggedPhoto(
+            Photo(Path(path), 1, 1),
+            tags,
+            np.array([[0, 0], tokens], np.float16),
+            (40, 30),
+            None,
+            detail,
+        )
+        for (path, tokens, tags), detail in zip(rows, details, strict=True)
     ]
     library.save(photos, (), model_id=model, vocabulary_id=words, selection="s")
     return library
 
 
-def found(library: Library, **options: object) -> list[tuple[str, float]]:
-    hits = search(library, **options)  # type: ignore[arg-type]
+def found(
+    library: Library, query: str, *, meanings: bool = False, **options: object
+) -> list[tuple[str, float]]:
+    """Hits of a query; every phrase means the second coordinate, halved."""
+    node = parse_query(query)
+    meaning = Meaning(np.array([0, 1], np.float32), lambda raw_N: raw_N / 2)
+    question = Question(
+        node,
+        query,
+        lookup,
+        model_id=library.stored_model("hash"),
+        meanings={one: meaning for one in texts_of(node)} if meanings else {},
+        likes={
+            one: np.array([[0, 0], [1, 1]], np.float32)
+            for one in [node]
+            if isinstance(one, Filter) and one.name == "like"
+        },
+    )
+    hits = search(library, question, **options)  # type: ignore[arg-type]
     return [(str(hit.path), round(hit.score, 3)) for hit in hits]
 
 
-def meaning(tokens_NME: Float16Array) -> Float32Array:
-    raw = closeness(np.array([0, 1], np.float32))
-    return np.asarray(raw(tokens_NME) / 2, np.float32)
+def names(library: Library, query: str) -> set[str]:
+    return {Path(path).stem for path, _ in found(library, query)}
 
 
 def test_by_tags(library: Library) -> None:
-    words = Words(("dog", "beach"), 1.0)
-    assert found(library, words=words) == [
-        ("/both.jpg", 0.7),
-        ("/dog.jpg", 0.45),
-        ("/twin.jpg", 0.45),
+    assert found(library, "dog beach") == [("/both.jpg", 0.7)]
+    everyone = [("/dog.jpg", 0.9), ("/twin.jpg", 0.9), ("/both.jpg", 0.8)]
+    assert found(library, "dog") == everyone
+    assert found(library, "dog", limit=1) == everyone[:1]
+    assert found(library, "dog", min_score=0.85) == everyone[:2]
+    assert found(library, "dog score:<0.85") == everyone[2:]
+    assert found(library, "puppies -beach") == everyone[:2]
+    assert found(library, "dog beach OR dog") == [
+        ("/both.jpg", 0.94),
+        ("/dog.jpg", 0.9),
+        ("/twin.jpg", 0.9),
     ]
-    assert found(library, words=words, limit=2) == [("/both.jpg", 0.7), ("/dog.jpg", 0.45)]
-    assert found(library, words=words, min_score=0.5) == [("/both.jpg", 0.7)]
+    assert found(library, "red dog") == [(path, score / 2) for path, score in everyone]
+    assert found(library, "tag:dog NOT (tag:beach OR name:twin.jpg)") == [("/dog.jpg", 0.9)]
 
 
 def test_by_meaning_and_both(library: Library) -> None:
-    model = library.stored_model("hash")
-    assert found(library, meaning=meaning, model_id=model, min_score=0.1) == [("/both.jpg", 0.5)]
-    both = found(library, words=Words(("dog",), 1.0), meaning=meaning, model_id=model)
+    assert found(library, "sunset", meanings=True, min_score=0.1) == [("/both.jpg", 0.5)]
+    both = found(library, "dog", meanings=True)
     assert both == [("/both.jpg", 0.9), ("/dog.jpg", 0.9), ("/twin.jpg", 0.9)]
+    assert found(library, "dog + sunset", meanings=True) == [("/both.jpg", 0.5)]
+    assert found(library, "sunset tag:beach", meanings=True) == [("/both.jpg", 0.3)]
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("date:2023-06", {"both"}),
+        ("date:2023", {"both", "dog"}),
+        ("date:>2023-06-30", {"dog"}),
+        ("date:2023-06-30..2023-07-01", {"both", "dog"}),
+        ("date:..2022", set()),
+        ('camera:"fujifilm x100v"', {"both"}),
+        ("camera:x100", {"both"}),
+        ("iso:>800", {"both"}),
+        ("iso:100..1600 rating:>=3", {"both"}),
+        ("exposure:1/250 aperture:f/2.8", {"dog"}),
+        ("aperture:<2.8", set()),
+        ("gps:48.21,16.4~5km", {"twin"}),
+        ("gps:48.21,16.4~500m", set()),
+        ("has:gps", {"twin"}),
+        ("missing:tags", {"none"}),
+        ("folder:/2023", {"none"}),
+        ("folder:2023", {"none"}),
+        ("type:heic", {"none"}),
+        ("name:*O*", {"both", "dog", "none"}),
+        ("shape:landscape -type:heic", {"both", "dog", "twin"}),
+        ("-has:date", {"twin", "none"}),
+        ("-iso:>=100", {"dog", "twin", "none"}),
+        ("missing:date OR rating:4", {"both", "twin", "none"}),
+    ],
+)
+def test_filters(library: Library, query: str, wanted: set[str]) -> None:
+    assert names(library, query) == wanted
+
+
+@pytest.mark.parametrize(
+    ("query", "at"),
+    [
+        ("dog colour:red", 4),
+        ("date:yesterday", 0),
+        ("iso:fast", 0),
+        ("gps:48.2", 0),
+        ("gps:91,0~1km", 0),
+        ("has:legs", 0),
+        ("shape:round", 0),
+        ("dog -unicorn", 5),
+        ("tag:unicorn", 0),
+        ("dog OR score>0.5", 7),
+        ("dog NOT (a + b)", 9),
+    ],
+)
+def test_errors_point_at_the_spot(library: Library, query: str, at: int) -> None:
+    with pytest.raises(QueryError) as wrong:
+        found(library, query)
+    assert wrong.value.at == at
+    assert wrong.value.message.endswith("\n     " + " " * at + "^")
+
+
+def test_a_renamed_label_is_found_under_both_names(library: Library) -> None:
+    library.connection.execute("INSERT INTO labels (name) VALUES ('hound')")
+    library.connection.execute(
+        "UPDATE labels SET shown_as = (SELECT id FROM labels WHERE name = 'hound') "
+        "WHERE name = 'dog'"
+    )
+    assert [path for path, _ in found(library, "tag:dog beach")] == ["/both.jpg"]
+    (hit,) = search(library, Question(parse_query("dog beach"), "dog beach", lookup))
+    assert [tag.label for tag in hit.tags] == ["hound", "beach"]
+
+
+def test_the_first_pass_finds_what_all_tokens_find(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    library = Library.open(tmp_path / "l.db")
+    model = library.model_id("m", "1", "hash", 4, 32)
+    words = library.vocabulary_id("d", "dog")
+    tokens_NME = rng.normal(size=(9000, 4, 32)).astype(np.float16)
+    photos = [
+        TaggedPhoto(Photo(Path(f"/{number:05}.jpg"), 1, 1), (), tokens_ME)
+        for number, tokens_ME in enumerate(tokens_NME)
+    ]
+    library.save(photos, (), model_id=model, vocabulary_id=words, selection="s")
+    query = "sunset"
+    node = parse_query(query)
+    direction_E = rng.normal(size=32).astype(np.float32)
+    meaning = Meaning(direction_E, lambda raw_N: 1 / (1 + np.exp(-raw_N / 10)))
+    question = Question(node, query, lookup, model_id=model, meanings={node: meaning})
+    exact = search(library, question, exact=True)
+    for _ in range(2):  # blocks that are made, blocks that are read
+        assert search(library, question) == exact
+    count = "SELECT count(*) FROM compact"
+    assert library.connection.execute(count).fetchone() == (3,)
+    # A photo that changes takes its block with it, and is found by what it is now.
+    tokens_ME = np.tile(direction_E, (4, 1)).astype(np.float16)
+    changed = TaggedPhoto(Photo(Path("/05000.jpg"), 1, 1), (), tokens_ME)
+    library.save([changed], (), model_id=model, vocabulary_id=words, selection="s")
+    assert library.connection.execute(count).fetchone() == (2,)
+    assert search(library, question)[0].path == Path("/05000.jpg")
+    like = parse_query("like:x.jpg")
+    assert isinstance(like, Filter)
+    alike = Question(like, "like:x.jpg", lookup, model_id=model, likes={like: tokens_NME[7] * 1.0})
+    assert search(library, alike)[0].path == Path("/00007.jpg")
+    assert search(library, alike)[0].score == pytest.approx(1, abs=1e-3)
+
+
+def test_compact_scores_are_near_exact_ones() -> None:
+    rng = np.random.default_rng(2)
+    base = rng.normal(size=(1, 1, 40))
+    tokens_NME = (base + 0.3 * rng.normal(size=(50, 4, 40))).astype(np.float16)
+    basis_ED = compact.directions(tokens_NME)
+    block = compact.pack(list(range(50)), tokens_NME, basis_ED)
+    query_KE = rng.normal(size=(3, 40)).astype(np.float32)
+    exact = (tokens_NME.astype(np.float32) @ query_KE.T).max(1)
+    about = compact.raw_scores(block, basis_ED, query_KE)
+    assert np.corrcoef(exact.ravel(), about.ravel())[0, 1] > 0.95
 
 
 def test_closeness_is_the_maximum_over_tokens() -> None:

@@ -1,0 +1,222 @@
+"""A small stand-in for every photo's query tokens, for the first pass of a search.
+
+Of a photo's M query tokens it keeps their mean, and how each differs from the mean in the few
+directions in which tokens differ most, as 8-bit numbers: 384 bytes instead of 4,096. A phrase is
+first judged by these; the best photos are judged again by their query tokens. Blocks of 4,096
+photos are rows of the library, dropped by triggers when a photo in them changes, and made anew when
+next needed.
+
+Axes: N photos, M query tokens, E label space, D directions, K phrases.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qks_cli.errors import LibraryError
+from qks_cli.index.store import Library
+from qks_cli.types import Float16Array, Float32Array
+
+BLOCK = 4096  # photo ids of one block; the triggers of m003_search divide by it too
+DIRECTIONS = 16
+PART = 512  # photos widened at a time
+SAMPLE = 4096  # photos that the directions are learnt from
+Int64Array = npt.NDArray[np.int64]
+Int8Array = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``ids`` int64 [N], ascending; ``mean_NE`` and ``rest_NMD`` int8 with their scales [N]."""
+
+    ids: Int64Array
+    mean_NE: Int8Array
+    rest_NMD: Int8Array
+    scales_N2: Float32Array
+
+
+def blocks(library: Library, model_id: int) -> Iterator[tuple[Block, Float32Array]]:
+    """Every block of one model's photos, ids ascending, with the directions [E, D].
+
+    Blocks that are missing are made, and stored where the library can be written.
+    """
+    shape = library.token_shape(model_id)
+    basis_ED = _basis(library, model_id)
+    if shape is None or basis_ED is None:
+        return
+    stored = set(_column(library, "SELECT block FROM compact WHERE model_id = ?", model_id))
+    wanted = _column(
+        library,
+        f"SELECT DISTINCT photo_id / {BLOCK} FROM query_tokens WHERE model_id = ? ORDER BY 1",
+        model_id,
+    )
+    for number in wanted:
+        block = _stored(library, model_id, number, *shape) if number in stored else None
+        if block is None:
+            block = _make(library, model_id, number, basis_ED)
+        if block is not None:
+            yield block, basis_ED
+
+
+def refresh(library: Library, model_id: int) -> None:
+    """Make the blocks that are missing now, so that the next search need not."""
+    for _ in blocks(library, model_id):
+        pass
+
+
+def raw_scores(block: Block, basis_ED: Float32Array, queries_KE: Float32Array) -> Float32Array:
+    """About what ``max over tokens`` of the exact scores would be: [N, K].
+
+    8-bit numbers are widened a few hundred photos at a time into buffers that the processor's cache
+    holds: fresh memory is slow to touch."""
+    count, queries, directions = block.rest_NMD.shape
+    width = block.mean_NE.shape[1]
+    mean_buffer = np.empty((PART, width), np.float32)
+    rest_buffer = np.empty((PART, queries, directions), np.float32)
+    toward_KE, toward_KD = queries_KE.T, (queries_KE @ basis_ED).T
+    scores_NK = np.empty((count, len(queries_KE)), np.float32)
+    for at in range(0, count, PART):
+        rows = slice(at, at + PART)
+        size = len(block.mean_NE[rows])
+        mean, rest = mean_buffer[:size], rest_buffer[:size]
+        np.copyto(mean, block.mean_NE[rows])
+        np.copyto(rest, block.rest_NMD[rows])
+        apart = (rest.reshape(-1, directions) @ toward_KD).reshape(size, queries, -1).max(axis=1)
+        scores_NK[rows] = (mean @ toward_KE) * block.scales_N2[rows, :1]
+        scores_NK[rows] += apart * block.scales_N2[rows, 1:]
+    return scores_NK
+
+
+def likeness(
+    block: Block, basis_ED: Float32Array, tokens_ME: Float32Array, middle_E: Float32Array
+) -> Float32Array:
+    """About the cosine of all query tokens together, around ``middle_E``: [N]."""
+    mean_NE = block.mean_NE.astype(np.float32)
+    mean_NE *= block.scales_N2[:, :1]
+    mean_NE -= middle_E
+    rest_NMD = block.rest_NMD.astype(np.float32)
+    rest_NMD *= block.scales_N2[:, 1:, None]
+    own_E = tokens_ME.mean(0) - middle_E
+    own_MD = (tokens_ME - tokens_ME.mean(0)) @ basis_ED
+    queries = len(tokens_ME)
+    dots_N = queries * (mean_NE @ own_E) + np.einsum("nmd,md->n", rest_NMD, own_MD)
+    lengths_N = np.sqrt(queries * (mean_NE**2).sum(1) + np.einsum("nmd,nmd->n", rest_NMD, rest_NMD))
+    length = np.sqrt(queries * (own_E**2).sum() + (own_MD**2).sum())
+    return np.asarray(dots_N / np.maximum(lengths_N * length, 1e-6), np.float32)
+
+
+def pack(ids: list[int], tokens_NME: Float16Array, basis_ED: Float32Array) -> Block:
+    """The block of these photos."""
+    wide_NME = tokens_NME.astype(np.float32)
+    mean_NE = wide_NME.mean(axis=1)
+    wide_NME -= mean_NE[:, None]
+    rest_NMD = wide_NME @ basis_ED
+    mean_scale = np.maximum(np.abs(mean_NE).max(1) / 127, 1e-9)
+    rest_scale = np.maximum(np.abs(rest_NMD).max((1, 2)) / 127, 1e-9)
+    return Block(
+        np.array(ids, np.int64),
+        np.round(mean_NE / mean_scale[:, None]).astype(np.int8),
+        np.round(rest_NMD / rest_scale[:, None, None]).astype(np.int8),
+        np.stack([mean_scale, rest_scale], axis=1).astype(np.float32),
+    )
+
+
+def directions(tokens_NME: Float16Array) -> Float32Array:
+    """The directions [E, D] in which tokens differ most from their photo's mean."""
+    wide_NME = tokens_NME.astype(np.float32)
+    wide_NME -= wide_NME.mean(axis=1, keepdims=True)
+    flat = wide_NME.reshape(-1, wide_NME.shape[2])
+    _, vectors_EE = np.linalg.eigh(flat.T @ flat)
+    return np.ascontiguousarray(vectors_EE[:, ::-1][:, :DIRECTIONS], np.float32)
+
+
+def _basis(library: Library, model_id: int) -> Float32Array | None:
+    row = library.connection.execute(
+        "SELECT basis FROM compact_bases WHERE model_id = ?", (model_id,)
+    ).fetchone()
+    if row is not None:
+        _, width = library.token_shape(model_id) or (0, 0)
+        basis: Float32Array = np.frombuffer(row[0], "<f4").reshape(width, -1)
+        return basis
+    _, tokens_NME = library.tokens_of(library.sample_ids(model_id, SAMPLE), model_id)
+    if tokens_NME is None:
+        return None
+    basis = directions(tokens_NME)
+    _keep(
+        library,
+        "INSERT OR IGNORE INTO compact_bases VALUES (?, ?)",
+        (model_id, basis.astype("<f4").tobytes()),
+    )
+    return basis
+
+
+def _stored(library: Library, model_id: int, number: int, queries: int, width: int) -> Block | None:
+    row = library.connection.execute(
+        "SELECT ids, vectors, scales FROM compact WHERE model_id = ? AND block = ?",
+        (model_id, number),
+    ).fetchone()
+    if row is None:  # another run has changed it since
+        return None
+    ids = np.frombuffer(row[0], "<i8")
+    vectors = np.frombuffer(row[1], np.int8).reshape(len(ids), -1)
+    rest_NMD = vectors[:, width:].reshape(len(ids), queries, -1)
+    return Block(ids, vectors[:, :width], rest_NMD, np.frombuffer(row[2], "<f4").reshape(-1, 2))
+
+
+def _make(library: Library, model_id: int, number: int, basis_ED: Float32Array) -> Block | None:
+    version = _data_version(library)
+    rows = library.connection.execute(
+        "SELECT photo_id FROM query_tokens WHERE model_id = ? AND photo_id >= ? AND photo_id < ? "
+        "ORDER BY photo_id",
+        (model_id, number * BLOCK, (number + 1) * BLOCK),
+    )
+    ids, tokens_NME = library.tokens_of([row[0] for row in rows], model_id)
+    if tokens_NME is None:
+        return None
+    block = pack(ids, tokens_NME, basis_ED)
+    vectors = np.concatenate([block.mean_NE, block.rest_NMD.reshape(len(ids), -1)], axis=1)
+    if _data_version(library) == version:  # else another run may have changed these photos
+        _keep(
+            library,
+            "INSERT OR REPLACE INTO compact VALUES (?, ?, ?, ?, ?)",
+            (
+                model_id,
+                number,
+                block.ids.astype("<i8").tobytes(),
+                vectors.tobytes(),
+                block.scales_N2.astype("<f4").tobytes(),
+            ),
+            version=version,
+        )
+    return block
+
+
+def _keep(
+    library: Library, sql: str, values: tuple[object, ...], *, version: int | None = None
+) -> None:
+    """Store what was derived, unless another run is writing or the library is read-only."""
+    connection = library.connection
+    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        with library.atomic():
+            if version is None or _data_version(library) == version:
+                connection.execute(sql, values)
+    except (LibraryError, sqlite3.OperationalError):
+        pass  # the answer is right without it, and the next run stores it
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(patience)}")
+
+
+def _data_version(library: Library) -> int:
+    """Changes when another connection commits."""
+    return int(library.connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _column(library: Library, sql: str, *values: object) -> list[int]:
+    return [row[0] for row in library.connection.execute(sql, values)]

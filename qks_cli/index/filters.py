@@ -1,0 +1,224 @@
+"""Filters of the query language as SQL conditions over ``photos``."""
+
+from __future__ import annotations
+
+import calendar
+import math
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from qks_cli.index.query import Filter, QueryError
+
+EARTH_KM = 6371.0
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An SQL condition with its values."""
+
+    sql: str
+    values: tuple[object, ...] = ()
+
+
+TAGGED = "EXISTS (SELECT 1 FROM tags JOIN shown_labels ON shown_labels.id = tags.label_id"
+_HAS = {
+    "tags": f"{TAGGED} WHERE photo_id = photos.id)",
+    "date": "taken_at IS NOT NULL",
+    "camera": "camera IS NOT NULL",
+    "lens": "lens IS NOT NULL",
+    "gps": "latitude IS NOT NULL",
+    "rating": "rating IS NOT NULL",
+}
+_SHAPES = {"portrait": "height > width", "landscape": "width > height", "square": "width = height"}
+_NUMBERS = ("iso", "aperture", "focal", "exposure", "width", "height", "rating")
+SCORED = ("tag", "like", "score")  # filters that index/search.py gives meaning to
+
+
+def condition(filter: Filter, query: str) -> Condition:
+    """The condition of one filter. Raises ``QueryError`` that points at it."""
+
+    def refuse(problem: str) -> QueryError:
+        return QueryError(problem, query, filter.at)
+
+    name, value = filter.name, filter.value
+    if not value:
+        raise refuse(f"nothing after '{name}'")
+    if name in _NUMBERS:
+        return _number(name, value, refuse)
+    maker = _MAKERS.get(name)
+    if maker is None:
+        known = ", ".join(sorted({*_MAKERS, *_NUMBERS, *SCORED}))
+        raise refuse(f"no filter '{name}' (there are {known}); put words with ':' in quotes")
+    return maker(value, refuse)
+
+
+_Refuse = Callable[[str], QueryError]
+
+
+def _has(value: str, refuse: _Refuse) -> Condition:
+    if value not in _HAS:
+        raise refuse(f"'{value}' is none of {', '.join(_HAS)}")
+    return Condition(_HAS[value])
+
+
+def _missing(value: str, refuse: _Refuse) -> Condition:
+    return Condition(f"NOT ({_has(value, refuse).sql})")
+
+
+def _part_of(column: str) -> Callable[[str, _Refuse], Condition]:
+    def make(value: str, refuse: _Refuse) -> Condition:
+        return Condition(f"{column} LIKE ? ESCAPE '\\'", (f"%{_escaped(value)}%",))
+
+    return make
+
+
+def _folder(value: str, refuse: _Refuse) -> Condition:
+    """A whole path, or folder names anywhere in one."""
+    name = value.rstrip("/") or "/"
+    if name.startswith(("/", "~", ".")):
+        whole = os.path.abspath(Path(name).expanduser())  # noqa: PTH100 - links as written
+        low = os.fsencode(whole).rstrip(b"/") + b"/"
+        high = low[:-1] + b"0"  # the sign that follows "/"
+        try:
+            return Condition("path >= ? AND path < ?", (low.decode(), high.decode()))
+        except UnicodeDecodeError:
+            return Condition("path >= ? AND path < ?", (low, high))
+    return Condition("path LIKE ? ESCAPE '\\'", (f"%/{_escaped(name)}/%",))
+
+
+def _name(value: str, refuse: _Refuse) -> Condition:
+    """A glob for the file's name, without regard to case."""
+    pattern = value.casefold() if any(char in value for char in "*?[") else f"*{value.casefold()}*"
+    return Condition("lower(qks_name(path)) GLOB ?", (pattern,))
+
+
+def _type(value: str, refuse: _Refuse) -> Condition:
+    return Condition("path LIKE ? ESCAPE '\\'", (f"%.{_escaped(value.removeprefix('.'))}",))
+
+
+def _shape(value: str, refuse: _Refuse) -> Condition:
+    if value not in _SHAPES:
+        raise refuse(f"'{value}' is none of {', '.join(_SHAPES)}")
+    return Condition(_SHAPES[value])
+
+
+def _gps(value: str, refuse: _Refuse) -> Condition:
+    found = re.fullmatch(r"(-?[\d.]+),(-?[\d.]+)~([\d.]+)(km|m)", value)
+    try:
+        if found is None:
+            raise ValueError
+        latitude, longitude, distance = (float(found[part]) for part in (1, 2, 3))
+    except ValueError:
+        raise refuse("a place is latitude,longitude~distance: gps:48.2,16.4~20km") from None
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        raise refuse("a latitude goes to 90, a longitude to 180 degrees")
+    km = distance / 1000 if found[4] == "m" else distance
+    reach = math.degrees(km / EARTH_KM)
+    # The haversine of the distance against that of the limit; the band of latitudes comes first.
+    sql = "latitude BETWEEN ? AND ? AND qks_haversine(latitude, longitude, ?, ?) <= ?"
+    return Condition(sql, (latitude - reach, latitude + reach, latitude, longitude, km))
+
+
+def haversine_km(latitude: float, longitude: float, other: float, beside: float) -> float:
+    """Distance of two places in km, given in degrees."""
+    one, two = math.radians(latitude), math.radians(other)
+    half = math.sin((two - one) / 2) ** 2
+    half += math.cos(one) * math.cos(two) * math.sin(math.radians(beside - longitude) / 2) ** 2
+    return 2 * EARTH_KM * math.asin(math.sqrt(min(1.0, half)))
+
+
+def _number(name: str, value: str, refuse: _Refuse) -> Condition:
+    def parse(text: str) -> float:
+        try:
+            text = text.removeprefix("f/")
+            if "/" in text:
+                above, below = text.split("/")
+                return float(above) / float(below)
+            return float(text)
+        except (ValueError, ZeroDivisionError):
+            raise refuse(f"'{text}' is no number") from None
+
+    low, high, strict_low, strict_high = bounds(value, refuse)
+    parts, values = [f"{name} IS NOT NULL"], []
+    # A millionth of slack: 1/250 and f/2.8 are stored as the nearest floating-point numbers.
+    if low:
+        number = parse(low)
+        parts.append(f"{name} > ?" if strict_low else f"{name} >= ?")
+        values.append(number + abs(number) * (1e-6 if strict_low else -1e-6))
+    if high:
+        number = parse(high)
+        parts.append(f"{name} < ?" if strict_high else f"{name} <= ?")
+        values.append(number + abs(number) * (-1e-6 if strict_high else 1e-6))
+    return Condition(" AND ".join(parts), tuple(values))
+
+
+def _date(value: str, refuse: _Refuse) -> Condition:
+    low, high, strict_low, strict_high = bounds(value, refuse)
+    parts, values = ["taken_at IS NOT NULL"], []
+    if low:
+        first, after = _period(low, refuse)
+        parts.append("taken_at >= ?")
+        values.append(after if strict_low else first)
+    if high:
+        first, after = _period(high, refuse)
+        parts.append("taken_at < ?")
+        values.append(first if strict_high else after)
+    return Condition(" AND ".join(parts), tuple(values))
+
+
+def _period(text: str, refuse: _Refuse) -> tuple[str, str]:
+    """A year, month or day: its first moment, and the first one after it."""
+    try:
+        numbers = [int(part) for part in text.split("-")]
+        if len(numbers) == 1:
+            year = numbers[0]
+            return datetime(year, 1, 1).isoformat(), datetime(year + 1, 1, 1).isoformat()
+        if len(numbers) == 2:
+            year, month = numbers
+            first = datetime(year, month, 1)
+            days = calendar.monthrange(year, month)[1]
+            return first.isoformat(), (first + timedelta(days=days)).isoformat()
+        day = datetime(*numbers)  # type: ignore[arg-type]
+        return day.isoformat(), (day + timedelta(days=1)).isoformat()
+    except (ValueError, TypeError, OverflowError):
+        raise refuse(f"'{text}' is no date: 2023, 2023-06 or 2023-06-15") from None
+
+
+def bounds(value: str, refuse: _Refuse) -> tuple[str, str, bool, bool]:
+    """Low and high ('' where open), and whether each is left out: of ``>x``, ``x..y``, ``x`` …"""
+    for sign, strict in ((">=", False), ("<=", False), (">", True), ("<", True), ("=", False)):
+        if value.startswith(sign):
+            text = value[len(sign) :]
+            if not text:
+                raise refuse(f"nothing after '{sign}'")
+            if sign == "=":
+                return text, text, False, False
+            return (text, "", strict, False) if sign[0] == ">" else ("", text, False, strict)
+    low, dots, high = value.partition("..")
+    if not dots:
+        return value, value, False, False
+    if not low and not high:
+        raise refuse("a range needs at least one end")
+    return low, high, False, False
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+_MAKERS: dict[str, Callable[[str, _Refuse], Condition]] = {
+    "date": _date,
+    "camera": _part_of("camera"),
+    "lens": _part_of("lens"),
+    "gps": _gps,
+    "folder": _folder,
+    "name": _name,
+    "type": _type,
+    "shape": _shape,
+    "has": _has,
+    "missing": _missing,
+}

@@ -15,15 +15,23 @@ import typer
 from qks_cli import __version__
 from qks_cli.commands import (
     backup,
+    clusters,
+    config,
+    diff,
     doctor,
+    duplicates,
     labels,
     models,
     prune,
     retag,
     search,
+    similar,
+    stats,
     status,
     tag,
+    tags,
     train,
+    watch,
 )
 from qks_cli.commands.output import ReaderGoneError
 from qks_cli.errors import QksError
@@ -39,14 +47,22 @@ app = typer.Typer(
 )
 app.command("tag")(tag.tag)
 app.command("search")(search.search)
+app.command("similar")(similar.similar)
+app.command("duplicates")(duplicates.duplicates)
+app.command("clusters")(clusters.clusters)
+app.command("stats")(stats.stats)
 app.command("status")(status.status)
 app.command("retag")(retag.retag)
+app.command("diff")(diff.diff)
+app.command("watch")(watch.watch)
 app.command("prune")(prune.prune)
+app.add_typer(tags.app, name="tags")
 app.add_typer(labels.app, name="labels")
 app.add_typer(models.app, name="models")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)
+app.add_typer(config.app, name="config")
 app.command("train")(train.train)
 
 
@@ -68,7 +84,9 @@ def options(
 def main() -> None:
     """Run the command line and exit."""
     try:
-        app()
+        # A broken configuration must not keep anyone from mending it.
+        mending = sys.argv[1:2] == ["config"]
+        app(default_map={} if mending else config.defaults(app))
     except QksError as error:
         print(f"qks: {error.message}", file=sys.stderr)
         if error.hint:

@@ -16,6 +16,12 @@ def index_path() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_data_path(APP) / "library.db"
 
 
+def config_path() -> Path:
+    """The configuration file: ``$QKS_CONFIG``, else in the platform's config folder."""
+    named = os.environ.get("QKS_CONFIG")
+    return Path(named).expanduser() if named else platformdirs.user_config_path(APP) / "config.toml"
+
+
 def cache_path() -> Path:
     """Folder for things that can be made again: ``$QKS_CACHE`` or the platform's cache folder."""
     named = os.environ.get("QKS_CACHE")

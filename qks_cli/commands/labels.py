@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qks_cli.commands.output import say
+from qks_cli.commands.options import Db, Labels, MinScore, Model, RecordFormat
+from qks_cli.commands.output import Records, say
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "labels.txt"
 
-app = typer.Typer(help="Start and check labels files.", no_args_is_help=True)
+app = typer.Typer(help="Start, check, judge and list labels files.", no_args_is_help=True)
 
 
 @app.command()
@@ -60,6 +61,83 @@ def check(
         f"{file}: {len(vocabulary.labels):,} labels, {len(parents):,} of them parents, "
         f"{synonyms:,} synonyms, {len(warnings):,} warnings"
     )
+
+
+@app.command()
+def versions(db: Db = None, format: RecordFormat = None) -> None:
+    """List the vocabularies that this library was tagged with; `qks diff` compares them."""
+    writer = Records(format, ("version", "first_used", "labels", "photos"))
+    from qks_cli.commands.runs import open_library
+    from qks_cli.vocabulary.labels_file import parse_labels
+
+    with open_library(db, create=False) as library:
+        rows = library.vocabulary_versions()
+    writer.write(
+        {
+            "version": version,
+            "first_used": first,
+            "labels": len(parse_labels(text, f"version {version}")[0].labels),
+            "photos": photos,
+        }
+        for version, first, text, photos in rows
+    )
+
+
+@app.command()
+def audit(
+    labels: Labels = None,
+    words: Annotated[
+        Path | None,
+        typer.Option(help="Word list to suggest labels from. Default: the model's own labels."),
+    ] = None,
+    suggestions: Annotated[int, typer.Option(min=0, help="Labels to suggest at most.")] = 20,
+    sample: Annotated[int, typer.Option(min=1, help="Photos to judge by at most.")] = 5000,
+    db: Db = None,
+    model: Model = "mini",
+    min_score: MinScore = None,
+    format: RecordFormat = None,
+) -> None:
+    """Judge a labels file by your photos, without reading one.
+
+    kind: never (a label that fires nowhere), everywhere (on more than half of the photos), alike
+    (two labels that mean the same; photos: those with both), suggested (a word that would tag
+    photos that nothing fits; photos: how many). How many photos nothing fits is said on stderr.
+    """
+    writer = Records(format, ("kind", "label", "other", "photos"))
+    import numpy as np
+
+    from qks_cli import settings
+    from qks_cli.commands.runs import open_library, tagged_model
+    from qks_cli.inference.choose import open_engine
+    from qks_cli.tagging.audit import audit as judge
+    from qks_cli.tagging.audit import suggest
+    from qks_cli.tagging.tagger import Tagger
+    from qks_cli.vocabulary.labels_file import read_labels
+
+    with open_library(db, create=False) as library:
+        bundle, model_id = tagged_model(library, model)
+        vocabulary = read_vocabulary(labels, bundle, quiet=False)
+        engine = open_engine(bundle, "cpu")
+        _, tokens_NME = library.tokens_of(library.sample_ids(model_id, sample), model_id)
+    assert tokens_NME is not None
+    wide_NME = tokens_NME.astype(np.float32)
+    cache = settings.cache_path()
+    own = Tagger.build(bundle, engine, vocabulary, min_score=min_score, cache=cache)
+    fired_NC = np.asarray(own.scores(wide_NME) >= own.selector.cutoffs_C)
+    findings = judge(vocabulary.names, fired_NC, own.labels_CE)
+    bare_N = np.asarray(~fired_NC.any(axis=1))
+    if suggestions and bare_N.any():
+        candidates = read_labels(words or default_labels(bundle))[0]
+        other = Tagger.build(bundle, engine, candidates, min_score=min_score, cache=cache)
+        fires_NC = np.asarray(other.scores(wide_NME[bare_N]) >= other.selector.cutoffs_C)
+        known = frozenset(
+            word.casefold() for x in vocabulary.labels for word in (x.name, *x.synonyms)
+        )
+        findings += suggest(candidates.names, fires_NC, known, suggestions)
+    writer.write(
+        {"kind": x.kind, "label": x.label, "other": x.other, "photos": x.photos} for x in findings
+    )
+    say(f"nothing fits {int(bare_N.sum()):,} of {len(bare_N):,} photos looked at")
 
 
 def default_labels(bundle: Bundle) -> Path:

@@ -12,14 +12,23 @@ from qks_cli.commands.output import Format
 Db = Annotated[
     Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
 ]
-Labels = Annotated[Path | None, typer.Option(help="Your labels file. Default: the model's own.")]
-Model = Annotated[str, typer.Option(help="Name or folder of the model.")]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="Your labels file. Default: the model's own.", envvar="QKS_LABELS"),
+]
+Model = Annotated[str, typer.Option(help="Name or folder of the model.", envvar="QKS_MODEL")]
 MinScore = Annotated[
     float | None,
-    typer.Option(min=0.0, max=1.0, help="Cut-off for tags. Default: the model's own."),
+    typer.Option(
+        min=0.0, max=1.0, help="Cut-off for tags. Default: the model's own.", envvar="QKS_MIN_SCORE"
+    ),
 ]
 Top = Annotated[int, typer.Option(min=1, help="Tags a photo at most.")]
 RowFormat = Annotated[Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")]
+RecordFormat = Annotated[
+    Format | None,
+    typer.Option(help="table, jsonl or csv. Default: table on a terminal, else jsonl."),
+]
 Null = Annotated[bool, typer.Option("-0", "--null", help="Paths end with NUL.")]
 Exclude = Annotated[
     list[str] | None, typer.Option(help="Glob of names or paths to leave out; repeatable.")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from qks_cli.types import Tag
 
 
+BAR = 40  # characters of the longest bar of a table
+
+
 class ReaderGoneError(Exception):
     """Whoever read our output has left: no error, but nothing more to say."""
 
@@ -72,11 +75,7 @@ class Writer:
             text = "path,label,score,implied\r\n" + text
         self.begun = True
         if text:
-            try:
-                sys.stdout.buffer.write(os.fsencode(text))
-                sys.stdout.buffer.flush()
-            except BrokenPipeError as error:
-                raise ReaderGoneError from error
+            _emit(text)
 
     def close(self) -> None:
         """Write what even an empty answer has (the CSV header)."""
@@ -97,18 +96,88 @@ class Writer:
         return f"{row.path}  {row.note}{tags or '-'}\n"
 
 
+class Records:
+    """Writes records that are not photos: a table with aligned columns, jsonl or csv.
+
+    ``bar`` names a column of counts that a table draws as bars, on a terminal and in a pipe."""
+
+    def __init__(self, chosen: Format | None, fields: Sequence[str], *, bar: str = "") -> None:
+        if chosen is None:
+            chosen = Format.table if sys.stdout.isatty() else Format.jsonl
+        if chosen is Format.paths and "path" not in fields:
+            raise UsageError("there are no paths here", hint="use --format table, jsonl or csv")
+        self.format = chosen
+        self.fields = fields
+        self.bar = bar
+
+    def write(self, records: Iterable[dict[str, Any]]) -> int:
+        """Write all of them; returns how many. Raises ``ReaderGoneError`` once nobody reads."""
+        rows = list(records)
+        if self.format is Format.jsonl:
+            text = "".join(_json(row) + "\n" for row in rows)
+        elif self.format is Format.csv:
+            lines = [",".join(_cell(_plain(row[name])) for name in self.fields) for row in rows]
+            text = "".join(f"{line}\r\n" for line in [",".join(self.fields), *lines])
+        elif self.format is Format.paths:
+            text = "".join(f"{row['path']}\n" for row in rows)
+        else:
+            text = self._table(rows)
+        _emit(text)
+        return len(rows)
+
+    def _table(self, rows: list[dict[str, Any]]) -> str:
+        cells = [[_plain(row[name]) for name in self.fields] for row in rows]
+        widths = [
+            max(len(line[column]) for line in [self.fields, *cells])
+            for column in range(len(self.fields))
+        ]
+        most = max((row[self.bar] for row in rows), default=0) if self.bar else 0
+        lines = []
+        for place, line in enumerate([list(self.fields), *cells]):
+            parts = [
+                text.rjust(width)
+                if place and isinstance(rows[place - 1][name], int | float)
+                else text.ljust(width)
+                for text, width, name in zip(line, widths, self.fields, strict=True)
+            ]
+            if self.bar and place and most:
+                parts.append("█" * max(1, round(BAR * rows[place - 1][self.bar] / most)))
+            lines.append("  ".join(parts).rstrip() + "\n")
+        return "".join(lines) if rows else ""
+
+
+def _emit(text: str) -> None:
+    try:
+        sys.stdout.buffer.write(os.fsencode(text))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(one) for one in value)
+    return str(value)
+
+
+def _json(fields: dict[str, Any]) -> str:
+    text = json.dumps(fields, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(fields)
+    return text
+
+
 def _json_line(row: Row) -> str:
     fields: dict[str, Any] = {"path": str(row.path)} | row.extra
     fields["tags"] = [
         {"label": tag.label, "score": round(tag.score, 4), "implied": tag.implied}
         for tag in row.tags
     ]
-    text = json.dumps(fields, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = json.dumps(fields)
-    return text + "\n"
+    return _json(fields) + "\n"
 
 
 def _cell(text: str) -> str:

@@ -20,6 +20,23 @@ def open_library(db: Path | None, *, create: bool = True) -> Library:
     return Library.open(db or settings.index_path(), create=create)
 
 
+def tagged_model(library: Library, name: str) -> tuple[Bundle, int]:
+    """A model by name or folder, and its row in the library.
+
+    Raises ``ModelError`` where no photo here was tagged with it."""
+    from qks_cli.bundle import read_bundle
+    from qks_cli.errors import ModelError
+
+    bundle = read_bundle(name)
+    model_id = library.stored_model(bundle.hash)
+    if model_id is None:
+        raise ModelError(
+            f"no photo in this library was tagged with this {bundle.name} model",
+            hint="run `qks tag` again, or give --model",
+        )
+    return bundle, model_id
+
+
 def begin(
     library: Library, bundle: Bundle, vocabulary: Vocabulary, command: str
 ) -> tuple[Destination, int]:

@@ -109,7 +109,10 @@ def search(
             model_id = library.stored_model(bundle.hash)
             if model_id is not None:
                 meanings = _meanings(bundle, meant) if meant else {}
-                tokens = {like: _tokens(library, bundle, model_id, like) for like in likes}
+                tokens = {
+                    like: tokens_of_photo(library, bundle, model_id, Path(like.value))
+                    for like in likes
+                }
             elif semantic_only or likes:
                 raise ModelError(
                     f"no photo in this library was tagged with this {bundle.name} model",
@@ -127,7 +130,7 @@ def search(
             likes=tokens,
         )
         hits = find(library, question, limit=limit, min_score=min_score, exact=exact)
-    writer.write(_row(hit) for hit in hits)
+    writer.write(hit_row(hit) for hit in hits)
     writer.close()
     if not hits:
         raise typer.Exit(1)
@@ -150,7 +153,8 @@ def label_lookup(library: Library) -> Lookup:
     return lookup
 
 
-def _row(hit: Hit) -> Row:
+def hit_row(hit: Hit) -> Row:
+    """What a found photo prints."""
     return Row(
         hit.path,
         hit.tags,
@@ -217,13 +221,15 @@ def _meanings(bundle: Bundle, nodes: Sequence[Text | Sum]) -> dict[Node, Meaning
     return {node: meaning(row) for row, node in enumerate(terms)}
 
 
-def _tokens(library: Library, bundle: Bundle, model_id: int, like: Filter) -> Float32Array:
-    """Query tokens [M, E] of a photo, from the library where it is there."""
+def tokens_of_photo(library: Library, bundle: Bundle, model_id: int, photo: Path) -> Float32Array:
+    """Query tokens [M, E] of a photo, from the library where it is there.
+
+    Raises ``UsageError`` where it cannot be read."""
     import numpy as np
 
     from qks_cli.photos.walk import absolute
 
-    path = absolute(Path(like.value).expanduser())
+    path = absolute(photo.expanduser())
     known = library.known([path]).get(path)
     if known is not None:
         _, stored_NME = library.tokens_of([known.id], model_id)

@@ -134,7 +134,7 @@ def tag(
                 progress.advance()
                 if result.status == "failed":
                     progress.say(f"qks: {shown(result.photo.path)}: {result.reason}")
-                writer.write([_row(result)])
+                writer.write([result_row(result)])
             writer.close()
             status = "interrupted" if stop() else "done"
         finally:
@@ -148,6 +148,11 @@ def tag(
                 )
         if destination is not None and not stop():
             _note_absences(destination.library, roots, counts)
+            if counts["tagged"]:
+                from qks_cli.index import compact, search
+
+                if destination.library.photo_count() > search.EXACT:
+                    compact.refresh(destination.library, destination.model_id)
     where = "" if destination is None else f"; library {db or settings.index_path()}"
     if not quiet:
         say(_summary(counts, time.monotonic() - began, stopped=stop()) + where)
@@ -200,7 +205,8 @@ def _note_absences(library: Library, roots: list[Path], counts: Counter[str]) ->
             upkeep.mark(library, gone=(x for x, _ in presence.gone), back=presence.back)
 
 
-def _row(result: Result) -> Row:
+def result_row(result: Result) -> Row:
+    """What a tagged or failed photo prints."""
     extra: dict[str, object] = {"status": result.status}
     note = ""
     if result.reason is not None:

@@ -327,6 +327,39 @@ class Library:
             found.update((photo_id, key_path(path)) for photo_id, path in rows)
         return found
 
+    def tagged_ids(self) -> list[int]:
+        """Photos that were tagged and are there, ascending."""
+        rows = self.connection.execute(
+            "SELECT id FROM photos WHERE status = 'ok' AND missing_since IS NULL ORDER BY id"
+        )
+        return [int(photo_id) for (photo_id,) in rows]
+
+    def vocabulary_text(self, version: int) -> str | None:
+        """The text of one vocabulary version, None where there is none."""
+        row = self.connection.execute(
+            "SELECT text FROM vocabularies WHERE id = ?", (version,)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def vocabulary_versions(self) -> list[tuple[int, str, str, int]]:
+        """Version, when it was first used, its text, and how many photos carry its tags."""
+        rows = self.connection.execute(
+            "SELECT id, created_at, text, "
+            "(SELECT count(*) FROM photos WHERE vocabulary_id = vocabularies.id) "
+            "FROM vocabularies ORDER BY id"
+        )
+        return [(int(row[0]), str(row[1]), str(row[2]), int(row[3])) for row in rows]
+
+    def sizes_of(self, photo_ids: Sequence[int]) -> dict[int, tuple[int | None, int | None]]:
+        """Upright width and height by id, in pixels."""
+        found: dict[int, tuple[int | None, int | None]] = {}
+        for ids in in_chunks(list(photo_ids)):
+            rows = self.connection.execute(
+                f"SELECT id, width, height FROM photos WHERE id IN ({marks(ids)})", ids
+            )
+            found.update((photo_id, (width, height)) for photo_id, width, height in rows)
+        return found
+
     def sample_paths(self, limit: int) -> list[Path]:
         """Tagged photos from all over the library, the same ones every time."""
         rows = self.connection.execute(

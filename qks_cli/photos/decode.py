@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,22 @@ def decode(
     ``PhotoError`` with the kind and the reason.
     """
     side = out_SS3.shape[0]
+    with _opened(path, max_megapixels) as (image, upright):
+        return _draw(image, resize, side, out_SS3, upright=upright)
+
+
+def full_pixels(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> UInt8Array:
+    """All pixels of a photo, upright, uint8 [H, W, 3], colours as stored. Raises as ``decode``."""
+    with _opened(path, max_megapixels) as (image, upright):
+        turn = None if upright else TURNS.get(_orientation(image))
+        image.load()
+        whole = _plain_mode(image).convert("RGB")
+        return np.asarray(whole if turn is None else whole.transpose(turn))
+
+
+@contextmanager
+def _opened(path: Path, max_megapixels: float) -> Iterator[tuple[Image.Image, bool]]:
+    """The opened photo and whether its pixels come upright; every error becomes ``PhotoError``."""
     try:
         with path.open("rb") as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -53,7 +71,7 @@ def decode(
             heif = _is_heif(head)
             with _open(stream, heif) as image:
                 _check_size(path, image, max_megapixels)
-                return _draw(image, resize, side, out_SS3, upright=heif)
+                yield image, heif
     except PhotoError:
         raise
     except UnidentifiedImageError as error:

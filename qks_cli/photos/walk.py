@@ -27,15 +27,17 @@ def walk(
     *,
     exclude: Sequence[str] = (),
     hidden: bool = False,
+    only_photos: bool = False,
     on_problem: Problem = lambda path, reason: None,
 ) -> Iterator[Photo]:
     """Photos below ``paths``, folders before their sub-folders, names in byte order.
 
-    A file that is named itself is yielded whatever its suffix. Symbolic links are followed, loops
-    cut, and a file that several paths lead to is yielded once, under the first. ``exclude`` are
-    globs against a name or a whole path. ``on_problem`` hears of what cannot be read.
+    A file that is named itself is yielded whatever its suffix, unless ``only_photos``. Symbolic
+    links are followed, loops cut, and a file that several paths lead to is yielded once, under the
+    first. ``exclude`` are globs against a name or a whole path. ``on_problem`` hears of what cannot
+    be read.
     """
-    walker = _Walker(exclude, hidden, on_problem)
+    walker = _Walker(exclude, hidden, only_photos, on_problem)
     for path in paths:
         yield from walker.argument(path)
 
@@ -61,9 +63,12 @@ def _path(name: bytes, nul: bool) -> Path:
 
 
 class _Walker:
-    def __init__(self, exclude: Sequence[str], hidden: bool, on_problem: Problem) -> None:
+    def __init__(
+        self, exclude: Sequence[str], hidden: bool, only_photos: bool, on_problem: Problem
+    ) -> None:
         self.exclude = exclude
         self.hidden = hidden
+        self.only_photos = only_photos
         self.on_problem = on_problem
         self.files: set[tuple[int, int]] = set()
         self.folders: set[tuple[int, int]] = set()
@@ -79,7 +84,10 @@ class _Walker:
         if stat.S_ISDIR(status.st_mode):
             yield from self.folder(path, status)
         elif stat.S_ISREG(status.st_mode):
-            if not self.excluded(path):
+            wanted = not self.only_photos or (
+                path.suffix.lower() in SUFFIXES and (self.hidden or not path.name.startswith("."))
+            )
+            if wanted and not self.excluded(path):
                 yield from self.file(path, status)
         else:
             self.on_problem(path, "neither a file nor a folder")

@@ -1,0 +1,39 @@
+"""How many photos of a library there are, by this and that. Missing ones do not count."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from qks_cli.index.store import Library
+
+_HERE = "missing_since IS NULL"
+_COLUMNS = {
+    "year": "substr(taken_at, 1, 4)",
+    "month": "substr(taken_at, 1, 7)",
+    "camera": "camera",
+    "lens": "lens",
+    "rating": "rating",
+    "status": "status",
+}
+
+
+def count_by(library: Library, what: str) -> list[tuple[str, int]]:
+    """Names and photos, most first; years and months in order. '' where a photo has none."""
+    if what == "label":
+        rows = library.connection.execute(
+            "SELECT label, count(DISTINCT photo_id) FROM tags "
+            "JOIN shown_labels ON shown_labels.id = tags.label_id "
+            f"JOIN photos ON photos.id = photo_id WHERE {_HERE} "
+            "GROUP BY shown_labels.label_id ORDER BY 2 DESC, 1"
+        )
+        return [(str(label), int(count)) for label, count in rows]
+    if what == "folder":
+        paths = library.connection.execute(f"SELECT path FROM photos WHERE {_HERE}")
+        folders = Counter(os.fsdecode(path).rpartition("/")[0] or "/" for (path,) in paths)
+        return sorted(folders.items(), key=lambda item: (-item[1], item[0]))
+    order = "1" if what in ("year", "month") else "2 DESC, 1"
+    rows = library.connection.execute(
+        f"SELECT {_COLUMNS[what]}, count(*) FROM photos WHERE {_HERE} GROUP BY 1 ORDER BY {order}"
+    )
+    return [("" if name is None else str(name), int(count)) for name, count in rows]

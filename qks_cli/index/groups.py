@@ -1,0 +1,121 @@
+"""Photos that belong together: copies of one file, of one picture, and groups alike in meaning.
+
+Axes: N photos, M query tokens, E label space, K groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from qks_cli.index import compact
+from qks_cli.index.search import alikeness, middle
+from qks_cli.index.store import PRESENT, Library, key_path
+from qks_cli.types import Float32Array
+
+Int64Array = npt.NDArray[np.int64]
+ROWS = 1024  # photos compared with all others at a time
+LOOSE = 0.02  # how far below the wanted likeness a compact vector may put a pair
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A photo of a group."""
+
+    id: int
+    path: Path
+    width: int | None
+    height: int | None
+
+
+def same_fingerprint(library: Library) -> list[list[Member]]:
+    """Photos that are there and agree in size, head and tail; by path within a group."""
+    rows = library.connection.execute(
+        "SELECT size, fingerprint, id, path, width, height FROM photos WHERE status = 'ok' "
+        "AND missing_since IS NULL AND fingerprint IS NOT NULL AND (size, fingerprint) IN "
+        "(SELECT size, fingerprint FROM photos WHERE status = 'ok' AND missing_since IS NULL "
+        "GROUP BY size, fingerprint HAVING count(*) > 1) ORDER BY path"
+    )
+    groups: dict[tuple[int, bytes], list[Member]] = {}
+    for size, digest, photo_id, key, width, height in rows:
+        member = Member(photo_id, key_path(key), width, height)
+        groups.setdefault((size, digest), []).append(member)
+    return list(groups.values())
+
+
+def members(library: Library, photo_ids: list[int]) -> dict[int, Member]:
+    """Photos by id."""
+    found = {}
+    paths = library.paths_of(photo_ids)
+    sizes = library.sizes_of(photo_ids)
+    for photo_id, path in paths.items():
+        found[photo_id] = Member(photo_id, path, *sizes[photo_id])
+    return found
+
+
+def pooled(library: Library, model_id: int) -> tuple[Int64Array, Float32Array]:
+    """Ids [N] and mean query tokens [N, E] of one model's photos that are there."""
+    here = {
+        row[0]
+        for row in library.connection.execute(
+            f"SELECT photo_id FROM query_tokens WHERE model_id = ? AND {PRESENT}", (model_id,)
+        )
+    }
+    ids, parts = [], []
+    for block, _ in compact.blocks(library, model_id):
+        rows = [row for row, photo_id in enumerate(block.ids.tolist()) if photo_id in here]
+        ids.append(block.ids[rows])
+        parts.append(block.mean_NE[rows].astype(np.float32) * block.scales_N2[rows, :1])
+    if not ids:
+        return np.empty(0, np.int64), np.empty((0, 0), np.float32)
+    return np.concatenate(ids), np.concatenate(parts)
+
+
+def near_pairs(
+    library: Library, model_id: int, likeness: float
+) -> Iterator[tuple[int, int, float]]:
+    """Pairs of ids whose query tokens are at least so alike (cosine around the middle).
+
+    Pairs are chosen by their mean query tokens and judged by all of them."""
+    ids_N, mean_NE = pooled(library, model_id)
+    if len(ids_N) < 2:
+        return
+    middle_E = middle(library, model_id)
+    mean_NE -= middle_E
+    mean_NE /= np.maximum(np.linalg.norm(mean_NE, axis=1, keepdims=True), 1e-6)
+    for at in range(0, len(ids_N), ROWS):
+        alike = mean_NE[at : at + ROWS] @ mean_NE[at:].T
+        one, other = np.nonzero(np.triu(alike >= likeness - LOOSE, 1))
+        for row in np.unique(one):
+            partners = other[one == row] + at
+            own_id = int(ids_N[at + row])
+            _, own = library.tokens_of([own_id], model_id)
+            have, theirs = library.tokens_of(ids_N[partners].tolist(), model_id)
+            if own is None or theirs is None:
+                continue
+            scores = alikeness(theirs, own[0].astype(np.float32), middle_E)
+            for photo_id, score in zip(have, scores.tolist(), strict=True):
+                if score >= likeness:
+                    yield own_id, photo_id, score
+
+
+def joined(pairs: list[tuple[int, int]]) -> list[list[int]]:
+    """Groups of ids that pairs connect, ids ascending."""
+    parent: dict[int, int] = {}
+
+    def root(one: int) -> int:
+        while parent.setdefault(one, one) != one:
+            parent[one] = parent[parent[one]]
+            one = parent[one]
+        return one
+
+    for one, other in pairs:
+        parent[root(one)] = root(other)
+    groups: dict[int, list[int]] = {}
+    for one in sorted(parent):
+        groups.setdefault(root(one), []).append(one)
+    return list(groups.values())

@@ -1,0 +1,122 @@
+"""Labels after the fact: counted, renamed, merged, left out. What was found stays stored.
+
+A rename changes how a label is shown, not the tags themselves: so it costs nothing however many
+photos carry it, later runs keep to it, and undoing it brings back exactly what was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qks_cli.errors import UsageError
+from qks_cli.index.store import Library, marks, now
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCount:
+    """How many photos carry a label, and their mean score, 0 to 1."""
+
+    label: str
+    photos: int
+    mean_score: float
+
+
+def counts(library: Library) -> list[LabelCount]:
+    """Every shown label that photos carry, most first."""
+    rows = library.connection.execute(
+        "SELECT label, count(DISTINCT photo_id), avg(score) FROM tags "
+        "JOIN shown_labels ON shown_labels.id = tags.label_id "
+        "GROUP BY shown_labels.label_id ORDER BY 2 DESC, 1"
+    )
+    return [LabelCount(str(label), int(photos), float(mean)) for label, photos, mean in rows]
+
+
+def photos_with(library: Library, name: str) -> int:
+    """How many photos carry a shown label."""
+    ids = _shown_as(library, name)
+    row = library.connection.execute(
+        f"SELECT count(DISTINCT photo_id) FROM tags WHERE label_id IN ({marks(ids)})", ids
+    ).fetchone()
+    return int(row[0])
+
+
+def rename(library: Library, old: str, new: str) -> None:
+    """Show a label under another name. Raises ``UsageError`` where ``new`` is shown already."""
+    if not new.strip() or new != new.strip() or not new.isprintable():
+        raise UsageError(f"'{new}' is no name for a label")
+    if old != new and _exists(library, new):
+        raise UsageError(
+            f"the label '{new}' is there already", hint=f"qks tags merge '{old}' '{new}'"
+        )
+    _show(library, _shown_as(library, old), new, f"rename {old!r} {new!r}")
+
+
+def merge(library: Library, one: str, into: str) -> None:
+    """Show ``one`` as ``into``, which has to be there."""
+    _shown_as(library, into)
+    if one == into:
+        raise UsageError("these are one label")
+    _show(library, _shown_as(library, one), into, f"merge {one!r} {into!r}")
+
+
+def delete(library: Library, name: str) -> None:
+    """Show a label no more, on any photo, now or later."""
+    ids = _shown_as(library, name)
+    with library.atomic():
+        _note(library, ids, f"delete {name!r}")
+        library.connection.execute(f"UPDATE labels SET hidden = 1 WHERE id IN ({marks(ids)})", ids)
+
+
+def undo(library: Library) -> str | None:
+    """Take back the last edit, and say which it was; None where there is none."""
+    with library.atomic():
+        row = library.connection.execute(
+            "SELECT id, command, before FROM label_edits ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return None
+        library.connection.executemany(
+            "UPDATE labels SET shown_as = ?, hidden = ? WHERE id = ?",
+            [(shown_as, hidden, label_id) for label_id, shown_as, hidden in json.loads(row[2])],
+        )
+        library.connection.execute("DELETE FROM label_edits WHERE id = ?", (row[0],))
+    return str(row[1])
+
+
+def _show(library: Library, ids: Sequence[int], name: str, command: str) -> None:
+    with library.atomic():
+        library.connection.execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
+        (target,) = library.connection.execute(
+            "SELECT id FROM labels WHERE name = ?", (name,)
+        ).fetchone()
+        _note(library, [*ids, target], command)
+        library.connection.executemany(
+            "UPDATE labels SET shown_as = ?, hidden = 0 WHERE id = ?",
+            [(None if label_id == target else target, label_id) for label_id in [*ids, target]],
+        )
+
+
+def _note(library: Library, ids: Sequence[int], command: str) -> None:
+    rows = library.connection.execute(
+        f"SELECT id, shown_as, hidden FROM labels WHERE id IN ({marks(ids)})", list(ids)
+    ).fetchall()
+    library.connection.execute(
+        "INSERT INTO label_edits (made_at, command, before) VALUES (?, ?, ?)",
+        (now(), command, json.dumps(rows)),
+    )
+
+
+def _exists(library: Library, name: str) -> bool:
+    row = library.connection.execute("SELECT 1 FROM shown_labels WHERE label = ?", (name,))
+    return row.fetchone() is not None
+
+
+def _shown_as(library: Library, name: str) -> list[int]:
+    """Stored labels that are shown under this name. Raises ``UsageError`` where there is none."""
+    rows = library.connection.execute("SELECT id FROM shown_labels WHERE label = ?", (name,))
+    ids = [int(label_id) for (label_id,) in rows]
+    if not ids:
+        raise UsageError(f"no label '{name}' in this library", hint="`qks tags list` shows them")
+    return ids

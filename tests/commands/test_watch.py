@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+PATIENCE = 60.0
+
+
+@contextmanager
+def watching(folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "qks_cli", "watch", str(folder), "--settle", "0.2", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def known() -> dict[str, bool]:
+    """Names in the library, and whether each is there."""
+    library = Path(os.environ["QKS_DB"])
+    if not library.is_file():
+        return {}
+    try:
+        with closing(sqlite3.connect(library)) as connection:
+            found = connection.execute("SELECT path, missing_since IS NULL FROM photos").fetchall()
+    except sqlite3.OperationalError:
+        return {}
+    return {Path(path).name: bool(here) for path, here in found}
+
+
+def until(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < end, known()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("options", [(), ("--poll", "0.3")])
+def test_what_comes_moves_and_goes(photos: Path, options: tuple[str, ...]) -> None:
+    with watching(photos, *options) as running:
+        assert running.stderr is not None
+        assert running.stdout is not None
+        until(lambda: len(known()) == 4)
+        line = running.stderr.readline()
+        assert b"watching 4 photos" in line
+        Image.new("RGB", (50, 40), "red").save(photos / "new.png")
+        (photos / "note.txt").write_text("no photo")
+        until(lambda: known().get("new.png", False))
+        (photos / "cat.jpg").rename(photos / "kitty.jpg")
+        until(lambda: known().get("kitty.jpg", False))
+        assert "cat.jpg" not in known()
+        (photos / "coffee.jpg").unlink()
+        until(lambda: not known()["coffee.jpg"])
+        (photos / "space").rename(photos.parent / "elsewhere")
+        until(lambda: not known()["rocket.png"])
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(PATIENCE) == 0
+        rows = [json.loads(line) for line in running.stdout.read().splitlines()]
+    by_name = [(Path(row["path"]).name, row["status"]) for row in rows]
+    assert ("new.png", "tagged") in by_name
+    assert ("kitty.jpg", "moved") in by_name
+    assert "note.txt" not in known()

@@ -11,6 +11,7 @@ import sys
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from qks_cli import __version__
 from qks_cli.commands import (
@@ -86,7 +87,7 @@ def main() -> None:
     try:
         # A broken configuration must not keep anyone from mending it.
         mending = sys.argv[1:2] == ["config"]
-        app(default_map={} if mending else config.defaults(app))
+        app(default_map={} if mending else config.defaults(lambda: get_command(app)))
     except QksError as error:
         print(f"qks: {error.message}", file=sys.stderr)
         if error.hint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,13 +33,12 @@ def show() -> None:
 
 @app.command("set")
 def set_option(
+    context: typer.Context,
     key: Annotated[str, typer.Argument(help="An option: labels, or of one command: search.limit.")],
     value: Annotated[str, typer.Argument(help="Its value; '' takes the option out.")],
 ) -> None:
     """Set an option; comments and the rest of the file stay as they are."""
     import tomlkit
-
-    from qks_cli.app import app as whole
 
     file = settings.config_path()
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
@@ -52,7 +52,7 @@ def set_option(
         place[option] = _value(value)
     else:
         place.pop(option, None)
-    _check(tomllib.loads(tomlkit.dumps(document)), file, _options(whole))
+    _check(tomllib.loads(tomlkit.dumps(document)), file, _options(context.find_root().command))
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(file.name + ".partial")
@@ -75,8 +75,8 @@ def read(file: Path) -> dict[str, Any]:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error
 
 
-def defaults(whole: typer.Typer) -> dict[str, Any]:
-    """What the file says, as defaults of every command that has the option.
+def defaults(root: Callable[[], Any]) -> dict[str, Any]:
+    """What the file says, as defaults of every command below ``root`` that has the option.
 
     A top-level key is meant for all commands, a table (``[search]``) for one. Raises
     ``UsageError`` for a key that is no option.
@@ -85,7 +85,7 @@ def defaults(whole: typer.Typer) -> dict[str, Any]:
     if not file.is_file():
         return {}
     values = read(file)
-    options = _options(whole)
+    options = _options(root())
     _check(values, file, options)
     common = {key: value for key, value in values.items() if not isinstance(value, dict)}
     found: dict[str, Any] = {}
@@ -103,12 +103,9 @@ def defaults(whole: typer.Typer) -> dict[str, Any]:
     return found
 
 
-def _options(whole: typer.Typer) -> dict[str, set[str]]:
+def _options(root: Any) -> dict[str, set[str]]:
     """Every command's full name with the names of its options."""
-    from typer.main import get_command
-
     found = {}
-    root: Any = get_command(whole)
     for name, command in root.commands.items():
         inner = getattr(command, "commands", None)
         every = {f"{name} {sub}": x for sub, x in inner.items()} if inner else {name: command}

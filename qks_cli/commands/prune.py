@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from qks_cli.commands.options import Db, Null, RowFormat
-from qks_cli.commands.output import Row, Writer, say
+from qks_cli.commands.output import Format, Row, Writer, say
 
 
 def prune(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Only photos below these. Default: all.")
+        list[Path] | None, typer.Argument(help="Only photos below these; - reads paths from stdin.")
     ] = None,
     db: Db = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -27,15 +27,16 @@ def prune(
     Shows them first, and asks; in a pipeline nothing is removed without --yes. An unmounted drive
     looks like deleted photos: mount it before. Files are never touched.
     """
-    writer = Writer(format, nul=nul)
-    from qks_cli.commands.runs import open_library
+    writer = Writer(format, nul=nul and (format is Format.paths or Path("-") not in (paths or ())))
+    from qks_cli.commands.runs import given_paths, open_library
     from qks_cli.index import upkeep
     from qks_cli.photos.walk import absolute
     from qks_cli.tagging.changes import look
 
     with open_library(db, create=False) as library:
         # Not only folders that are there: a removed one is what this is for.
-        roots = [absolute(path) for path in paths] if paths else [None]
+        named = given_paths(paths, nul=nul) if paths else []
+        roots = [absolute(path) for path in named] if paths else [None]
         presences = [look(library, root) for root in roots]
         gone = {photo_id: path for presence in presences for photo_id, path in presence.gone}
         tags = library.tags_of(list(gone))

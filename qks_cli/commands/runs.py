@@ -20,6 +20,18 @@ def open_library(db: Path | None, *, create: bool = True) -> Library:
     return Library.open(db or settings.index_path(), create=create)
 
 
+def given_paths(paths: list[Path], *, nul: bool) -> list[Path]:
+    """What the user named, ``-`` replaced by the paths on stdin (NUL-ended where ``nul``)."""
+    from qks_cli.photos.walk import read_paths
+
+    if Path("-") not in paths:
+        return paths
+    import sys
+
+    named = [path for path in paths if path != Path("-")]
+    return [*named, *read_paths(sys.stdin.buffer, nul=nul)]
+
+
 def tagged_model(library: Library, name: str) -> tuple[Bundle, int]:
     """A model by name or folder, and its row in the library.
 

@@ -20,14 +20,16 @@ from qks_cli.commands.options import (
     RowFormat,
     Top,
 )
-from qks_cli.commands.output import Row, Writer, say, shown
+from qks_cli.commands.output import Format, Row, Writer, say, shown
 from qks_cli.errors import UsageError
 
 GROUP = 2048  # photos looked up together
 
 
 def status(
-    paths: Annotated[list[Path], typer.Argument(help="Photos and folders.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Photos and folders; - reads paths from stdin.")
+    ],
     labels: Labels = None,
     model: Model = "mini",
     db: Db = None,
@@ -43,15 +45,16 @@ def status(
     One row for every photo that a run would do something about; counts on stderr. Nothing is
     stored; of files that may have been moved the edges are read, of others nothing.
     """
-    writer = Writer(format, nul=nul)
+    writer = Writer(format, nul=nul and (format is Format.paths or Path("-") not in paths))
     from qks_cli.bundle import read_bundle
     from qks_cli.commands.labels import read_vocabulary
-    from qks_cli.commands.runs import open_library
+    from qks_cli.commands.runs import given_paths, open_library
     from qks_cli.photos.walk import walk
     from qks_cli.tagging.calibration import Calibration
     from qks_cli.tagging.changes import Wanted, find_changes, folders, look
     from qks_cli.tagging.tagger import selection_name
 
+    paths = given_paths(paths, nul=nul)
     bundle = read_bundle(model)
     vocabulary = read_vocabulary(labels, bundle, quiet=False)
     cutoff = Calibration.read(bundle).cutoff if min_score is None else min_score

@@ -79,6 +79,8 @@ def test_status_tells_what_a_run_would_do(photos: Path, qks: Qks, tmp_path: Path
         "coffee.jpg": "gone",
     }
     assert b"1 changed, 1 failed, 1 gone, 1 new, 2 unchanged" in asked.stderr
+    named = os.fsencode(photos / "cat.jpg") + b"\0"
+    assert statuses(qks("status", "-", "-0", stdin=named).stdout) == {"cat.jpg": "changed"}
     labels = tmp_path / "labels.txt"
     labels.write_text("sky\n")
     other = qks("status", photos / "space", "--labels", labels)

@@ -33,6 +33,7 @@ from qks_cli.commands import (
     tags,
     train,
     watch,
+    write,
 )
 from qks_cli.commands.output import ReaderGoneError
 from qks_cli.errors import QksError
@@ -56,6 +57,11 @@ app.command("status")(status.status)
 app.command("retag")(retag.retag)
 app.command("diff")(diff.diff)
 app.command("watch")(watch.watch)
+app.command("write")(write.write)
+app.command("untag")(write.untag)
+app.command("undo")(write.undo)
+app.command("verify")(write.verify)
+app.command("import")(write.import_keywords)
 app.command("prune")(prune.prune)
 app.add_typer(tags.app, name="tags")
 app.add_typer(labels.app, name="labels")

@@ -109,6 +109,7 @@ class Records:
         self.format = chosen
         self.fields = fields
         self.bar = bar
+        self.begun = False
 
     def write(self, records: Iterable[dict[str, Any]]) -> int:
         """Write all of them; returns how many. Raises ``ReaderGoneError`` once nobody reads."""
@@ -117,11 +118,13 @@ class Records:
             text = "".join(_json(row) + "\n" for row in rows)
         elif self.format is Format.csv:
             lines = [",".join(_cell(_plain(row[name])) for name in self.fields) for row in rows]
-            text = "".join(f"{line}\r\n" for line in [",".join(self.fields), *lines])
+            head = [] if self.begun else [",".join(self.fields)]
+            text = "".join(f"{line}\r\n" for line in [*head, *lines])
         elif self.format is Format.paths:
             text = "".join(f"{row['path']}\n" for row in rows)
         else:
             text = self._table(rows)
+        self.begun = self.begun or bool(text)
         _emit(text)
         return len(rows)
 
@@ -143,7 +146,7 @@ class Records:
             if self.bar and place and most:
                 parts.append("█" * max(1, round(BAR * rows[place - 1][self.bar] / most)))
             lines.append("  ".join(parts).rstrip() + "\n")
-        return "".join(lines) if rows else ""
+        return "".join(lines[self.begun :]) if rows else ""
 
 
 def _emit(text: str) -> None:

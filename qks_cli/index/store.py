@@ -167,7 +167,7 @@ class Library:
         ).fetchone()
         return None if row is None else str(row[0])
 
-    def begin_run(self, command: str, model_id: int, vocabulary_id: int) -> int:
+    def begin_run(self, command: str, model_id: int | None, vocabulary_id: int | None) -> int:
         """A new row of ``runs``, in the state ``running``."""
         with self.atomic():
             cursor = self.connection.execute(
@@ -176,6 +176,21 @@ class Library:
                 (now(), command, model_id, vocabulary_id),
             )
         return int(cursor.lastrowid or 0)
+
+    def latest_run(self) -> tuple[int | None, int | None]:
+        """Rows of the model and the vocabulary of the latest run that tagged."""
+        row = self.connection.execute(
+            "SELECT model_id, vocabulary_id FROM runs WHERE vocabulary_id NOT NULL "
+            "ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        return (None, None) if row is None else (int(row[0]), int(row[1]))
+
+    def latest_model(self) -> tuple[str, str]:
+        """Name and version of the model of the latest run that tagged; '' where none did."""
+        row = self.connection.execute(
+            "SELECT name, version FROM models WHERE id = ?", (self.latest_run()[0],)
+        ).fetchone()
+        return ("", "") if row is None else (str(row[0]), str(row[1]))
 
     def finish_run(self, run: int, *, tagged: int, failed: int, status: str) -> None:
         """Close a run as ``done`` or ``interrupted``."""
@@ -312,8 +327,11 @@ class Library:
         rows = self.connection.execute(
             "SELECT photo_id, score FROM tags WHERE label_id IN (SELECT id FROM shown_labels WHERE "
             "label_id = (SELECT coalesce(shown_as, id) FROM labels WHERE name = ?)) "
+            f"AND {PRESENT} "
+            # A keyword of the user's own is certain.
+            f"UNION ALL SELECT photo_id, 1.0 FROM keywords WHERE keyword = ? COLLATE NOCASE "
             f"AND {PRESENT}",
-            (label,),
+            (label, label),
         )
         return [(int(photo_id), float(score)) for photo_id, score in rows]
 
@@ -403,8 +421,11 @@ class Library:
         return None if row is None else (int(row[0]), int(row[1]))
 
     def label_names(self) -> list[str]:
-        """Every label that a tag was stored with or is shown as, in no order."""
-        return [str(name) for (name,) in self.connection.execute("SELECT name FROM labels")]
+        """Every label that a tag was stored with or is shown as, and the user's keywords."""
+        rows = self.connection.execute(
+            "SELECT DISTINCT keyword FROM keywords UNION ALL SELECT name FROM labels"
+        )
+        return [str(name) for (name,) in rows]
 
     def photo_count(self) -> int:
         """Photos that have been tagged."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qks_cli.index.migrations import m001_initial, m002_changes, m003_search
+from qks_cli.index.migrations import m001_initial, m002_changes, m003_search, m004_metadata
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -14,4 +14,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m001_initial.apply,
     m002_changes.apply,
     m003_search.apply,
+    m004_metadata.apply,
 )

@@ -1,0 +1,292 @@
+"""``qks write``, ``untag``, ``undo``, ``verify``, ``import``: keywords in photos and sidecars."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qks_cli.commands.options import Db, MinScore, Null, RecordFormat
+from qks_cli.commands.output import Records, say, shown
+from qks_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from qks_cli.commands.writing import Options, Outcome
+    from qks_cli.index.store import Library
+    from qks_cli.metadata.xmp import Source
+
+FIELDS = ("path", "status", "file", "labels", "reason")
+GROUP = 200  # photos whose folders are brought to the disk together
+
+Paths = Annotated[
+    list[Path] | None, typer.Argument(help="Photos and folders; - reads paths from stdin.")
+]
+All = Annotated[bool, typer.Option("--all", help="The whole library.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+Backup = Annotated[
+    Path | None, typer.Option(help="Folder for copies of what is changed, made first.")
+]
+MtimeOption = Annotated[
+    str, typer.Option(help="bump or keep the time of a photo that is written to.")
+]
+
+
+def write(
+    paths: Paths = None,
+    everything: All = False,
+    to: Annotated[str, typer.Option(help="sidecar or embed.")] = "sidecar",
+    sidecar_style: Annotated[
+        str, typer.Option(help="ext (photo.jpg.xmp) or adobe (photo.xmp), for new ones.")
+    ] = "ext",
+    min_score: MinScore = None,
+    backup: Backup = None,
+    mtime: MtimeOption = "bump",
+    backend: Annotated[str, typer.Option(help="own, or exiftool for TIFF and DNG too.")] = "own",
+    compat: Annotated[str, typer.Option(help="immich: also the list that Immich reads.")] = "",
+    dry_run: DryRun = False,
+    db: Db = None,
+    format: RecordFormat = None,
+    nul: Null = False,
+) -> None:
+    """Write tags as keywords into XMP sidecars, or into the photos (--to embed).
+
+    Keywords of your own stay; `qks untag` and `qks undo` take ours out again and nothing else. A
+    photo that cannot be written to safely gets a sidecar, and a line that says why. JPEG, PNG and
+    WebP are embedded into; other formats get sidecars.
+    """
+    writer = Records(format, FIELDS)
+    options = options_of(to, sidecar_style, mtime, backend, backup, compat, dry_run=dry_run)
+    from qks_cli.commands.runs import given_paths, open_library
+    from qks_cli.commands.writing import keywords_for, selected, writing
+
+    with open_library(db, create=False) as library:
+        photos = selected(library, given_paths(paths or [], nul=nul), everything=everything)
+        run = library.begin_run("write", *library.latest_run())
+
+        def outcomes() -> Iterator[Outcome]:
+            with writing(library, run, source_of(library), options) as hand:
+                for at in range(0, len(photos), GROUP):
+                    part = photos[at : at + GROUP]
+                    keywords = keywords_for(library, [x for x, _ in part], min_score or 0.0)
+                    for photo_id, path in part:
+                        yield hand.write(photo_id, path, keywords[photo_id])
+                    hand.finish()
+
+        _tell(library, run, writer, outcomes())
+
+
+def untag(
+    paths: Paths = None,
+    everything: All = False,
+    backup: Backup = None,
+    mtime: MtimeOption = "bump",
+    dry_run: DryRun = False,
+    db: Db = None,
+    format: RecordFormat = None,
+    nul: Null = False,
+) -> None:
+    """Take all our keywords out of photos and sidecars, and nothing else.
+
+    Where nothing else changed since, a file gets the bytes that it had; a sidecar that we made is
+    removed.
+    """
+    writer = Records(format, FIELDS)
+    options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
+    from qks_cli.commands.runs import given_paths, open_library
+    from qks_cli.commands.writing import selected, writing
+    from qks_cli.index import ledger
+
+    with open_library(db, create=False) as library:
+        photos = selected(library, given_paths(paths or [], nul=nul), everything=everything)
+        run = library.begin_run("untag", *library.latest_run())
+
+        def outcomes() -> Iterator[Outcome]:
+            by_id = dict(photos)
+            written = ledger.writes_of(library, list(by_id))
+            with writing(library, run, source_of(library), options) as hand:
+                for chain in written.values():
+                    yield hand.undo(by_id[chain[-1].photo_id], chain)
+                known = {chain[-1].photo_id for chain in written.values()}
+                for photo_id, path in photos:
+                    if photo_id not in known:
+                        yield from hand.erase(photo_id, path)
+
+        _tell(library, run, writer, outcomes())
+
+
+def undo(
+    run: Annotated[
+        int | None, typer.Argument(help="A run that wrote. Default: the latest.")
+    ] = None,
+    backup: Backup = None,
+    mtime: MtimeOption = "bump",
+    dry_run: DryRun = False,
+    db: Db = None,
+    format: RecordFormat = None,
+) -> None:
+    """Take back what one run wrote into photos and sidecars: they get the bytes that they had.
+
+    A file that was changed since stays as it is, and is named. Exit code 1 where there is nothing
+    to undo.
+    """
+    writer = Records(format, FIELDS)
+    options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
+    from qks_cli.commands.runs import open_library
+    from qks_cli.commands.writing import writing
+    from qks_cli.index import ledger
+
+    with open_library(db, create=False) as library:
+        wanted = ledger.last_run(library) if run is None else run
+        written = {} if wanted is None else ledger.writes_of(library, run_id=wanted)
+        if not written:
+            say("nothing to undo")
+            raise typer.Exit(1)
+        for file, chain in written.items():
+            if chain[-1].run_id != wanted:
+                raise UsageError(
+                    f"{shown(file)} was written again by run {chain[-1].run_id}",
+                    hint=f"qks undo {chain[-1].run_id}",
+                )
+        paths = library.paths_of([chain[-1].photo_id for chain in written.values()])
+        now = library.begin_run("undo", *library.latest_run())
+
+        def outcomes() -> Iterator[Outcome]:
+            with writing(library, now, source_of(library), options) as hand:
+                for chain in written.values():
+                    yield hand.undo(paths[chain[-1].photo_id], chain, one=True)
+
+        _tell(library, now, writer, outcomes())
+
+
+def verify(
+    paths: Paths = None,
+    everything: All = False,
+    db: Db = None,
+    format: RecordFormat = None,
+    nul: Null = False,
+) -> None:
+    """Read again what we wrote, and report what drifted. Exit code 1 where anything did.
+
+    status: ok, changed (another program edited the file; our keywords are there), lost (some of our
+    keywords are gone), gone (the file is).
+    """
+    writer = Records(format, FIELDS)
+    from qks_cli.commands.runs import given_paths, open_library
+    from qks_cli.commands.writing import Outcome, selected
+    from qks_cli.index import ledger
+    from qks_cli.metadata.drift import drift
+
+    with open_library(db, create=False) as library:
+        photos = dict(selected(library, given_paths(paths or [], nul=nul), everything=everything))
+        found = []
+        for file, chain in ledger.writes_of(library, list(photos)).items():
+            last = chain[-1]
+            status, lost = drift(file, last.sha_after, last.labels, embedded=last.kind == "embed")
+            found.append(Outcome(photos[last.photo_id], status, file, lost))
+    counts = Counter(outcome.status for outcome in found)
+    writer.write(_record(outcome) for outcome in found)
+    say(", ".join(f"{count:,} {status}" for status, count in sorted(counts.items())) or "no file")
+    if counts.total() != counts["ok"]:
+        raise typer.Exit(1)
+
+
+def import_keywords(
+    paths: Paths = None,
+    everything: All = False,
+    db: Db = None,
+    format: RecordFormat = None,
+    nul: Null = False,
+) -> None:
+    """Read the keywords that you have in photos and sidecars into the library, as your own.
+
+    `qks search` finds photos by them; nothing of ours ever removes them. Photos have to be in the
+    library (`qks tag`).
+    """
+    writer = Records(format, ("path", "keywords"))
+    from qks_cli.commands.runs import given_paths, open_library
+    from qks_cli.commands.writing import selected
+    from qks_cli.index import ledger
+    from qks_cli.metadata.drift import own_keywords
+
+    with open_library(db, create=False) as library:
+        photos = selected(library, given_paths(paths or [], nul=nul), everything=everything)
+        total = 0
+        for at in range(0, len(photos), GROUP):
+            rows, entries = [], []
+            for photo_id, path in photos[at : at + GROUP]:
+                own = own_keywords(path)
+                entries += [(photo_id, source, words) for source, words in own.items()]
+                words = list(dict.fromkeys(word for some in own.values() for word in some))
+                if words:
+                    rows.append({"path": str(path), "keywords": words})
+            ledger.keep_keywords(library, entries)
+            total += writer.write(rows)
+    say(f"{total:,} of {len(photos):,} photos have keywords of your own")
+
+
+def options_of(
+    to: str,
+    style: str,
+    mtime: str,
+    backend: str,
+    backup: Path | None,
+    compat: str,
+    *,
+    dry_run: bool,
+) -> Options:
+    """The options of a writing run. Raises ``UsageError`` for a value that there is not."""
+    from qks_cli.commands.writing import Backend, Compat, Mtime, Options, Style, Target
+
+    try:
+        return Options(
+            Target(to),
+            Style(style),
+            Mtime(mtime),
+            Backend(backend),
+            None if backup is None else backup.expanduser().resolve(),
+            bool(compat) and Compat(compat) is Compat.immich,
+            dry_run,
+        )
+    except ValueError as error:
+        raise UsageError(str(error), hint="`qks write --help` lists the values") from error
+
+
+def source_of(library: Library) -> Source:
+    """Who says so: the model of the latest run."""
+    from qks_cli.index.store import now
+    from qks_cli.metadata.xmp import Source
+
+    name, version = library.latest_model()
+    return Source(name, version, now())
+
+
+def _record(outcome: Outcome) -> dict[str, object]:
+    return {
+        "path": str(outcome.path),
+        "status": outcome.status,
+        "file": str(outcome.file),
+        "labels": list(outcome.labels),
+        "reason": outcome.reason,
+    }
+
+
+def _tell(library: Library, run: int, writer: Records, outcomes: Iterator[Outcome]) -> None:
+    counts: Counter[str] = Counter()
+    status = "interrupted"
+    try:
+        for outcome in outcomes:
+            counts[outcome.status] += 1
+            if outcome.reason:
+                kind = "refused" if outcome.status == "refused" else "sidecar instead"
+                if outcome.status != "removed":
+                    say(f"qks: {shown(outcome.path)}: {kind}: {outcome.reason}")
+            writer.write([_record(outcome)])
+        status = "done"
+    finally:
+        library.finish_run(run, tagged=counts["written"], failed=counts["refused"], status=status)
+    say(", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())) or "nothing to do")
+    if counts["refused"]:
+        raise typer.Exit(1)

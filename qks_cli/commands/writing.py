@@ -1,0 +1,372 @@
+"""What commands that write into photos and sidecars have in common."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qks_cli.errors import LibraryError
+from qks_cli.index import ledger
+from qks_cli.index.ledger import LibraryJournal, Write
+from qks_cli.metadata import embed, exiftool, files, sidecar
+from qks_cli.metadata.embed import Before
+from qks_cli.metadata.errors import Refusal
+from qks_cli.metadata.xmp import Keyword, Source
+
+if TYPE_CHECKING:
+    from qks_cli.index.store import Library
+
+
+class Target(StrEnum):
+    """Where keywords go."""
+
+    sidecar = "sidecar"
+    embed = "embed"
+
+
+class Style(StrEnum):
+    """Names of new sidecars: photo.jpg.xmp or photo.xmp."""
+
+    ext = "ext"
+    adobe = "adobe"
+
+
+class Mtime(StrEnum):
+    """The modification time of a photo that was written to."""
+
+    bump = "bump"
+    keep = "keep"
+
+
+class Backend(StrEnum):
+    """What writes into photos: our own splicer, or exiftool for TIFF and DNG as well."""
+
+    own = "own"
+    exiftool = "exiftool"
+
+
+class Compat(StrEnum):
+    """Programs that need more than the rules say."""
+
+    immich = "immich"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to write; see ``qks write --help``."""
+
+    to: Target = Target.sidecar
+    style: Style = Style.ext
+    mtime: Mtime = Mtime.bump
+    backend: Backend = Backend.own
+    backup: Path | None = None
+    immich: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``status``: written, unchanged, removed, refused; ``file`` is what it is about.
+
+    ``reason`` says why it was refused, or why a sidecar was taken instead of the photo."""
+
+    path: Path
+    status: str
+    file: Path
+    labels: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class PhotoWriter:
+    """Writes into photos and sidecars, one at a time, each by the whole protocol.
+
+    ``finish`` brings the folders of new sidecars to the disk.
+    """
+
+    library: Library
+    journal: LibraryJournal
+    source: Source
+    options: Options = field(default_factory=Options)
+    _folders: set[Path] = field(default_factory=set)
+
+    def write(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
+        """Make ``keywords`` our keywords of a photo."""
+        reason = ""
+        if self.options.to is Target.embed:
+            try:
+                return self._embed(photo_id, path, keywords)
+            except Refusal as refusal:
+                self.journal.abandon()
+                if not refusal.sidecar:
+                    return Outcome(path, "refused", path, reason=refusal.reason)
+                reason = refusal.reason
+        try:
+            return self._sidecar(photo_id, path, keywords, reason)
+        except Refusal as refusal:
+            self.journal.abandon()
+            return Outcome(path, "refused", path, reason=refusal.reason)
+
+    def undo(self, path: Path, writes: Sequence[Write], *, one: bool = False) -> Outcome:
+        """Take ``writes`` of one file back, all of them, or the last alone.
+
+        Where nothing else changed, the file gets the bytes that it had. Else, unless ``one``, our
+        keywords are taken out and the rest stays.
+        """
+        first, last = (writes[-1] if one else writes[0]), writes[-1]
+        try:
+            if not os.path.lexists(last.file):
+                if not self.options.dry_run:
+                    ledger.forget(self.library, [last] if one else writes)
+                return Outcome(path, "removed", last.file, reason="it is gone")
+            seen = files.read(last.file)
+            linked = one or all(
+                older.sha_after == newer.sha_before for older, newer in pairwise(writes)
+            )
+            exact = linked and seen.sha256 == last.sha_after
+            if one and not exact:
+                raise Refusal(
+                    "it was changed since; `qks untag` takes our keywords out", sidecar=False
+                )
+            new = self._before(first, seen, exact=exact)
+            if not self.options.dry_run:
+                if new is None:
+                    files.remove(seen, self.journal)
+                elif new != seen.data:
+                    self._replace(seen, new)
+                ledger.forget(self.library, [last] if one else writes)
+                if last.kind == Target.embed and new is not None:
+                    self._touched(last.photo_id, path)
+            return Outcome(path, "removed", last.file, last.labels)
+        except Refusal as refusal:
+            self.journal.abandon()
+            return Outcome(path, "refused", last.file, reason=refusal.reason)
+
+    def erase(self, photo_id: int, path: Path) -> list[Outcome]:
+        """Take our keywords out of a photo and its sidecar that the ledger knows nothing of."""
+        found = []
+        for file in (path, sidecar.path_of(path, "ext")):
+            try:
+                if not file.exists():
+                    continue
+                seen = files.read(file)
+                if file == path:
+                    new = embed.with_keywords(seen.data, (), self.source)[0]
+                else:
+                    new = sidecar.with_keywords(seen.data, (), self.source) or seen.data
+                if new == seen.data:
+                    continue
+                if not self.options.dry_run:
+                    self._replace(seen, new)
+                    if file == path:
+                        self._touched(photo_id, path)
+                found.append(Outcome(path, "removed", file))
+            except Refusal as refusal:
+                self.journal.abandon()
+                if file != path:
+                    found.append(Outcome(path, "refused", file, reason=refusal.reason))
+        return found
+
+    def finish(self) -> None:
+        """Bring what is new to the disk."""
+        for folder in self._folders:
+            files.sync_folder(folder)
+        self._folders.clear()
+        self.journal.close()
+
+    def _embed(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
+        if self.options.backend is Backend.exiftool and path.suffix.lower() in exiftool.SUFFIXES:
+            seen = files.read(path)
+            new, before = exiftool.with_keywords(
+                seen.path, seen.data, keywords, self.source, immich=self.options.immich
+            )
+        else:
+            if path.suffix.lower() not in EMBEDDED:
+                raise Refusal("keywords are not put into files of this format")
+            seen = files.read(path)
+            new, before = embed.with_keywords(
+                seen.data, keywords, self.source, immich=self.options.immich
+            )
+        labels = tuple(keyword.label for keyword in keywords)
+        if new == seen.data:
+            return Outcome(path, "unchanged", seen.path, labels)
+        if not self.options.dry_run:
+            self.journal.pending = Write(
+                photo_id,
+                Target.embed,
+                seen.path,
+                True,
+                before.xmp,
+                before.other,
+                seen.sha256,
+                hashlib.sha256(new).digest(),
+                labels,
+            )
+            self._replace(seen, new)
+            self._touched(photo_id, path)
+        return Outcome(path, "written", seen.path, labels)
+
+    def _sidecar(
+        self, photo_id: int, path: Path, keywords: Sequence[Keyword], reason: str
+    ) -> Outcome:
+        real = path.resolve()
+        file = sidecar.path_of(real, self.options.style)
+        labels = tuple(keyword.label for keyword in keywords)
+        exists = file.exists()
+        seen = files.read(file) if exists else None
+        theirs = [] if exists or not keywords else embed.keywords_in(real)
+        old = None if seen is None else seen.data
+        new = sidecar.with_keywords(
+            old, keywords, self.source, theirs=theirs, immich=self.options.immich
+        )
+        if new is None or new == old:
+            return Outcome(path, "unchanged", file, labels, reason)
+        if not self.options.dry_run:
+            self.journal.pending = Write(
+                photo_id,
+                Target.sidecar,
+                file if seen is None else seen.path,
+                seen is not None,
+                old,
+                None,
+                None if seen is None else seen.sha256,
+                hashlib.sha256(new).digest(),
+                labels,
+            )
+            if seen is None:
+                files.create(file, new, self.journal, like=real)
+                self.journal.settle()
+                self._folders.add(file.parent)
+            else:
+                self._replace(seen, new)
+        return Outcome(path, "written", file, labels, reason)
+
+    def _before(self, write: Write, seen: files.Seen, *, exact: bool) -> bytes | None:
+        """The bytes of a file as they were before a write; None where it was not there."""
+        if write.kind == Target.sidecar:
+            if exact:
+                return write.xmp if write.existed else None
+            return sidecar.with_keywords(seen.data, (), self.source)
+        by_exiftool = seen.path.suffix.lower() in exiftool.SUFFIXES
+        before = Before(write.xmp, write.other)
+        if exact:
+            candidates = (
+                exiftool.restored(seen.path, seen.data, before)
+                if by_exiftool
+                else embed.restored(seen.data, before)
+            )
+            for candidate in candidates:
+                if hashlib.sha256(candidate).digest() == write.sha_before:
+                    return candidate
+        if by_exiftool:
+            return exiftool.with_keywords(seen.path, seen.data, (), self.source)[0]
+        return embed.with_keywords(seen.data, (), self.source)[0]
+
+    def _replace(self, seen: files.Seen, data: bytes) -> None:
+        keep = self.options.mtime is Mtime.keep
+        files.replace(seen, data, self.journal, keep_mtime=keep, backup=self.options.backup)
+
+    def _touched(self, photo_id: int, path: Path) -> None:
+        from qks_cli.photos.fingerprint import fingerprint
+
+        with suppress(OSError):  # then the next run reads it again
+            ledger.touched(self.library, photo_id, path.stat(), fingerprint(path))
+
+
+EMBEDDED = frozenset(".jpg .jpeg .jpe .jfif .png .webp".split())
+
+
+@contextmanager
+def writing(
+    library: Library, run_id: int, source: Source, options: Options
+) -> Iterator[PhotoWriter]:
+    """A writer; only one at a time for a library. First mends what a crash left.
+
+    Raises ``LibraryError`` where another one is at work."""
+    handle = os.open(library.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LibraryError(
+                "another qks is writing into photos of this library", hint="wait for it to end"
+            ) from None
+        ledger.recover(library, _digest, files.sweep)
+        writer = PhotoWriter(library, LibraryJournal(library, run_id), source, options)
+        try:
+            yield writer
+        finally:
+            writer.finish()
+    finally:
+        os.close(handle)
+
+
+def _digest(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError:
+        return None
+
+
+def keywords_for(
+    library: Library, photo_ids: Sequence[int], min_score: float
+) -> dict[int, list[Keyword]]:
+    """The keywords of photos: their tags as shown, with the vocabulary's parents."""
+    parent_of = _parents(library)
+    found = {}
+    for photo_id, tags in library.tags_of(photo_ids).items():
+        found[photo_id] = [
+            Keyword(tag.label, tag.score, _ancestors(tag.label, parent_of))
+            for tag in tags
+            if tag.score >= min_score
+        ]
+    return found
+
+
+def _parents(library: Library) -> dict[str, str]:
+    from qks_cli.vocabulary.labels_file import parse_labels
+
+    text = library.latest_vocabulary()
+    return {} if text is None else parse_labels(text, "the library's labels")[0].parent_of
+
+
+def _ancestors(label: str, parent_of: dict[str, str]) -> tuple[str, ...]:
+    chain: list[str] = []
+    while (parent := parent_of.get(chain[0] if chain else label)) is not None:
+        chain.insert(0, parent)
+    return tuple(chain)
+
+
+def selected(
+    library: Library, paths: Sequence[Path], *, everything: bool
+) -> list[tuple[int, Path]]:
+    """Photos at or below ``paths`` that are tagged and there, by path.
+
+    Raises ``UsageError`` without paths unless ``everything``."""
+    from qks_cli.errors import UsageError
+    from qks_cli.index import upkeep
+    from qks_cli.index.store import key_path
+    from qks_cli.photos.walk import absolute
+
+    if bool(paths) == everything:
+        raise UsageError("give paths, or --all for the whole library")
+    here = set(library.tagged_ids())
+    found: dict[int, Path] = {}
+    roots: list[Path | None] = [absolute(path) for path in paths]
+    for root in roots or [None]:
+        for photo_id, key, _ in upkeep.paths_under(library, root):
+            if photo_id in here:
+                found[photo_id] = key_path(key)
+    return sorted(found.items(), key=lambda item: str(item[1]))
+
+
+Report = Callable[[Outcome], None]

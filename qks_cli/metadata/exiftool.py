@@ -1,0 +1,89 @@
+"""Keywords inside TIFF and DNG, by the user's own exiftool on a copy of ours."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from qks_cli.metadata.embed import Before
+from qks_cli.metadata.errors import Refusal
+from qks_cli.metadata.xmp import SUBJECT, TAGS_LIST, Keyword, Packet, Source
+
+SUFFIXES = frozenset(".tif .tiff .dng".split())
+SECONDS = 120
+
+
+def with_keywords(
+    path: Path, data: bytes, keywords: Sequence[Keyword], source: Source, *, immich: bool = False
+) -> tuple[bytes, Before]:
+    """As ``embed.with_keywords``. Raises ``Refusal``, also where exiftool is not installed."""
+    program = shutil.which("exiftool")
+    if program is None:
+        raise Refusal("exiftool is not installed")
+    with tempfile.TemporaryDirectory(prefix="qks-") as folder:
+        copy = Path(folder, "photo" + path.suffix.lower())
+        copy.write_bytes(data)
+        before = _packet(program, copy)
+        packet = Packet(before)
+        stated = packet.ours()
+        if keywords:
+            packet.write(keywords, source, create=(TAGS_LIST,) if immich else ())
+        else:
+            packet.erase()
+        if sorted(packet.ours()) == sorted(stated):
+            return data, Before(before)
+        return _written(program, copy, packet.document(packet=True), packet), Before(before)
+
+
+def restored(path: Path, data: bytes, before: Before) -> list[bytes]:
+    """What the photo may have been before we wrote."""
+    program = shutil.which("exiftool")
+    if program is None:
+        raise Refusal("exiftool is not installed")
+    with tempfile.TemporaryDirectory(prefix="qks-") as folder:
+        copy = Path(folder, "photo" + path.suffix.lower())
+        copy.write_bytes(data)
+        if before.xmp is None:
+            _run(program, "-overwrite_original", "-XMP:all=", str(copy))
+            return [copy.read_bytes()]
+        return [_written(program, copy, before.xmp, None)]
+
+
+def _written(program: str, copy: Path, document: bytes, packet: Packet | None) -> bytes:
+    before = _pixels(copy)
+    file = copy.with_name("packet.xmp")
+    file.write_bytes(document)
+    _run(program, "-overwrite_original", f"-XMP<={file}", str(copy))
+    if _pixels(copy) != before:
+        raise Refusal("exiftool would change the picture")
+    if packet is not None:
+        stored = _packet(program, copy)
+        wanted = {label for label, _ in packet.ours()}
+        if not wanted <= set(Packet(stored).keywords(SUBJECT)):
+            raise Refusal("the keywords would not read back")
+    return copy.read_bytes()
+
+
+def _packet(program: str, copy: Path) -> bytes | None:
+    return _run(program, "-XMP", "-b", str(copy)) or None
+
+
+def _pixels(copy: Path) -> bytes:
+    """What exiftool takes for picture data, hashed by itself."""
+    return _run(shutil.which("exiftool") or "exiftool", "-ImageDataHash", "-s3", str(copy))
+
+
+def _run(program: str, *arguments: str) -> bytes:
+    try:
+        done = subprocess.run(
+            [program, "-q", "-q", *arguments], capture_output=True, timeout=SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Refusal(f"exiftool failed: {error}") from error
+    if done.returncode != 0:
+        reason = " ".join(done.stderr.decode(errors="replace").split())
+        raise Refusal(f"exiftool refused: {reason[:200] or 'no reason given'}")
+    return done.stdout

@@ -1,0 +1,82 @@
+"""Sidecars: which file, and what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qks_cli.metadata.errors import Refusal
+from qks_cli.metadata.xmp import (
+    HIERARCHY,
+    LIMIT,
+    SUBJECT,
+    TAGS_LIST,
+    Keyword,
+    Packet,
+    Source,
+)
+
+STYLES = ("ext", "adobe")
+
+
+def path_of(photo: Path, style: str) -> Path:
+    """The sidecar of a photo: the one that is there, under either name, else by ``style``.
+
+    ``ext``: photo.jpg.xmp (no collision of RAW and JPEG); ``adobe``: photo.xmp.
+    """
+    names = {
+        "ext": photo.with_name(photo.name + ".xmp"),
+        "adobe": photo.with_suffix(".xmp"),
+    }
+    first = names.pop(style)
+    for name in (first, *names.values()):
+        if name.exists():
+            return name
+    return first
+
+
+def read(path: Path) -> bytes | None:
+    """A sidecar's bytes; None where there is none. Raises ``Refusal`` where it cannot be read."""
+    try:
+        if path.stat().st_size > LIMIT:
+            raise Refusal(f"its sidecar is larger than {LIMIT >> 20} MB", sidecar=False)
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Refusal(f"its sidecar cannot be read: {error.strerror}", sidecar=False) from error
+
+
+def with_keywords(
+    old: bytes | None,
+    keywords: Sequence[Keyword],
+    source: Source,
+    *,
+    theirs: Sequence[str] = (),
+    immich: bool = False,
+) -> bytes | None:
+    """The sidecar with ``keywords`` as ours, checked by reading it again; None where it is new and
+    there is nothing to say.
+
+    A new one has all three lists and starts with ``theirs``, the keywords inside the photo, since
+    readers may take the sidecar alone. Raises ``Refusal``.
+    """
+    packet = Packet(old)
+    stated = packet.ours()
+    if old is not None and not keywords and not stated:
+        return old
+    if keywords:
+        new_lists = (HIERARCHY, TAGS_LIST) if old is None else (TAGS_LIST,) if immich else ()
+        seeds = [label for label in theirs if label] if old is None else []
+        packet.write(keywords, source, create=new_lists, seeds=seeds)
+    else:
+        packet.erase()
+    labels = [label for label, _ in packet.ours()]
+    if old is None and not labels:
+        return None
+    if old is not None and sorted(packet.ours()) == sorted(stated):
+        return old  # written twice is written once
+    new = packet.document(packet=False)
+    if not set(Packet(new).keywords(SUBJECT)).issuperset(labels):
+        raise Refusal("the keywords would not read back", sidecar=False)
+    return new

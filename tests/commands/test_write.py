@@ -1,0 +1,192 @@
+"""Keywords into photos and sidecars, and out again, through the real command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import Qks
+from tests.metadata import files
+
+
+def rows(output: bytes) -> list[dict[str, object]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def everything(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def tagged(photos: Path, qks: Qks) -> Path:
+    (photos / "mine.jpg").write_bytes(
+        files.with_xmp((photos / "cat.jpg").read_bytes(), files.packet("Tom", "mine"))
+    )
+    Image.open(photos / "coffee.jpg").save(photos / "coffee.tif")
+    assert qks("tag", photos, "--min-score", "0.1").returncode == 0
+    return photos
+
+
+@pytest.mark.parametrize("to", ["sidecar", "embed"])
+def test_in_and_out_again(tagged: Path, qks: Qks, to: str) -> None:
+    before = everything(tagged)
+    shown = qks("write", tagged, "--to", to, "--dry-run")
+    assert {row["status"] for row in rows(shown.stdout)} == {"written"}
+    assert everything(tagged) == before
+    done = qks("write", tagged, "--to", to)
+    assert done.returncode == 0, done.stderr
+    assert {row["status"] for row in rows(done.stdout)} == {"written"}
+    after = everything(tagged)
+    if to == "sidecar":
+        assert {name: after[name] for name in before} == before
+        assert len(after) == 2 * len(before)
+    else:
+        assert b"coffee.tif: sidecar instead" in done.stderr
+        assert len(after) == len(before) + 1
+        assert after["cat.jpg"] != before["cat.jpg"]
+        # Our own writing is no change to the photo: nothing is read again.
+        assert b"6 unchanged" in qks("tag", tagged, "--min-score", "0.1").stderr
+    assert b"6 unchanged" in qks("write", tagged, "--to", to).stderr
+    assert everything(tagged) == after
+    assert qks("verify", "--all").returncode == 0
+    done = qks("untag", tagged)
+    assert done.returncode == 0, done.stderr
+    assert everything(tagged) == before
+    assert b"nothing to do" in qks("untag", "--all").stderr
+
+
+def test_undo_takes_back_one_run(tagged: Path, qks: Qks) -> None:
+    before = everything(tagged)
+    qks("write", tagged, "--to", "embed", "--min-score", "0.5", "--backup", tagged.parent / "b")
+    first = everything(tagged)
+    copies = {path.name for path in (tagged.parent / "b").rglob("*.*") if path.is_file()}
+    assert "cat.jpg" in copies
+    qks("write", tagged, "--to", "embed", "--min-score", "0.2")
+    assert everything(tagged) != first
+    assert qks("undo", "2").returncode == 2  # written again since
+    assert qks("undo").returncode == 0
+    assert everything(tagged) == first
+    assert qks("undo").returncode == 0
+    assert everything(tagged) == before
+    assert qks("undo").returncode == 1
+
+
+def test_what_changed_elsewhere_is_kept(tagged: Path, qks: Qks) -> None:
+    cat, side = tagged / "cat.jpg", tagged / "coffee.jpg.xmp"
+    qks("write", cat, "--to", "embed")
+    qks("write", tagged / "coffee.jpg", tagged / "space")
+    side.write_text(side.read_text() + "<!-- edited -->\n")
+    (tagged / "space/rocket.png.xmp").unlink()
+    drifted = qks("verify", "--all")
+    assert drifted.returncode == 1
+    found = {Path(str(row["file"])).name: row["status"] for row in rows(drifted.stdout)}
+    assert found["cat.jpg"] == "ok"
+    assert found["coffee.jpg.xmp"] == "changed"
+    assert found["rocket.png.xmp"] == "gone"
+    assert qks("undo").returncode == 1  # a changed file stays as it is, and is named
+    assert side.exists()
+    assert qks("untag", "--all").returncode == 0
+    assert side.exists()
+    assert "qks:" not in side.read_text()
+    assert not (tagged / "space/astronaut.jpg.xmp").exists()
+
+
+def test_the_users_keywords_are_imported_and_found(tagged: Path, qks: Qks) -> None:
+    (tagged / "coffee.jpg.xmp").write_bytes(files.packet("Kitchen party"))
+    qks("write", tagged, "--to", "embed")
+    found = rows(qks("import", "--all").stdout)
+    assert {Path(str(x["path"])).name: x["keywords"] for x in found} == {
+        "mine.jpg": ["Tom", "mine"],
+        "coffee.jpg": ["Kitchen party"],
+    }
+    for query in ("tag:tom", "kitchen party", "tag:'kitchen party'".replace("'", '"')):
+        hits = rows(qks("search", query, "--tags-only").stdout)
+        assert hits[0]["score"] == 1
+    qks("untag", "--all")
+    assert b"Kitchen party" in (tagged / "coffee.jpg.xmp").read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+def test_tiff_by_exiftool(tagged: Path, qks: Qks) -> None:
+    photo = tagged / "coffee.tif"
+    with Image.open(photo) as image:
+        pixels = image.tobytes()
+    done = qks("write", photo, "--to", "embed", "--backend", "exiftool")
+    assert done.returncode == 0, done.stderr
+    assert [row["file"] for row in rows(done.stdout)] == [str(photo)]
+    with Image.open(photo) as image:
+        assert image.tobytes() == pixels
+    read = subprocess.run(
+        ["exiftool", "-s3", "-XMP-dc:Subject", str(photo)], capture_output=True, text=True
+    )
+    assert read.stdout.strip()
+    assert qks("untag", photo).returncode == 0
+    read = subprocess.run(
+        ["exiftool", "-s3", "-XMP-dc:Subject", str(photo)], capture_output=True, text=True
+    )
+    assert read.stdout.strip() == ""
+
+
+def test_photos_without_the_ledger(tagged: Path, qks: Qks) -> None:
+    qks("write", tagged, "--to", "embed")
+    Path(os.environ["QKS_DB"]).unlink()
+    for name in ("-wal", "-shm"):
+        Path(os.environ["QKS_DB"] + name).unlink(missing_ok=True)
+    qks("tag", tagged)
+    done = qks("untag", tagged)
+    assert done.returncode == 0, done.stderr
+    for photo in (*tagged.glob("*.jpg"), *tagged.rglob("*.png")):
+        assert b"qks-tagger" not in photo.read_bytes()
+    assert b"<rdf:li>Tom</rdf:li>" in (tagged / "mine.jpg").read_bytes()
+
+
+def test_wrong_use(tagged: Path, qks: Qks) -> None:
+    assert qks("write").returncode == 2
+    assert qks("write", tagged, "--all").returncode == 2
+    assert qks("write", tagged, "--to", "cloud").returncode == 2
+    assert qks("untag").returncode == 2
+
+
+def test_a_kill_at_any_moment_leaves_whole_files(tagged: Path, qks: Qks) -> None:
+    """Old or new bytes of every photo, no temporary file after the next run, and all undone."""
+    before = everything(tagged)
+    whole = {name: {digest} for name, digest in before.items()}
+    chance = random.Random(1)
+    command = [sys.executable, "-m", "qks_cli", "write", str(tagged), "--to", "embed"]
+    began = time.monotonic()
+    assert qks(*command[3:]).returncode == 0
+    usual = time.monotonic() - began
+    for name, digest in everything(tagged).items():
+        whole.setdefault(name, set()).add(digest)
+    assert qks("untag", "--all").returncode == 0
+    for number in range(KILLS):
+        score = ("--min-score", "0.1") if number % 2 else ("--min-score", "0.6")
+        with subprocess.Popen(
+            [*command, *score], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as running:
+            time.sleep(usual * chance.uniform(0.3, 1.0))
+            running.send_signal(signal.SIGKILL)
+        for photo in (*tagged.glob("*.jpg"), *tagged.rglob("*.png")):
+            with Image.open(photo) as image:
+                image.load()
+    assert qks("untag", "--all").returncode == 0
+    assert not list(tagged.rglob(".qks-*"))
+    assert everything(tagged) == before
+
+
+KILLS = int(os.environ.get("QKS_TEST_KILLS", "12"))

@@ -48,6 +48,10 @@ def tag(
     max_megapixels: Annotated[
         float, typer.Option(min=0.1, help="Larger photos are refused.")
     ] = 300.0,
+    write: Annotated[
+        str | None,
+        typer.Option(help="Write the tags too: sidecar or embed. More choices: `qks write`."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the tags, store nothing.")
     ] = False,
@@ -61,8 +65,9 @@ def tag(
     """Tag photos with the words of a labels file.
 
     Tags go to the library and to stdout. Photos that have not changed are not read again,
-    moved ones keep their tags, deleted ones are marked missing. The photos themselves are never
-    written to. Ctrl-C ends after the batch in hand; the next run goes on from there.
+    moved ones keep their tags, deleted ones are marked missing. The photos themselves are not
+    written to unless --write asks for it. Ctrl-C ends after the batch in hand; the next run goes
+    on from there.
     """
     # Where paths come from stdin, -0 says how those end; the output is asked for by --format.
     writer = Writer(format, nul=nul and (format is Format.paths or "-" not in paths))
@@ -80,6 +85,12 @@ def tag(
     from qks_cli.tagging.pipeline import LoadOptions, tag_photos
     from qks_cli.tagging.tagger import Tagger
 
+    if write is not None:
+        from qks_cli.commands.write import options_of
+
+        writing = options_of(write, "ext", "bump", "own", None, "", dry_run=False)
+        if dry_run:
+            raise UsageError("--dry-run stores no tags to write")
     bundle = read_bundle(model)
     vocabulary = read_vocabulary(labels, bundle, quiet=quiet)
     engine = open_engine(bundle, device)
@@ -89,6 +100,7 @@ def tag(
         bundle, engine, vocabulary, min_score=min_score, top=top, cache=settings.cache_path()
     )
     counts: Counter[str] = Counter()
+    seen: list[Path] = []  # photos whose tags are to be written
     roots = [Path(path) for path in paths if path != "-"]
 
     def find(on_problem: Callable[[Path, str], None]) -> Iterator[Photo]:
@@ -134,6 +146,8 @@ def tag(
                 progress.advance()
                 if result.status == "failed":
                     progress.say(f"qks: {shown(result.photo.path)}: {result.reason}")
+                elif write is not None:
+                    seen.append(result.photo.path)
                 writer.write([result_row(result)])
             writer.close()
             status = "interrupted" if stop() else "done"
@@ -153,13 +167,26 @@ def tag(
 
                 if destination.library.photo_count() > search.EXACT:
                     compact.refresh(destination.library, destination.model_id)
+        if destination is not None and seen and not stop():
+            from qks_cli.commands.writing import write_all
+
+            ids = {path: row.id for path, row in destination.library.known(seen).items()}
+            photos = [(ids[path], path) for path in seen if path in ids]
+            for outcome in write_all(destination.library, photos, writing, run_id=run):
+                counts[f"files {outcome.status}"] += 1
+                if outcome.reason:
+                    progress.say(f"qks: {shown(outcome.path)}: {outcome.reason}")
+                if stop():
+                    break
     where = "" if destination is None else f"; library {db or settings.index_path()}"
     if not quiet:
         say(_summary(counts, time.monotonic() - began, stopped=stop()) + where)
-    failed = counts["failed"] + counts["problems"]
+    failed = counts["failed"] + counts["problems"] + counts["files refused"]
     if stop():
         raise typer.Exit(130)
-    if counts["problems"] and sum(counts.values()) - counts["missing"] == counts["problems"]:
+    if counts["problems"] and not any(
+        counts[name] for name in ("tagged", "retagged", "moved", "unchanged", "failed")
+    ):
         raise UsageError("none of these paths could be read")
     if strict and failed:
         raise typer.Exit(1)
@@ -224,6 +251,9 @@ def _summary(counts: Counter[str], seconds: float, *, stopped: bool) -> str:
         "missing": "missing",
         "failed": "failed",
         "problems": "paths could not be read",
+        "files written": "files written",
+        "files unchanged": "files already so",
+        "files refused": "files refused",
     }
     parts = [f"{counts[name]:,} {text}" for name, text in words.items() if counts[name]]
     speed = counts["tagged"] / seconds if seconds > 0 else 0.0

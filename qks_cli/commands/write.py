@@ -16,10 +16,9 @@ from qks_cli.errors import UsageError
 if TYPE_CHECKING:
     from qks_cli.commands.writing import Options, Outcome
     from qks_cli.index.store import Library
-    from qks_cli.metadata.xmp import Source
 
 FIELDS = ("path", "status", "file", "labels", "reason")
-GROUP = 200  # photos whose folders are brought to the disk together
+GROUP = 200  # photos read and stored together
 
 Paths = Annotated[
     list[Path] | None, typer.Argument(help="Photos and folders; - reads paths from stdin.")
@@ -60,22 +59,14 @@ def write(
     writer = Records(format, FIELDS)
     options = options_of(to, sidecar_style, mtime, backend, backup, compat, dry_run=dry_run)
     from qks_cli.commands.runs import given_paths, open_library
-    from qks_cli.commands.writing import keywords_for, selected, writing
+    from qks_cli.commands.writing import selected, write_all
 
     with open_library(db, create=False) as library:
         photos = selected(library, given_paths(paths or [], nul=nul), everything=everything)
         run = library.begin_run("write", *library.latest_run())
 
-        def outcomes() -> Iterator[Outcome]:
-            with writing(library, run, source_of(library), options) as hand:
-                for at in range(0, len(photos), GROUP):
-                    part = photos[at : at + GROUP]
-                    keywords = keywords_for(library, [x for x, _ in part], min_score or 0.0)
-                    for photo_id, path in part:
-                        yield hand.write(photo_id, path, keywords[photo_id])
-                    hand.finish()
-
-        _tell(library, run, writer, outcomes())
+        found = write_all(library, photos, options, run_id=run, min_score=min_score or 0.0)
+        _tell(library, run, writer, found)
 
 
 def untag(
@@ -96,7 +87,7 @@ def untag(
     writer = Records(format, FIELDS)
     options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
     from qks_cli.commands.runs import given_paths, open_library
-    from qks_cli.commands.writing import selected, writing
+    from qks_cli.commands.writing import selected, source_of, writing
     from qks_cli.index import ledger
 
     with open_library(db, create=False) as library:
@@ -105,8 +96,8 @@ def untag(
 
         def outcomes() -> Iterator[Outcome]:
             by_id = dict(photos)
-            written = ledger.writes_of(library, list(by_id))
             with writing(library, run, source_of(library), options) as hand:
+                written = ledger.writes_of(library, list(by_id))
                 for chain in written.values():
                     yield hand.undo(by_id[chain[-1].photo_id], chain)
                 known = {chain[-1].photo_id for chain in written.values()}
@@ -135,30 +126,28 @@ def undo(
     writer = Records(format, FIELDS)
     options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
     from qks_cli.commands.runs import open_library
-    from qks_cli.commands.writing import writing
+    from qks_cli.commands.writing import source_of, writing
     from qks_cli.index import ledger
 
     with open_library(db, create=False) as library:
-        wanted = ledger.last_run(library) if run is None else run
-        written = {} if wanted is None else ledger.writes_of(library, run_id=wanted)
-        if not written:
-            say("nothing to undo")
-            raise typer.Exit(1)
-        for file, chain in written.items():
-            if chain[-1].run_id != wanted:
-                raise UsageError(
-                    f"{shown(file)} was written again by run {chain[-1].run_id}",
-                    hint=f"qks undo {chain[-1].run_id}",
-                )
-        paths = library.paths_of([chain[-1].photo_id for chain in written.values()])
         now = library.begin_run("undo", *library.latest_run())
 
         def outcomes() -> Iterator[Outcome]:
             with writing(library, now, source_of(library), options) as hand:
+                wanted = ledger.last_run(library) if run is None else run
+                written = {} if wanted is None else ledger.writes_of(library, run_id=wanted)
+                for file, chain in written.items():
+                    if chain[-1].run_id != wanted:
+                        raise UsageError(
+                            f"{shown(file)} was written again by run {chain[-1].run_id}",
+                            hint=f"qks undo {chain[-1].run_id}",
+                        )
+                paths = library.paths_of([chain[-1].photo_id for chain in written.values()])
                 for chain in written.values():
                     yield hand.undo(paths[chain[-1].photo_id], chain, one=True)
 
-        _tell(library, now, writer, outcomes())
+        if not _tell(library, now, writer, outcomes()):
+            raise typer.Exit(1)
 
 
 def verify(
@@ -254,15 +243,6 @@ def options_of(
         raise UsageError(str(error), hint="`qks write --help` lists the values") from error
 
 
-def source_of(library: Library) -> Source:
-    """Who says so: the model of the latest run."""
-    from qks_cli.index.store import now
-    from qks_cli.metadata.xmp import Source
-
-    name, version = library.latest_model()
-    return Source(name, version, now())
-
-
 def _record(outcome: Outcome) -> dict[str, object]:
     return {
         "path": str(outcome.path),
@@ -273,7 +253,8 @@ def _record(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _tell(library: Library, run: int, writer: Records, outcomes: Iterator[Outcome]) -> None:
+def _tell(library: Library, run: int, writer: Records, outcomes: Iterator[Outcome]) -> int:
+    """Print and count outcomes; how many there were. Exits with 1 where one was refused."""
     counts: Counter[str] = Counter()
     status = "interrupted"
     try:
@@ -290,3 +271,4 @@ def _tell(library: Library, run: int, writer: Records, outcomes: Iterator[Outcom
     say(", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())) or "nothing to do")
     if counts["refused"]:
         raise typer.Exit(1)
+    return counts.total()

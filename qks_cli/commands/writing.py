@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,6 +23,9 @@ from qks_cli.metadata.xmp import Keyword, Source
 
 if TYPE_CHECKING:
     from qks_cli.index.store import Library
+
+
+GROUP = 200  # photos whose folders are brought to the disk together
 
 
 class Target(StrEnum):
@@ -199,6 +202,7 @@ class PhotoWriter:
         if new == seen.data:
             return Outcome(path, "unchanged", seen.path, labels)
         if not self.options.dry_run:
+            digest = hashlib.sha256(new).digest()
             self.journal.pending = Write(
                 photo_id,
                 Target.embed,
@@ -207,10 +211,10 @@ class PhotoWriter:
                 before.xmp,
                 before.other,
                 seen.sha256,
-                hashlib.sha256(new).digest(),
+                digest,
                 labels,
             )
-            self._replace(seen, new)
+            self._replace(seen, new, digest)
             self._touched(photo_id, path)
         return Outcome(path, "written", seen.path, labels)
 
@@ -270,9 +274,15 @@ class PhotoWriter:
             return exiftool.with_keywords(seen.path, seen.data, (), self.source)[0]
         return embed.with_keywords(seen.data, (), self.source)[0]
 
-    def _replace(self, seen: files.Seen, data: bytes) -> None:
-        keep = self.options.mtime is Mtime.keep
-        files.replace(seen, data, self.journal, keep_mtime=keep, backup=self.options.backup)
+    def _replace(self, seen: files.Seen, data: bytes, digest: bytes | None = None) -> None:
+        files.replace(
+            seen,
+            data,
+            self.journal,
+            digest=digest,
+            keep_mtime=self.options.mtime is Mtime.keep,
+            backup=self.options.backup,
+        )
 
     def _touched(self, photo_id: int, path: Path) -> None:
         from qks_cli.photos.fingerprint import fingerprint
@@ -369,4 +379,26 @@ def selected(
     return sorted(found.items(), key=lambda item: str(item[1]))
 
 
-Report = Callable[[Outcome], None]
+def write_all(
+    library: Library,
+    photos: Sequence[tuple[int, Path]],
+    options: Options,
+    *,
+    run_id: int,
+    min_score: float = 0.0,
+) -> Iterator[Outcome]:
+    """Write the stored tags of photos, folder entries brought to the disk every few hundred."""
+    with writing(library, run_id, source_of(library), options) as hand:
+        for at in range(0, len(photos), GROUP):
+            part = photos[at : at + GROUP]
+            keywords = keywords_for(library, [photo_id for photo_id, _ in part], min_score)
+            for photo_id, path in part:
+                yield hand.write(photo_id, path, keywords[photo_id])
+            hand.finish()
+
+
+def source_of(library: Library) -> Source:
+    """Who says so: the model of the latest run."""
+    from qks_cli.index.store import now
+
+    return Source(*library.latest_model(), now())

@@ -77,7 +77,7 @@ def with_keywords(
             changed = parse(new)
             assert isinstance(changed, jpeg.Jpeg)
             new = changed.with_photoshop(resources)
-    check(data, new, ours)
+    check(photo, new, ours)
     return new, before
 
 
@@ -119,9 +119,9 @@ def restored(data: bytes, before: Before) -> list[bytes]:
     return [new]
 
 
-def check(old: bytes, new: bytes, labels: Sequence[str]) -> None:
-    """Read ``new`` again, and refuse it where anything but keywords differs from ``old``."""
-    one, other = parse(old), parse(new)
+def check(one: Photo, new: bytes, labels: Sequence[str]) -> None:
+    """Read ``new`` again, and refuse it where anything but keywords differs from the photo."""
+    other = parse(new)
     if type(one) is not type(other) or one.without_ours() != other.without_ours():
         raise Refusal("writing would change more than keywords")
     found = set(packet_of(other).keywords(SUBJECT))

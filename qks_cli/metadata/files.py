@@ -71,10 +71,13 @@ def replace(
     data: bytes,
     journal: Journal,
     *,
+    digest: bytes | None = None,
     keep_mtime: bool = False,
     backup: Path | None = None,
 ) -> None:
-    """Put ``data`` in the place of a file that was read. Raises ``Refusal``: it is as it was."""
+    """Put ``data`` in the place of a file that was read. Raises ``Refusal``: it is as it was.
+
+    ``digest`` is the SHA-256 of ``data``, where it is known already."""
     if backup is not None:
         _back_up(seen, backup)
     with _locked(seen.path):
@@ -82,7 +85,7 @@ def replace(
         _check_space(seen.path.parent, len(data))
         entry = journal.begin(seen.path, temporary, seen)
         try:
-            _write(temporary, data, 0o600)
+            _write(temporary, data, 0o600, digest)
             _copy_attributes(seen, temporary)
             if keep_mtime:
                 times = (seen.status.st_atime_ns, seen.status.st_mtime_ns)
@@ -165,7 +168,7 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".qks-{secrets.token_hex(8)}.tmp")
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
+def _write(path: Path, data: bytes, mode: int, digest: bytes | None = None) -> None:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         view = memoryview(data)
@@ -177,7 +180,7 @@ def _write(path: Path, data: bytes, mode: int) -> None:
             read_back = hashlib.file_digest(stream, "sha256").digest()
     finally:
         os.close(handle)
-    if read_back != hashlib.sha256(data).digest():
+    if read_back != (digest or hashlib.sha256(data).digest()):
         raise Refusal("what was written reads back otherwise: check the disk", sidecar=False)
 
 

@@ -59,7 +59,7 @@ class Png:
         start, end = found or (self.chunks[0][2],) * 2
         return self.data[:start] + (chunk or b"") + self.data[end:]
 
-    def without_ours(self) -> list[bytes]:
+    def without_ours(self) -> list[bytes | memoryview]:
         """All bytes outside the XMP chunk."""
         start, end = self._xmp() or (0, 0)
         return [self.data[:start] + self.data[end:]]

@@ -43,9 +43,9 @@ class WebP:
         body = b"WEBP" + b"".join(part for _, part in parts)
         return b"RIFF" + len(body).to_bytes(4, "little") + body
 
-    def without_ours(self) -> list[bytes]:
+    def without_ours(self) -> list[bytes | memoryview]:
         """Every chunk but XMP and VP8X, and what VP8X says but for the XMP flag."""
-        parts = [
+        parts: list[bytes | memoryview] = [
             self.data[start:end]
             for name, start, end in self.chunks
             if name not in (b"XMP ", b"VP8X")

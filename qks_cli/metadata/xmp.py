@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from lxml import etree
@@ -121,19 +122,18 @@ class Packet:
         had = {name for name in LISTS if self._has(name)}
         earlier = [place.split("=", 1) for place in self._seeded()]
         self.erase()
-        theirs = [x for name in LISTS for x in self.keywords(name)]
+        lists = {name: self.keywords(name) for name in LISTS}
         sown = [entry.split(LISTS[name][1] or "\0")[-1] for name, entry in earlier]
         seeds = list(dict.fromkeys([*self.own_labels(), *sown, *seeds]))
         seeded = []
         targets = [SUBJECT, *(n for n in LISTS if n != SUBJECT and (n in had or n in create))]
+        fresh: dict[str, list[str]] = {name: [] for name in targets}
         for name in targets:
-            if not self._has(name):
-                for label in seeds:
-                    entry = _entry(name, label, ())
-                    if entry:
-                        self._add(name, entry)
-                        seeded.append(f"{name}={entry}")
-        taken = {x.casefold() for x in [*theirs, *seeds]}
+            if not lists[name]:
+                fresh[name] = [x for label in seeds if (x := _entry(name, label, ()))]
+                seeded += [f"{name}={entry}" for entry in fresh[name]]
+        taken = {x.casefold() for x in (*(x for own in lists.values() for x in own), *seeds)}
+        there = {name: {x.casefold() for x in (*lists[name], *fresh[name])} for name in targets}
         rows = []
         for keyword in keywords:
             if keyword.label.casefold() in taken:
@@ -141,11 +141,14 @@ class Packet:
             places = []
             for name in targets:
                 entry = _entry(name, keyword.label, keyword.ancestors)
-                if entry and entry.casefold() not in {x.casefold() for x in self.keywords(name)}:
-                    self._add(name, entry)
+                if entry and entry.casefold() not in there[name]:
+                    there[name].add(entry.casefold())
+                    fresh[name].append(entry)
                     places.append(f"{name}={entry}")
             if places:
                 rows.append((keyword, places))
+        for name, entries in fresh.items():
+            self._add(name, entries)
         if rows or seeded:
             self._note(rows, seeded, source)
 
@@ -180,10 +183,10 @@ class Packet:
         """Description and property element, of every property of this name."""
         wanted = _name(name)
         found = []
-        for description in self.rdf.findall(_name("rdf:Description")):
+        for description in self.rdf.iterchildren(_name("rdf:Description")):
             if wanted in description.attrib:
                 raise Refusal(f"its {name} is an attribute")
-            found += [(description, element) for element in description.findall(wanted)]
+            found += [(description, element) for element in description.iterchildren(wanted)]
         return found
 
     def _items(self, name: str) -> list[Any]:
@@ -194,9 +197,10 @@ class Packet:
                     items += box.findall(_name("rdf:li"))
         return items
 
-    def _add(self, name: str, entry: str) -> None:
-        item = etree.SubElement(self._box(name), _name("rdf:li"))
-        item.text = entry
+    def _add(self, name: str, entries: Sequence[str]) -> None:
+        box = self._box(name) if entries else None
+        for entry in entries:
+            etree.SubElement(box, _name("rdf:li")).text = entry
 
     def _box(self, name: str) -> Any:
         for _, element in self._properties(name):
@@ -232,8 +236,9 @@ class Packet:
     def _note(
         self, rows: Sequence[tuple[Keyword, Sequence[str]]], seeded: Sequence[str], source: Source
     ) -> None:
+        box = self._box("qks:Tags") if rows else None
         for keyword, places in rows:
-            item = etree.SubElement(self._box("qks:Tags"), _name("rdf:li"))
+            item = etree.SubElement(box, _name("rdf:li"))
             item.set(_name("rdf:parseType"), "Resource")
             for field, value in (
                 ("label", keyword.label),
@@ -244,8 +249,7 @@ class Packet:
                 ("places", "\n".join(places)),
             ):
                 etree.SubElement(item, _name(f"qks:{field}")).text = value
-        for place in seeded:
-            self._add("qks:Seeded", place)
+        self._add("qks:Seeded", seeded)
 
 
 def _parse(data: bytes) -> Any:
@@ -264,6 +268,7 @@ def _parse(data: bytes) -> Any:
     return tree
 
 
+@cache
 def _name(name: str) -> str:
     prefix, _, local = name.partition(":")
     return f"{{{NAMESPACES[prefix]}}}{local}"

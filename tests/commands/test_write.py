@@ -155,6 +155,21 @@ def test_photos_without_the_ledger(tagged: Path, qks: Qks) -> None:
     assert b"<rdf:li>Tom</rdf:li>" in (tagged / "mine.jpg").read_bytes()
 
 
+def test_tag_and_write_at_once(tagged: Path, qks: Qks) -> None:
+    before = everything(tagged)
+    done = qks("tag", tagged, "--min-score", "0.1", "--write", "sidecar")
+    assert b"6 unchanged" in done.stderr
+    assert b"6 files written" in done.stderr
+    assert len(everything(tagged)) == 2 * len(before)
+    assert (
+        b"6 files already so"
+        in qks("tag", tagged, "--min-score", "0.1", "--write", "sidecar").stderr
+    )
+    assert qks("tag", tagged, "--write", "cloud").returncode == 2
+    assert qks("undo").returncode == 0
+    assert everything(tagged) == before
+
+
 def test_wrong_use(tagged: Path, qks: Qks) -> None:
     assert qks("write").returncode == 2
     assert qks("write", tagged, "--all").returncode == 2

@@ -1,0 +1,154 @@
+"""How fast keywords are written, and that broken files cannot harm: one JSON line.
+
+``sidecars_per_s``: new sidecars, each brought to the disk. ``embedded_per_s``: JPEGs of FOLDER
+(over 1 MB) with full verification. ``exiftool_per_s``: exiftool -stay_open adding the same keywords
+to copies of the same JPEGs, beside it. ``--fuzz N`` mutates small JPEG, PNG, WebP and XMP files N
+times instead: only our own refusal may escape, and what is written has to be undone exactly.
+
+    python benchmarks/metadata.py FOLDER SCRATCH [--sidecars 2000]
+    python benchmarks/metadata.py --fuzz 10000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from qks_cli.commands.writing import Options, PhotoWriter, Target
+from qks_cli.index.ledger import LibraryJournal
+from qks_cli.index.store import Library
+from qks_cli.metadata import embed, sidecar
+from qks_cli.metadata.errors import Refusal
+from qks_cli.metadata.xmp import Keyword, Source
+from qks_cli.types import Photo, PhotoFailure
+
+SOURCE = Source("mini", "2", "2026-11-24T10:00:00+00:00")
+KEYWORDS = [Keyword("dog", 0.9, ("animal",)), Keyword("beach", 0.6), Keyword("sky", 0.5)]
+
+
+def library_of(photos: list[Path], scratch: Path) -> tuple[Library, dict[Path, int]]:
+    """A library that knows these files."""
+    library = Library.open(scratch / "library.db")
+    failures = [PhotoFailure(Photo(path, 1, 1), "missing", "") for path in photos]
+    library.save((), failures, model_id=1, vocabulary_id=1, selection="")
+    return library, {path: row.id for path, row in library.known(photos).items()}
+
+
+def timed(photos: list[Path], to: Target, scratch: Path) -> float:
+    """Files written a second."""
+    library, ids = library_of(photos, scratch)
+    run = library.begin_run("write", None, None)
+    hand = PhotoWriter(library, LibraryJournal(library, run), SOURCE, Options(to=to))
+    began = time.perf_counter()
+    for at, path in enumerate(photos):
+        outcome = hand.write(ids[path], path, KEYWORDS)
+        assert outcome.status == "written", outcome
+        assert not outcome.reason, outcome
+        if at % 200 == 199:
+            hand.finish()
+    hand.finish()
+    speed = len(photos) / (time.perf_counter() - began)
+    library.close()
+    return speed
+
+
+def by_exiftool(photos: list[Path]) -> float:
+    """The same keywords by one exiftool that stays open."""
+    command = ["exiftool", "-stay_open", "True", "-@", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        began = time.perf_counter()
+        for path in photos:
+            words = "".join(f"-XMP-dc:Subject={keyword.label}\n" for keyword in KEYWORDS)
+            running.stdin.write(f"-overwrite_original\n{words}{path}\n-execute\n".encode())
+            running.stdin.flush()
+            while b"{ready}" not in running.stdout.readline():
+                pass
+        speed = len(photos) / (time.perf_counter() - began)
+        running.stdin.write(b"-stay_open\nFalse\n")
+        running.stdin.flush()
+    return speed
+
+
+def fuzz(count: int) -> dict[str, int]:
+    """Mutate and write; the counts of what came of it."""
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+    from tests.metadata.test_embed import PHOTOS
+    from tests.metadata.test_sidecar import files
+
+    chance = random.Random(1)
+    seeds = [*PHOTOS.values(), files.packet("mine"), files.packet("a", "b").replace(b"\n", b"")]
+    counts = {"mutations": count, "written": 0, "refused": 0, "unchanged": 0}
+    for _ in range(count):
+        data = bytearray(chance.choice(seeds))
+        for _ in range(chance.randint(1, 6)):
+            at = chance.randrange(len(data))
+            kind = chance.random()
+            if kind < 0.5:
+                data[at] = chance.randrange(256)
+            elif kind < 0.7:
+                del data[at : at + chance.randint(1, 64)]
+            elif kind < 0.9:
+                data[at:at] = chance.randbytes(chance.randint(1, 32))
+            else:
+                other = chance.choice(seeds)
+                start = chance.randrange(len(other))
+                data[at : at + 64] = other[start : start + 64]
+            if not data:
+                data = bytearray(b"\0")
+        old = bytes(data)
+        try:
+            if old[:1] == b"<":
+                new = sidecar.with_keywords(old, KEYWORDS, SOURCE)
+                assert new is not None
+            else:
+                new, before = embed.with_keywords(old, KEYWORDS, SOURCE)
+                assert new == old or old in embed.restored(new, before), "not undone"
+        except Refusal:
+            counts["refused"] += 1
+            continue
+        counts["unchanged" if new == old else "written"] += 1
+    return counts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("scratch", type=Path, nargs="?")
+    parser.add_argument("--sidecars", type=int, default=2000)
+    parser.add_argument("--fuzz", type=int, default=0)
+    given = parser.parse_args()
+    if given.fuzz:
+        print(json.dumps(fuzz(given.fuzz)))
+        return
+    photos = [x for x in sorted(given.folder.glob("*.jpg")) if x.stat().st_size > 1e6][:200]
+    report: dict[str, object] = {"jpegs": len(photos)}
+    report["mean_mb"] = round(sum(x.stat().st_size for x in photos) / len(photos) / 1e6, 2)
+    small = given.scratch / "sidecars"
+    small.mkdir(parents=True)
+    for number in range(given.sidecars):
+        (small / f"{number:06}.heic").write_bytes(b"photo")
+    report["sidecars_per_s"] = round(timed(sorted(small.iterdir()), Target.sidecar, small), 1)
+    for name in ("ours", "exiftool"):
+        copies = given.scratch / name
+        copies.mkdir()
+        for photo in photos:
+            shutil.copy(photo, copies)
+    ours = sorted((given.scratch / "ours").iterdir())
+    report["embedded_per_s"] = round(timed(ours, Target.embed, given.scratch), 1)
+    if shutil.which("exiftool"):
+        theirs = sorted((given.scratch / "exiftool").iterdir())
+        report["exiftool_per_s"] = round(by_exiftool(theirs), 1)
+    shutil.rmtree(given.scratch)
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from qks_cli.index.store import Library
 
 
+THREADS = 4  # that make sidecars
 GROUP = 200  # photos whose folders are brought to the disk together
 
 
@@ -90,16 +92,18 @@ class Outcome:
 
 @dataclass(slots=True)
 class PhotoWriter:
-    """Writes into photos and sidecars, one at a time, each by the whole protocol.
+    """Writes into photos and sidecars, each by the whole protocol.
 
-    ``finish`` brings the folders of new sidecars to the disk.
+    New sidecars are made on threads, where most of the time is waiting for the disk: they are there
+    after ``finish``, which brings their folders to the disk too.
     """
 
     library: Library
     journal: LibraryJournal
     source: Source
     options: Options = field(default_factory=Options)
-    _folders: set[Path] = field(default_factory=set)
+    _making: dict[Path, tuple[int, Future[None]]] = field(default_factory=dict)
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
 
     def write(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
         """Make ``keywords`` our keywords of a photo."""
@@ -178,12 +182,20 @@ class PhotoWriter:
                     found.append(Outcome(path, "refused", file, reason=refusal.reason))
         return found
 
-    def finish(self) -> None:
-        """Bring what is new to the disk."""
-        for folder in self._folders:
+    def finish(self) -> dict[Path, str]:
+        """Bring what is new to the disk; sidecars that could not be made, and why."""
+        failed = {}
+        for file, (entry, made) in self._making.items():
+            try:
+                made.result()
+            except Refusal as refusal:
+                self.journal.drop(entry)
+                failed[file] = refusal.reason
+        for folder in {file.parent for file in self._making}:
             files.sync_folder(folder)
-        self._folders.clear()
+        self._making.clear()
         self.journal.close()
+        return failed
 
     def _embed(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
         if self.options.backend is Backend.exiftool and path.suffix.lower() in exiftool.SUFFIXES:
@@ -224,6 +236,8 @@ class PhotoWriter:
         real = path.resolve()
         file = sidecar.path_of(real, self.options.style)
         labels = tuple(keyword.label for keyword in keywords)
+        if file in self._making:  # a.jpg and a.png share a.xmp
+            self.finish()
         exists = file.exists()
         seen = files.read(file) if exists else None
         theirs = [] if exists or not keywords else embed.keywords_in(real)
@@ -246,9 +260,11 @@ class PhotoWriter:
                 labels,
             )
             if seen is None:
-                files.create(file, new, self.journal, like=real)
+                temporary = files.temporary_for(file)
+                entry = self.journal.begin(file, temporary, None)
                 self.journal.settle()
-                self._folders.add(file.parent)
+                made = self._threads.submit(files.create, file, temporary, new, like=real)
+                self._making[file] = (entry, made)
             else:
                 self._replace(seen, new)
         return Outcome(path, "written", file, labels, reason)
@@ -392,9 +408,14 @@ def write_all(
         for at in range(0, len(photos), GROUP):
             part = photos[at : at + GROUP]
             keywords = keywords_for(library, [photo_id for photo_id, _ in part], min_score)
-            for photo_id, path in part:
-                yield hand.write(photo_id, path, keywords[photo_id])
-            hand.finish()
+            outcomes = [hand.write(photo_id, path, keywords[photo_id]) for photo_id, path in part]
+            failed = hand.finish()
+            for outcome in outcomes:
+                reason = failed.get(outcome.file)
+                if reason is None:
+                    yield outcome
+                else:
+                    yield Outcome(outcome.path, "refused", outcome.file, reason=reason)
 
 
 def source_of(library: Library) -> Source:

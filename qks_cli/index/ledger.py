@@ -73,8 +73,13 @@ class LibraryJournal:
             self.library.connection.execute("DELETE FROM journal WHERE id = ?", (entry,))
 
     def settle(self) -> None:
-        """The file of the latest entry is made; the entry ends with its folder."""
+        """The file of the latest entry is being made; the entry ends with its folder."""
         self._current = None
+
+    def drop(self, entry: int) -> None:
+        """The file of this entry could not be made."""
+        self._current = entry
+        self.abandon()
 
     def abandon(self) -> None:
         """The latest entry, if it has not ended, came to nothing: the file is as it was."""

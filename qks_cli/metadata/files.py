@@ -81,7 +81,7 @@ def replace(
     if backup is not None:
         _back_up(seen, backup)
     with _locked(seen.path):
-        temporary = _temporary(seen.path)
+        temporary = temporary_for(seen.path)
         _check_space(seen.path.parent, len(data))
         entry = journal.begin(seen.path, temporary, seen)
         try:
@@ -101,14 +101,13 @@ def replace(
         journal.done(entry)
 
 
-def create(path: Path, data: bytes, journal: Journal, *, like: Path) -> None:
+def create(path: Path, temporary: Path, data: bytes, *, like: Path) -> None:
     """Make a new file with the mode bits of ``like``; never over another one.
 
-    The caller brings the folder to the disk (``sync_folder``), many files at a time, and ends the
-    journal's entry then. Raises ``Refusal``.
+    ``temporary`` is of ``temporary_for``, and in the journal already: many files are made at a
+    time, on threads. The caller brings their folders to the disk (``sync_folder``) and ends the
+    journal's entries then. Raises ``Refusal``.
     """
-    temporary = _temporary(path)
-    journal.begin(path, temporary, None)
     try:
         _check_space(path.parent, len(data))
         _write(temporary, data, stat.S_IMODE(like.stat().st_mode) & 0o666)
@@ -153,18 +152,19 @@ def sweep(temporaries: Iterable[Path]) -> int:
     """Remove temporary files that a crash left, as the journal names them; returns how many."""
     swept = 0
     for path in temporaries:
-        if is_temporary(path) and path.is_file() and not path.is_symlink():
+        if istemporary_for(path) and path.is_file() and not path.is_symlink():
             path.unlink(missing_ok=True)
             swept += 1
     return swept
 
 
-def is_temporary(path: Path) -> bool:
+def istemporary_for(path: Path) -> bool:
     """Whether a name is one that we give to temporary files."""
     return path.name.startswith(".qks-") and path.name.endswith(".tmp")
 
 
-def _temporary(path: Path) -> Path:
+def temporary_for(path: Path) -> Path:
+    """A name for a temporary file beside a file; no two are alike."""
     return path.with_name(f".qks-{secrets.token_hex(8)}.tmp")
 
 
@@ -214,7 +214,7 @@ def _back_up(seen: Seen, folder: Path) -> None:
         return
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = _temporary(target)
+        partial = temporary_for(target)
         try:
             shutil.copy2(seen.path, partial)
             if hashlib.sha256(partial.read_bytes()).digest() != seen.sha256:

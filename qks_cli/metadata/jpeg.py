@@ -76,16 +76,23 @@ class Jpeg:
             raise Refusal("its IPTC would be too large")
         return self._splice(old.start, old.end, _segment(0xED, PHOTOSHOP + resources))
 
-    def without_ours(self) -> list[bytes | memoryview]:
-        """All bytes outside XMP, Photoshop and MPF segments, in order: what may not change."""
+    def same_picture(self, other: Jpeg) -> bool:
+        """Whether all bytes outside XMP, Photoshop and MPF segments are the same."""
+        tail, size = self.head[-1].end, len(self.data) - self.head[-1].end
+        return (
+            self._foreign() == other._foreign()
+            and size == len(other.data) - other.head[-1].end
+            # Compares in place; slices would copy the picture.
+            and other.data.endswith(memoryview(self.data)[tail:])
+        )
+
+    def _foreign(self) -> bytes:
         parts, at = [], 0
-        end = self.head[-1].end
         for one in self.head:
             if one.marker in (0xE1, 0xE2, 0xED) and one.payload.startswith((XMP, PHOTOSHOP, MPF)):
                 parts.append(self.data[at : one.start])
                 at = one.end
-        parts.append(self.data[at:end])
-        return [b"".join(parts), memoryview(self.data)[end:]]
+        return b"".join((*parts, self.data[at : self.head[-1].end]))
 
     def _of(self, marker: int, start: bytes) -> list[Segment]:
         return [x for x in self.head if x.marker == marker and x.payload.startswith(start)]

@@ -59,10 +59,9 @@ class Png:
         start, end = found or (self.chunks[0][2],) * 2
         return self.data[:start] + (chunk or b"") + self.data[end:]
 
-    def without_ours(self) -> list[bytes | memoryview]:
-        """All bytes outside the XMP chunk."""
-        start, end = self._xmp() or (0, 0)
-        return [self.data[:start] + self.data[end:]]
+    def same_picture(self, other: Png) -> bool:
+        """Whether all bytes outside the XMP chunk are the same."""
+        return self.with_chunk(None) == other.with_chunk(None)
 
     def _xmp(self) -> tuple[int, int] | None:
         found = [

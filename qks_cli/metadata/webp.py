@@ -43,14 +43,22 @@ class WebP:
         body = b"WEBP" + b"".join(part for _, part in parts)
         return b"RIFF" + len(body).to_bytes(4, "little") + body
 
-    def without_ours(self) -> list[bytes | memoryview]:
-        """Every chunk but XMP and VP8X, and what VP8X says but for the XMP flag."""
-        parts: list[bytes | memoryview] = [
-            self.data[start:end]
-            for name, start, end in self.chunks
-            if name not in (b"XMP ", b"VP8X")
-        ]
-        return parts
+    def same_picture(self, other: WebP) -> bool:
+        """Whether every chunk but XMP and VP8X is the same, and what VP8X says but for XMP."""
+        return self._foreign() == other._foreign()
+
+    def _foreign(self) -> list[bytes]:
+        found = []
+        for name, start, end in self.chunks:
+            if name == b"VP8X":
+                head = bytearray(self.data[start:end])
+                head[8] &= ~FLAG_XMP
+                found.append(bytes(head))
+            elif name != b"XMP ":
+                if not found:  # a file without VP8X, as if it had the one that says nothing
+                    found.append(_extended(name, self.data[start:end]))
+                found.append(self.data[start:end])
+        return found
 
     def _xmp(self) -> tuple[int, int] | None:
         found = [(start, end) for name, start, end in self.chunks if name == b"XMP "]

@@ -27,6 +27,10 @@ class Memory:
         self.ended.append(entry)
 
 
+def create(path: Path, data: bytes, like: Path) -> None:
+    files.create(path, files.temporary_for(path), data, like=like)
+
+
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     path = tmp_path / "a.jpg"
@@ -97,7 +101,7 @@ def test_a_full_disk(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refusal, match="No space"):
         files.replace(seen, b"newer", Memory())
     with pytest.raises(Refusal, match="No space"):
-        files.create(photo.with_suffix(".xmp"), b"newer", Memory(), like=photo)
+        create(photo.with_suffix(".xmp"), b"newer", photo)
     monkeypatch.undo()
     assert photo.read_bytes() == b"old"
     assert list(photo.parent.iterdir()) == [photo]
@@ -113,10 +117,10 @@ def test_a_disk_that_lies(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_new_file_never_replaces_one(photo: Path) -> None:
     side = photo.with_suffix(".xmp")
-    files.create(side, b"one", Memory(), like=photo)
+    create(side, b"one", photo)
     assert stat.S_IMODE(side.stat().st_mode) == 0o640
     with pytest.raises(Refusal, match="meanwhile"):
-        files.create(side, b"two", Memory(), like=photo)
+        create(side, b"two", photo)
     assert side.read_bytes() == b"one"
     assert sorted(photo.parent.iterdir()) == [photo, side]
     files.remove(files.read(side), Memory())

@@ -2,7 +2,9 @@
 
 The photos are tiny JPEGs; their query tokens are those of evaluation photos, perturbed, and stored
 without reading a file, as if `qks tag` had. Then whole commands are timed, each a new process:
-`tag` over unchanged files, `status`, `retag` with 1,000 labels, searches.
+`tag` over unchanged files, `status`, `retag` with 1,000 labels, searches, `clusters`.
+``recall_20``: of the twenty best photos by every query token, the share that a search finds by its
+compact first pass, the mean over 60 phrases and the least.
 
     python benchmarks/library.py --data EVAL --photos 100000 --folder SCRATCH
 """
@@ -18,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -26,8 +29,11 @@ from PIL import Image
 
 from qks_cli.bundle import read_bundle
 from qks_cli.commands.runs import begin
+from qks_cli.commands.search import meanings_of
 from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
+from qks_cli.index.query import Text
+from qks_cli.index.search import Question, search
 from qks_cli.index.store import Library
 from qks_cli.inference.choose import open_engine
 from qks_cli.photos.fingerprint import fingerprint
@@ -69,13 +75,44 @@ def main() -> None:
     report["retag_1000_labels_s"] = timed("retag", "--labels", labels)
     report["retag_peak_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     report["retag_back_s"] = timed("retag")
+    timed("search", "sky", "--semantic-only")  # makes compact vectors where there are none
     for name, words_ in {
         "search_tags_s": ["search", "sky", "--tags-only"],
+        "search_filter_s": ["search", "tag:sky -tag:person type:jpg folder:0042"],
         "search_meaning_s": ["search", "people dancing in the rain", "--semantic-only"],
         "search_s": ["search", "dog beach"],
+        "search_sum_s": ["search", "2:dog + beach - people"],
+        "similar_s": ["similar", str(one)],
     }.items():
         report[name] = round(statistics.median(timed(*words_) for _ in range(3)), 2)
+    timed_peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    report["peak_mb"] = timed_peak
+    report["clusters_s"] = timed("clusters")
+    report["recall_20"], report["recall_20_least"] = recall(db, own.names[:: len(own.names) // 60])
     print(json.dumps(report))
+
+
+def recall(db: Path, phrases: Sequence[str], count: int = 20) -> tuple[float, float]:
+    """Mean and least share of the best photos that are found with the first pass."""
+    bundle = read_bundle("mini")
+    shares = []
+    with Library.open(db) as library:
+        for phrase in phrases:
+            node = Text(phrase)
+            question = Question(
+                node,
+                phrase,
+                lambda word: None,
+                by_tags=False,
+                model_id=library.stored_model(bundle.hash),
+                meanings=meanings_of(bundle, [node]),
+            )
+            every, fast = (
+                {hit.path for hit in search(library, question, limit=count, exact=exact)}
+                for exact in (True, False)
+            )
+            shares.append(len(every & fast) / max(1, len(every)))
+    return round(statistics.mean(shares), 4), round(min(shares), 2)
 
 
 def make_files(folder: Path, count: int) -> None:

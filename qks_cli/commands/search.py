@@ -108,7 +108,7 @@ def search(
             bundle = read_bundle(model)
             model_id = library.stored_model(bundle.hash)
             if model_id is not None:
-                meanings = _meanings(bundle, meant) if meant else {}
+                meanings = meanings_of(bundle, meant) if meant else {}
                 tokens = {
                     like: tokens_of_photo(library, bundle, model_id, Path(like.value))
                     for like in likes
@@ -167,7 +167,7 @@ def hit_row(hit: Hit) -> Row:
     )
 
 
-def _meanings(bundle: Bundle, nodes: Sequence[Text | Sum]) -> dict[Node, Meaning]:
+def meanings_of(bundle: Bundle, nodes: Sequence[Text | Sum]) -> dict[Node, Meaning]:
     """How well photos fit each phrase or sum of phrases, on the same scale as tags."""
     from concurrent.futures import ThreadPoolExecutor
 

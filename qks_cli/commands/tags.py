@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qks_cli.commands.options import Db, RecordFormat
-from qks_cli.commands.output import Records, say
+from qks_cli.commands.output import Records, say, shown
+
+if TYPE_CHECKING:
+    from qks_cli.index.ledger import Write
+    from qks_cli.index.store import Library
 
 app = typer.Typer(
     help="List, rename, merge and leave out labels over the whole library.", no_args_is_help=True
@@ -32,6 +39,7 @@ def complete_label(incomplete: str) -> list[str]:
 Label = Annotated[str, typer.Argument(help="A label.", autocompletion=complete_label)]
 Other = Annotated[str, typer.Argument(help="The other label.", autocompletion=complete_label)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Files = Annotated[bool, typer.Option("--files", help="In files that it was written into, too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
 
 
@@ -56,43 +64,64 @@ def rename(
     db: Db = None,
     yes: Yes = False,
     dry_run: DryRun = False,
+    files: Files = False,
 ) -> None:
     """Show a label under another name, now and after later runs."""
+    from qks_cli.index import labels
+
     _edit(
         db,
         old,
         f"shown as '{new}'",
-        lambda library, labels: labels.rename(library, old, new),
+        lambda library: labels.rename(library, old, new),
         yes=yes,
         dry_run=dry_run,
+        files=files,
     )
 
 
 @app.command()
 def merge(
-    one: Label, into: Other, db: Db = None, yes: Yes = False, dry_run: DryRun = False
+    one: Label,
+    into: Other,
+    db: Db = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    files: Files = False,
 ) -> None:
     """Show one label as another that is there; a photo with both keeps the better score."""
+    from qks_cli.index import labels
+
     _edit(
         db,
         one,
         f"shown as '{into}'",
-        lambda library, labels: labels.merge(library, one, into),
+        lambda library: labels.merge(library, one, into),
         yes=yes,
         dry_run=dry_run,
+        files=files,
     )
 
 
 @app.command()
-def delete(label: Label, db: Db = None, yes: Yes = False, dry_run: DryRun = False) -> None:
+def delete(
+    label: Label,
+    db: Db = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    files: Files = False,
+) -> None:
     """Leave a label out everywhere, now and after later runs."""
+    from qks_cli.index import labels
+
     _edit(
         db,
         label,
         "shown no more",
-        lambda library, labels: labels.delete(library, label),
+        lambda library: labels.delete(library, label),
         yes=yes,
         dry_run=dry_run,
+        files=files,
     )
 
 
@@ -110,13 +139,28 @@ def undo(db: Db = None) -> None:
     say(f"undone: {undone}")
 
 
-def _edit(db: Any, label: str, what: str, change: Any, *, yes: bool, dry_run: bool) -> None:
+def _edit(
+    db: Path | None,
+    label: str,
+    what: str,
+    change: Callable[[Library], None],
+    *,
+    yes: bool,
+    dry_run: bool,
+    files: bool,
+) -> None:
     from qks_cli.commands.runs import open_library
-    from qks_cli.index import labels
+    from qks_cli.index import labels, ledger
 
     with open_library(db, create=False) as library:
         count = labels.photos_with(library, label)
         say(f"'{label}' on {count:,} photos: {what}")
+        written = ledger.with_label(library, label)
+        if written:
+            say(
+                f"it was written into {len(written):,} files"
+                + ("" if files else "; --files for those")
+            )
         if dry_run:
             return
         if not yes:
@@ -124,5 +168,26 @@ def _edit(db: Any, label: str, what: str, change: Any, *, yes: bool, dry_run: bo
                 say("nothing was changed; --yes changes it")
                 raise typer.Exit(1)
             typer.confirm("Change it?", abort=True, err=True)
-        change(library, labels)
-    say("done; `qks tags undo` takes it back")
+        change(library)
+        say("done; `qks tags undo` takes it back")
+        if files and written:
+            _rewrite(library, written)
+
+
+def _rewrite(library: Library, written: Sequence[Write]) -> None:
+    """Bring files up to date with the labels as they are shown now."""
+    from qks_cli.commands.writing import Options, Target, write_all
+
+    run = library.begin_run("write", *library.latest_run())
+    counts: Counter[str] = Counter()
+    for target in Target:
+        ids = [write.photo_id for write in written if write.kind == target]
+        photos = list(library.paths_of(ids).items())
+        for outcome in write_all(library, photos, Options(to=target), run_id=run, only=True):
+            counts[outcome.status] += 1
+            if outcome.reason:
+                say(f"qks: {shown(outcome.path)}: {outcome.reason}")
+    library.finish_run(run, tagged=counts["written"], failed=counts["refused"], status="done")
+    say(f"{counts['written']:,} files written; `qks undo` takes that back")
+    if counts["refused"]:
+        raise typer.Exit(1)

@@ -402,12 +402,17 @@ def write_all(
     *,
     run_id: int,
     min_score: float = 0.0,
+    only: bool = False,
 ) -> Iterator[Outcome]:
-    """Write the stored tags of photos, folder entries brought to the disk every few hundred."""
+    """Write the stored tags of photos, folder entries brought to the disk every few hundred.
+
+    ``only`` keeps to the labels of a photo's last write, as they are shown now."""
     with writing(library, run_id, source_of(library), options) as hand:
         for at in range(0, len(photos), GROUP):
             part = photos[at : at + GROUP]
             keywords = keywords_for(library, [photo_id for photo_id, _ in part], min_score)
+            if only:
+                _keep_to_written(library, keywords)
             outcomes = [hand.write(photo_id, path, keywords[photo_id]) for photo_id, path in part]
             failed = hand.finish()
             for outcome in outcomes:
@@ -416,6 +421,15 @@ def write_all(
                     yield outcome
                 else:
                     yield Outcome(outcome.path, "refused", outcome.file, reason=reason)
+
+
+def _keep_to_written(library: Library, keywords: dict[int, list[Keyword]]) -> None:
+    """Leave out keywords that stand for no label of a photo's last write."""
+    for chain in ledger.writes_of(library, list(keywords)).values():
+        last = chain[-1]
+        shown = {library.shown_name(label) for label in last.labels}
+        kept = [keyword for keyword in keywords[last.photo_id] if keyword.label in shown]
+        keywords[last.photo_id] = kept
 
 
 def source_of(library: Library) -> Source:

@@ -1,7 +1,7 @@
 """A small stand-in for every photo's query tokens, for the first pass of a search.
 
 Of a photo's M query tokens it keeps their mean, and how each differs from the mean in the few
-directions in which tokens differ most, as 8-bit numbers: 384 bytes instead of 4,096. A phrase is
+directions in which tokens differ most, as 8-bit numbers: 448 bytes instead of 4,096. A phrase is
 first judged by these; the best photos are judged again by their query tokens. Blocks of 4,096
 photos are rows of the library, dropped by triggers when a photo in them changes, and made anew when
 next needed.
@@ -23,7 +23,7 @@ from qks_cli.index.store import Library
 from qks_cli.types import Float16Array, Float32Array
 
 BLOCK = 4096  # photo ids of one block; the triggers of m003_search divide by it too
-DIRECTIONS = 16
+DIRECTIONS = 24
 PART = 512  # photos widened at a time
 SAMPLE = 4096  # photos that the directions are learnt from
 Int64Array = npt.NDArray[np.int64]

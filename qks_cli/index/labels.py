@@ -109,7 +109,12 @@ def _note(library: Library, ids: Sequence[int], command: str) -> None:
 
 
 def _exists(library: Library, name: str) -> bool:
-    row = library.connection.execute("SELECT 1 FROM shown_labels WHERE label = ?", (name,))
+    """Whether any photo carries a label of this name."""
+    row = library.connection.execute(
+        "SELECT 1 FROM tags JOIN shown_labels ON shown_labels.id = tags.label_id "
+        "WHERE label = ? LIMIT 1",
+        (name,),
+    )
     return row.fetchone() is not None
 
 

@@ -188,6 +188,17 @@ def writes_of(
     return found
 
 
+def with_label(library: Library, label: str) -> list[Write]:
+    """The last write of every file that holds a label of ours."""
+    rows = library.connection.execute(
+        "SELECT DISTINCT photo_id FROM writes "
+        "WHERE EXISTS (SELECT 1 FROM json_each(labels) WHERE value = ?)",
+        (label,),
+    )
+    chains = writes_of(library, [photo_id for (photo_id,) in rows]).values()
+    return [chain[-1] for chain in chains if label in chain[-1].labels]
+
+
 def forget(library: Library, writes: Iterable[Write]) -> None:
     """Take writes that were undone out of the ledger."""
     with library.atomic():

@@ -427,6 +427,14 @@ class Library:
         )
         return [str(name) for (name,) in rows]
 
+    def shown_name(self, label: str) -> str | None:
+        """What a stored label is shown as; None where it is not shown."""
+        row = self.connection.execute(
+            "SELECT label FROM shown_labels WHERE id = (SELECT id FROM labels WHERE name = ?)",
+            (label,),
+        ).fetchone()
+        return None if row is None else str(row[0])
+
     def photo_count(self) -> int:
         """Photos that have been tagged."""
         row = self.connection.execute("SELECT count(*) FROM photos WHERE status = 'ok'").fetchone()

@@ -170,6 +170,28 @@ def test_tag_and_write_at_once(tagged: Path, qks: Qks) -> None:
     assert everything(tagged) == before
 
 
+def test_labels_are_renamed_in_files_too(tagged: Path, qks: Qks) -> None:
+    before = everything(tagged)
+    qks("write", tagged, "--min-score", "0.3")
+    written = everything(tagged)
+    side = tagged / "space/rocket.png.xmp"
+    assert b"<rdf:li>sky</rdf:li>" in side.read_bytes()
+    count = side.read_bytes().count(b"qks:label>") // 2
+    told = qks("tags", "rename", "sky", "heaven", "--yes")
+    assert b"--files for those" in told.stderr
+    assert everything(tagged) == written
+    qks("tags", "undo")
+    assert qks("tags", "rename", "sky", "heaven", "--yes", "--files").returncode == 0
+    assert b"<rdf:li>heaven</rdf:li>" in side.read_bytes()
+    assert b"<rdf:li>sky</rdf:li>" not in side.read_bytes()
+    assert side.read_bytes().count(b"qks:label>") // 2 == count
+    assert qks("undo").returncode == 0
+    assert everything(tagged) == written
+    assert qks("tags", "delete", "heaven", "--yes", "--files").returncode == 0
+    assert qks("untag", "--all").returncode == 0
+    assert everything(tagged) == before
+
+
 def test_wrong_use(tagged: Path, qks: Qks) -> None:
     assert qks("write").returncode == 2
     assert qks("write", tagged, "--all").returncode == 2

@@ -2,8 +2,10 @@
 
 ``sidecars_per_s``: new sidecars, each brought to the disk. ``embedded_per_s``: JPEGs of FOLDER
 (over 1 MB) with full verification. ``exiftool_per_s``: exiftool -stay_open adding the same keywords
-to copies of the same JPEGs, beside it. ``--fuzz N`` mutates small JPEG, PNG, WebP and XMP files N
-times instead: only our own refusal may escape, and what is written has to be undone exactly.
+to copies of the same JPEGs, beside it. ``bare_per_s``: files as large as sidecars, made, synced and
+linked by a bare loop, on one thread and on four. ``--fuzz N`` mutates small JPEG, PNG, WebP and XMP
+files N times instead: only our own refusal may escape, and what is written has to be undone
+exactly.
 
     python benchmarks/metadata.py FOLDER SCRATCH [--sidecars 2000]
     python benchmarks/metadata.py --fuzz 10000
@@ -13,11 +15,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from qks_cli.commands.writing import Options, PhotoWriter, Target
@@ -56,6 +60,26 @@ def timed(photos: list[Path], to: Target, scratch: Path) -> float:
     speed = len(photos) / (time.perf_counter() - began)
     library.close()
     return speed
+
+
+def bare(folder: Path, count: int, threads: int) -> float:
+    """Files a second that this disk makes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+
+    def make(number: int) -> None:
+        temporary = folder / f".{number}.tmp"
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        os.write(handle, b"x" * 2500)
+        os.fsync(handle)
+        os.close(handle)
+        os.link(temporary, folder / f"{number}.xmp")
+        temporary.unlink()
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(make, range(count)))
+    return round(count / (time.perf_counter() - began), 1)
 
 
 def by_exiftool(photos: list[Path]) -> float:
@@ -136,6 +160,9 @@ def main() -> None:
     for number in range(given.sidecars):
         (small / f"{number:06}.heic").write_bytes(b"photo")
     report["sidecars_per_s"] = round(timed(sorted(small.iterdir()), Target.sidecar, small), 1)
+    for threads in (1, 4):
+        speed = bare(given.scratch / "bare", given.sidecars, threads)
+        report[f"bare_per_s_{threads}"] = speed
     for name in ("ours", "exiftool"):
         copies = given.scratch / name
         copies.mkdir()

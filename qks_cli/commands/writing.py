@@ -23,7 +23,7 @@ from qks_cli.metadata.errors import Refusal
 from qks_cli.metadata.xmp import Keyword, Source
 
 if TYPE_CHECKING:
-    from qks_cli.index.store import Library
+    from qks_cli.index.store import KnownPhoto, Library
 
 
 THREADS = 4  # that make sidecars
@@ -413,7 +413,13 @@ def write_all(
             keywords = keywords_for(library, [photo_id for photo_id, _ in part], min_score)
             if only:
                 _keep_to_written(library, keywords)
-            outcomes = [hand.write(photo_id, path, keywords[photo_id]) for photo_id, path in part]
+            known = library.known([path for _, path in part])
+            outcomes = [
+                hand.write(photo_id, path, keywords[photo_id])
+                if _as_tagged(path, known.get(path))
+                else Outcome(path, "refused", path, reason="it is not as it was tagged: `qks tag`")
+                for photo_id, path in part
+            ]
             failed = hand.finish()
             for outcome in outcomes:
                 reason = failed.get(outcome.file)
@@ -421,6 +427,18 @@ def write_all(
                     yield outcome
                 else:
                     yield Outcome(outcome.path, "refused", outcome.file, reason=reason)
+
+
+def _as_tagged(path: Path, known: KnownPhoto | None) -> bool:
+    """Whether the tags are of the pixels that the file has now."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return known is not None and (known.size, known.mtime_ns) == (
+        status.st_size,
+        status.st_mtime_ns,
+    )
 
 
 def _keep_to_written(library: Library, keywords: dict[int, list[Keyword]]) -> None:

@@ -192,6 +192,16 @@ def test_labels_are_renamed_in_files_too(tagged: Path, qks: Qks) -> None:
     assert everything(tagged) == before
 
 
+def test_tags_of_other_pixels_are_not_written(tagged: Path, qks: Qks) -> None:
+    shutil.copy(tagged / "coffee.jpg", tagged / "cat.jpg")
+    (tagged / "space/rocket.png").unlink()
+    done = qks("write", tagged)
+    assert done.returncode == 1
+    refused = {Path(str(x["path"])).name for x in rows(done.stdout) if x["status"] == "refused"}
+    assert refused == {"cat.jpg", "rocket.png"}
+    assert not (tagged / "cat.jpg.xmp").exists()
+
+
 def test_wrong_use(tagged: Path, qks: Qks) -> None:
     assert qks("write").returncode == 2
     assert qks("write", tagged, "--all").returncode == 2

@@ -28,7 +28,7 @@ def train(
     wordnet: Annotated[
         Path, typer.Option(help="WordNet's dict files (Debian: wordnet-base).")
     ] = Path("/usr/share/wordnet"),
-    text_epochs: Annotated[float, typer.Option(help="Passes of the text tower's corpus.")] = 8.8,
+    text_epochs: Annotated[float, typer.Option(help="Passes of the text tower's corpus.")] = 12.0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 lets torch choose.")] = 0,
     model_version: Annotated[str, typer.Option(help="Version of the bundle.")] = "1",

@@ -75,7 +75,7 @@ def test_undo_takes_back_one_run(tagged: Path, qks: Qks) -> None:
     qks("write", tagged, "--to", "embed", "--min-score", "0.5", "--backup", tagged.parent / "b")
     first = everything(tagged)
     copies = {path.name for path in (tagged.parent / "b").rglob("*.*") if path.is_file()}
-    assert "cat.jpg" in copies
+    assert "rocket.png" in copies
     qks("write", tagged, "--to", "embed", "--min-score", "0.2")
     assert everything(tagged) != first
     assert qks("undo", "2").returncode == 2  # written again since

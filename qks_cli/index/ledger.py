@@ -230,6 +230,7 @@ def touched(library: Library, photo_id: int, status: os.stat_result, digest: byt
     """Note the size, time and fingerprint of a photo that we wrote to: its pixels are the same."""
     with library.atomic():
         library.connection.execute(
-            "UPDATE photos SET size = ?, mtime_ns = ?, fingerprint = ? WHERE id = ?",
+            "UPDATE photos SET size = ?, mtime_ns = ?, fingerprint = ?, full_hash = NULL "
+            "WHERE id = ?",
             (status.st_size, status.st_mtime_ns, digest, photo_id),
         )

@@ -487,7 +487,8 @@ class Library:
             "INSERT INTO photos (path, size, mtime_ns, width, height, fingerprint, status) "
             "VALUES (?, ?, ?, ?, ?, ?, 'ok') ON CONFLICT (path) DO UPDATE SET "
             "size = excluded.size, mtime_ns = excluded.mtime_ns, width = excluded.width, "
-            "height = excluded.height, fingerprint = excluded.fingerprint, missing_since = NULL, "
+            "height = excluded.height, fingerprint = excluded.fingerprint, full_hash = NULL, "
+            "missing_since = NULL, "
             "status = 'ok', error_kind = NULL, error = NULL "
             "RETURNING id",
             (

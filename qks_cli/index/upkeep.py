@@ -22,6 +22,7 @@ class Candidate:
     path: Path
     mtime_ns: int
     fingerprint: bytes
+    full_hash: bytes | None = None
 
 
 def paths_under(library: Library, root: Path | None) -> Iterator[tuple[int, str | bytes, bool]]:
@@ -52,14 +53,40 @@ def of_sizes(library: Library, sizes: Collection[int]) -> dict[int, list[Candida
     found: dict[int, list[Candidate]] = {}
     for part in in_chunks(list(sizes)):
         rows = library.connection.execute(
-            "SELECT size, id, path, mtime_ns, fingerprint FROM photos WHERE status = 'ok' "
+            "SELECT size, id, path, mtime_ns, fingerprint, full_hash FROM photos "
+            "WHERE status = 'ok' "
             f"AND fingerprint IS NOT NULL AND size IN ({marks(part)})",
             part,
         )
-        for size, photo_id, key, mtime_ns, digest in rows:
-            candidate = Candidate(photo_id, key_path(key), mtime_ns, digest)
+        for size, photo_id, key, mtime_ns, digest, full_hash in rows:
+            candidate = Candidate(photo_id, key_path(key), mtime_ns, digest, full_hash)
             found.setdefault(size, []).append(candidate)
     return found
+
+
+def unhashed_lookalikes(
+    library: Library, fingerprints: Collection[bytes]
+) -> list[tuple[int, Path]]:
+    """Photos that share one of these fingerprints with another and have no full hash yet."""
+    found = []
+    for part in in_chunks(list(fingerprints)):
+        rows = library.connection.execute(
+            "SELECT id, path FROM photos WHERE full_hash IS NULL AND fingerprint IN "
+            f"(SELECT fingerprint FROM photos WHERE fingerprint IN ({marks(part)}) "
+            "GROUP BY fingerprint HAVING count(*) > 1)",
+            part,
+        )
+        found += [(int(photo_id), key_path(key)) for photo_id, key in rows]
+    return found
+
+
+def keep_hashes(library: Library, hashes: Iterable[tuple[int, bytes]]) -> None:
+    """Store hashes of whole files, by photo id."""
+    with library.atomic():
+        library.connection.executemany(
+            "UPDATE photos SET full_hash = ? WHERE id = ?",
+            [(full_hash, photo_id) for photo_id, full_hash in hashes],
+        )
 
 
 def move(library: Library, moves: Sequence[tuple[int, Photo]]) -> None:

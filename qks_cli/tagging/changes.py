@@ -10,8 +10,9 @@ from pathlib import Path
 from qks_cli.index import upkeep
 from qks_cli.index.store import KnownPhoto, Library, key_path
 from qks_cli.photos.fingerprint import fingerprint
+from qks_cli.photos.same import file_digest
 from qks_cli.photos.walk import absolute
-from qks_cli.types import Photo
+from qks_cli.types import Photo, TaggedPhoto
 
 MANY = 20  # from here on, more than half of a folder's photos gone looks like an unmounted drive
 
@@ -70,6 +71,19 @@ def find_changes(library: Library, photos: Sequence[Photo], wanted: Wanted) -> l
     return changes
 
 
+def tell_apart(library: Library, tagged: Sequence[TaggedPhoto]) -> None:
+    """Hash photos in full whose fingerprint another one has: which of them moves later can then be
+    told. Hardly any two photos agree in size, head and tail that are not copies."""
+    fresh = {one.fingerprint for one in tagged if one.fingerprint is not None}
+    hashes = [
+        (photo_id, whole)
+        for photo_id, path in upkeep.unhashed_lookalikes(library, fresh)
+        if (whole := file_digest(path)) is not None
+    ]
+    if hashes:
+        upkeep.keep_hashes(library, hashes)
+
+
 def look(library: Library, root: Path | None) -> Presence:
     """Which photos that are known at or below ``root`` (None: everywhere) are still there."""
     presence = Presence()
@@ -121,6 +135,9 @@ def _moves(library: Library, photos: Sequence[Photo]) -> dict[Path, Path]:
         except OSError:
             continue  # reading it will say what is wrong
         same = [candidate for candidate in gone if candidate.fingerprint == digest]
+        if len(same) > 1 and any(candidate.full_hash for candidate in same):
+            whole = file_digest(photo.path)
+            same = [candidate for candidate in same if candidate.full_hash in (None, whole)]
         if same:
             # Of several with the same bytes the one with the same time, then the first known.
             best = min(same, key=lambda one: (one.mtime_ns != photo.mtime_ns, one.id))

@@ -20,7 +20,7 @@ from qks_cli.inference.protocol import Engine
 from qks_cli.photos.decode import MAX_MEGAPIXELS
 from qks_cli.photos.details import read_details
 from qks_cli.photos.loader import load
-from qks_cli.tagging.changes import Wanted, find_changes
+from qks_cli.tagging.changes import Wanted, find_changes, tell_apart
 from qks_cli.tagging.tagger import Tagger
 from qks_cli.types import Photo, PhotoFailure, Tag, TaggedPhoto
 
@@ -213,6 +213,7 @@ class _Run:
                 vocabulary_id=self.destination.vocabulary_id,
                 selection=self.tagger.selection,
             )
+            tell_apart(self.destination.library, tagged)
         return [Result(row.photo, "tagged", row.tags) for row in tagged] + [
             Result(row.photo, "failed", reason=row.reason) for row in failures
         ]

@@ -55,6 +55,22 @@ def test_moved_photos_keep_their_tags(photos: Path, qks: Qks) -> None:
         assert library.execute("SELECT count(*) FROM photos").fetchone() == (4,)
 
 
+def test_lookalikes_are_told_apart_by_all_their_bytes(tmp_path: Path, qks: Qks) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    Image.new("RGB", (300, 300), "red").save(folder / "a.bmp")
+    data = bytearray((folder / "a.bmp").read_bytes())
+    data[100_000:160_000] = bytes(60_000)  # between head and tail
+    (folder / "b.bmp").write_bytes(data)
+    for photo in folder.iterdir():
+        os.utime(photo, ns=(1, 1))
+    qks("tag", folder)
+    (folder / "a.bmp").unlink()
+    (folder / "b.bmp").rename(folder / "c.bmp")
+    assert rows(qks("status", folder).stdout)[0]["moved_from"] == str(folder / "b.bmp")
+    assert qks("duplicates").returncode == 1
+
+
 def test_a_copy_is_a_new_photo(photos: Path, qks: Qks) -> None:
     qks("tag", photos)
     shutil.copy2(photos / "cat.jpg", photos / "copy.jpg")

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qks_cli.index.migrations import m001_initial, m002_changes, m003_search, m004_metadata
+from qks_cli.index.migrations import (
+    m001_initial,
+    m002_changes,
+    m003_search,
+    m004_metadata,
+    m005_lookalikes,
+)
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -15,4 +21,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m002_changes.apply,
     m003_search.apply,
     m004_metadata.apply,
+    m005_lookalikes.apply,
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qks_cli.commands.options import Db, Model, RecordFormat
+from qks_cli.commands.options import Db, Model, Null, RowFormat
 from qks_cli.commands.output import Records, say
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def duplicates(
     ] = None,
     db: Db = None,
     model: Model = "mini",
-    format: RecordFormat = None,
+    format: RowFormat = None,
+    nul: Null = False,
 ) -> None:
     """List photos that are there more than once, in groups. Nothing is removed.
 
@@ -32,7 +33,7 @@ def duplicates(
     picture; only with --near, which compares every photo with every other). Exit code 1 where there
     are none.
     """
-    writer = Records(format, ("group", "kind", "path", "width", "height"))
+    writer = Records(format, ("group", "kind", "path", "width", "height"), nul=nul)
     from qks_cli.commands.runs import open_library, tagged_model
 
     with open_library(db, create=False) as library:

@@ -8,24 +8,28 @@ from typing import Annotated
 
 import typer
 
-from qks_cli.commands.output import say
+from qks_cli.commands.options import Null, RowFormat
+from qks_cli.commands.output import Records, say
 
 app = typer.Typer(help="List, describe and fetch models.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_models() -> None:
-    """One model a line: name, version, folder."""
+def list_models(format: RowFormat = None, nul: Null = False) -> None:
+    """Every model that a name finds: name, version, folder."""
+    writer = Records(format, ("name", "version", "path"), nul=nul)
     from qks_cli.bundle import list_bundles, read_bundle
     from qks_cli.errors import ModelError
 
+    rows = []
     for folder in list_bundles():
         try:
             bundle = read_bundle(str(folder))
         except ModelError as error:
             say(f"qks: {error.message}")
             continue
-        typer.echo(f"{folder.name}\t{bundle.version}\t{folder}")
+        rows.append({"name": folder.name, "version": bundle.version, "path": str(folder)})
+    writer.write(rows)
 
 
 @app.command()

@@ -101,12 +101,24 @@ class Records:
 
     ``bar`` names a column of counts that a table draws as bars, on a terminal and in a pipe."""
 
-    def __init__(self, chosen: Format | None, fields: Sequence[str], *, bar: str = "") -> None:
+    def __init__(
+        self,
+        chosen: Format | None,
+        fields: Sequence[str],
+        *,
+        bar: str = "",
+        nul: bool = False,
+    ) -> None:
         if chosen is None:
-            chosen = Format.table if sys.stdout.isatty() else Format.jsonl
+            chosen = Format.paths if nul else Format.table if sys.stdout.isatty() else Format.jsonl
         if chosen is Format.paths and "path" not in fields:
             raise UsageError("there are no paths here", hint="use --format table, jsonl or csv")
+        if nul and chosen is not Format.paths:
+            raise UsageError(
+                f"-0 ends paths and means nothing for {chosen.value}", hint="use --format paths"
+            )
         self.format = chosen
+        self.end = "\0" if nul else "\n"
         self.fields = fields
         self.bar = bar
         self.begun = False
@@ -121,7 +133,7 @@ class Records:
             head = [] if self.begun else [",".join(self.fields)]
             text = "".join(f"{line}\r\n" for line in [*head, *lines])
         elif self.format is Format.paths:
-            text = "".join(f"{row['path']}\n" for row in rows)
+            text = "".join(f"{row['path']}{self.end}" for row in rows)
         else:
             text = self._table(rows)
         self.begun = self.begun or bool(text)

@@ -28,7 +28,10 @@ def test_labels_are_started_checked_and_not_overwritten(tmp_path: Path, qks: Qks
 
 
 def test_models_are_listed_and_described(qks: Qks) -> None:
-    assert qks("models", "list").stdout.startswith(b"mini\t")
+    listed = json.loads(qks("models", "list").stdout)
+    assert listed["name"] == "mini"
+    assert qks("models", "list", "-0").stdout == listed["path"].encode() + b"\0"
+    assert b"name" in qks("models", "list", "--format", "table").stdout
     described = qks("models", "info", "mini")
     assert b"query tokens  8 of width 256" in described.stdout
     config = json.loads(qks("models", "info", "mini", "--json").stdout)

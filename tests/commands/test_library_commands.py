@@ -92,6 +92,9 @@ def test_similar_photos_and_duplicates(tagged: Path, qks: Qks) -> None:
         ("bytes", "cat.jpg"),
         ("bytes", "copy.jpg"),
     ]
+    paths = qks("duplicates", "-0").stdout.split(b"\0")
+    assert [Path(os.fsdecode(path)).name for path in paths[:-1]] == ["cat.jpg", "copy.jpg"]
+    assert qks("duplicates", "-0", "--format", "csv").returncode == 2
     near = rows(qks("duplicates", "--near", "0.95").stdout)
     assert {Path(str(x["path"])).name for x in near if x["kind"] == "near"} == {
         "cat.jpg",

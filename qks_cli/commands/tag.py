@@ -73,7 +73,7 @@ def tag(
     writer = Writer(format, nul=nul and (format is Format.paths or "-" not in paths))
     # Read when numpy is first imported: its idle workers spin, on the cores that decode photos.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from contextlib import ExitStack
+    from contextlib import ExitStack, closing
 
     from qks_cli import settings
     from qks_cli.bundle import read_bundle
@@ -172,12 +172,14 @@ def tag(
 
             ids = {path: row.id for path, row in destination.library.known(seen).items()}
             photos = [(ids[path], path) for path in seen if path in ids]
-            for outcome in write_all(destination.library, photos, writing, run_id=run):
-                counts[f"files {outcome.status}"] += 1
-                if outcome.reason:
-                    progress.say(f"qks: {shown(outcome.path)}: {outcome.reason}")
-                if stop():
-                    break
+            outcomes = write_all(destination.library, photos, writing, run_id=run)
+            with closing(outcomes):
+                for outcome in outcomes:
+                    counts[f"files {outcome.status}"] += 1
+                    if outcome.reason:
+                        progress.say(f"qks: {shown(outcome.path)}: {outcome.reason}")
+                    if stop():
+                        break
     where = "" if destination is None else f"; library {db or settings.index_path()}"
     if not quiet:
         say(_summary(counts, time.monotonic() - began, stopped=stop()) + where)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,7 +95,7 @@ def untag(
         photos = selected(library, given_paths(paths or [], nul=nul), everything=everything)
         run = library.begin_run("untag", *library.latest_run())
 
-        def outcomes() -> Iterator[Outcome]:
+        def outcomes() -> Generator[Outcome, None, None]:
             by_id = dict(photos)
             with writing(library, run, source_of(library), options) as hand:
                 written = ledger.writes_of(library, list(by_id))
@@ -132,7 +133,7 @@ def undo(
     with open_library(db, create=False) as library:
         now = library.begin_run("undo", *library.latest_run())
 
-        def outcomes() -> Iterator[Outcome]:
+        def outcomes() -> Generator[Outcome, None, None]:
             with writing(library, now, source_of(library), options) as hand:
                 wanted = ledger.last_run(library) if run is None else run
                 written = {} if wanted is None else ledger.writes_of(library, run_id=wanted)
@@ -253,18 +254,22 @@ def _record(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _tell(library: Library, run: int, writer: Records, outcomes: Iterator[Outcome]) -> int:
-    """Print and count outcomes; how many there were. Exits with 1 where one was refused."""
+def _tell(
+    library: Library, run: int, writer: Records, outcomes: Generator[Outcome, None, None]
+) -> int:
+    """Print and count outcomes; how many there were. Exits with 1 where one was refused.
+
+    ``outcomes`` ends here whatever happens: it writes to the library, which is open still."""
     counts: Counter[str] = Counter()
     status = "interrupted"
     try:
-        for outcome in outcomes:
-            counts[outcome.status] += 1
-            if outcome.reason:
-                kind = "refused" if outcome.status == "refused" else "sidecar instead"
-                if outcome.status != "removed":
+        with closing(outcomes):
+            for outcome in outcomes:
+                counts[outcome.status] += 1
+                if outcome.reason and outcome.status != "removed":
+                    kind = "refused" if outcome.status == "refused" else "sidecar instead"
                     say(f"qks: {shown(outcome.path)}: {kind}: {outcome.reason}")
-            writer.write([_record(outcome)])
+                writer.write([_record(outcome)])
         status = "done"
     finally:
         library.finish_run(run, tagged=counts["written"], failed=counts["refused"], status=status)

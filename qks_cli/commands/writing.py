@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -197,6 +197,11 @@ class PhotoWriter:
         self.journal.close()
         return failed
 
+    def close(self) -> None:
+        """Finish, and end the threads."""
+        self.finish()
+        self._threads.shutdown()
+
     def _embed(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
         if self.options.backend is Backend.exiftool and path.suffix.lower() in exiftool.SUFFIXES:
             seen = files.read(path)
@@ -330,7 +335,7 @@ def writing(
         try:
             yield writer
         finally:
-            writer.finish()
+            writer.close()
     finally:
         os.close(handle)
 
@@ -403,7 +408,7 @@ def write_all(
     run_id: int,
     min_score: float = 0.0,
     only: bool = False,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Write the stored tags of photos, folder entries brought to the disk every few hundred.
 
     ``only`` keeps to the labels of a photo's last write, as they are shown now."""

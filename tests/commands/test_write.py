@@ -202,6 +202,21 @@ def test_tags_of_other_pixels_are_not_written(tagged: Path, qks: Qks) -> None:
     assert not (tagged / "cat.jpg.xmp").exists()
 
 
+def test_a_reader_that_leaves_ends_it_quietly(tagged: Path, qks: Qks) -> None:
+    before = everything(tagged)
+    command = [sys.executable, "-m", "qks_cli", "write", str(tagged), "--to", "embed"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        told = running.stderr.read()
+        assert running.wait() == 0
+    assert b"Traceback" not in told
+    # What was written until then is in the ledger.
+    assert qks("untag", "--all").returncode == 0
+    assert everything(tagged) == before
+
+
 def test_wrong_use(tagged: Path, qks: Qks) -> None:
     assert qks("write").returncode == 2
     assert qks("write", tagged, "--all").returncode == 2

@@ -107,7 +107,7 @@ def _engines() -> Iterator[Finding]:
 def _exiftool() -> Iterator[Finding]:
     program = shutil.which("exiftool")
     if program is None:
-        yield True, "exiftool is not installed (nothing here needs it yet)", ""
+        yield True, "exiftool is not installed: no keywords inside TIFF and DNG", ""
         return
     done = subprocess.run([program, "-ver"], capture_output=True, text=True, check=False)
     yield done.returncode == 0, f"exiftool {done.stdout.strip()} at {program}", ""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from PIL import Image, ImageSequence
 
 from qks_cli.metadata.embed import Before
 from qks_cli.metadata.errors import Refusal
@@ -53,11 +56,11 @@ def restored(path: Path, data: bytes, before: Before) -> list[bytes]:
 
 
 def _written(program: str, copy: Path, document: bytes, packet: Packet | None) -> bytes:
-    before = _pixels(copy)
+    before = _picture(program, copy)
     file = copy.with_name("packet.xmp")
     file.write_bytes(document)
     _run(program, "-overwrite_original", f"-XMP<={file}", str(copy))
-    if _pixels(copy) != before:
+    if _picture(program, copy) != before:
         raise Refusal("exiftool would change the picture")
     if packet is not None:
         stored = _packet(program, copy)
@@ -71,9 +74,21 @@ def _packet(program: str, copy: Path) -> bytes | None:
     return _run(program, "-XMP", "-b", str(copy)) or None
 
 
-def _pixels(copy: Path) -> bytes:
-    """What exiftool takes for picture data, hashed by itself."""
-    return _run(shutil.which("exiftool") or "exiftool", "-ImageDataHash", "-s3", str(copy))
+def _picture(program: str, copy: Path) -> tuple[bytes, bytes]:
+    """Hashes of the picture data, by exiftool (from 12.58 on) and of what Pillow decodes.
+
+    Raises ``Refusal`` where neither can tell."""
+    hashed = _run(program, "-ImageDataHash", "-ImageDataMD5", "-s3", str(copy)).strip()
+    decoded = hashlib.sha256()
+    try:
+        with Image.open(copy) as image:
+            for frame in ImageSequence.Iterator(image):
+                decoded.update(repr((frame.mode, frame.size)).encode() + frame.tobytes())
+    except Exception as error:  # decoders raise whatever a file makes them raise
+        if not hashed:
+            raise Refusal("its picture could not be checked after writing") from error
+        return hashed, b""
+    return hashed, decoded.digest()
 
 
 def _run(program: str, *arguments: str) -> bytes:

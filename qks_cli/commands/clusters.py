@@ -31,22 +31,19 @@ def clusters(
     writer = Records(format, ("cluster", "photos", "words", "typical"))
     import numpy as np
 
-    from qks_cli import settings
     from qks_cli.commands.labels import read_vocabulary
-    from qks_cli.commands.runs import open_library, tagged_model
+    from qks_cli.commands.runs import open_library, stored_tagger, tagged_model
     from qks_cli.index.groups import pooled
-    from qks_cli.inference.choose import open_engine
-    from qks_cli.tagging.tagger import Tagger
 
     with open_library(db, create=False) as library:
         bundle, model_id = tagged_model(library, model)
         vocabulary = read_vocabulary(labels, bundle, quiet=True)
-        tagger = Tagger.build(
-            bundle, open_engine(bundle, "cpu"), vocabulary, cache=settings.cache_path()
-        )
+        tagger = stored_tagger(bundle, vocabulary)
         ids_N, mean_NE = pooled(library, model_id)
         if len(ids_N) < count:
-            raise UsageError(f"{len(ids_N):,} photos make no {count:,} groups", hint="--count")
+            raise UsageError(
+                f"{len(ids_N):,} photos make no {count:,} groups", hint="give a smaller --count"
+            )
         from sklearn.cluster import MiniBatchKMeans
 
         kept = MiniBatchKMeans(count, random_state=1, batch_size=4096, n_init=3).fit(mean_NE)

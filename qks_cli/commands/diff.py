@@ -73,7 +73,7 @@ def _tags(library: Library, side: str, model: str, *, min_score: float | None, t
 
         with Other.open(path, create=False) as other:
             return _stored(other)
-    from qks_cli.commands.runs import tagged_model
+    from qks_cli.commands.runs import stored_tagger, tagged_model
     from qks_cli.vocabulary.labels_file import parse_labels, read_labels
 
     if path.is_file():
@@ -85,19 +85,8 @@ def _tags(library: Library, side: str, model: str, *, min_score: float | None, t
             f"'{side}' is no version, labels file or library",
             hint="`qks labels versions` lists versions",
         )
-    from qks_cli import settings
-    from qks_cli.inference.choose import open_engine
-    from qks_cli.tagging.tagger import Tagger
-
     bundle, model_id = tagged_model(library, model)
-    tagger = Tagger.build(
-        bundle,
-        open_engine(bundle, "cpu"),
-        vocabulary,
-        min_score=min_score,
-        top=top,
-        cache=settings.cache_path(),
-    )
+    tagger = stored_tagger(bundle, vocabulary, min_score=min_score, top=top)
     return dict(_judged(library, tagger, model_id))
 
 

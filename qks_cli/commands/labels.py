@@ -106,29 +106,24 @@ def audit(
     writer = Records(format, ("kind", "label", "other", "photos"))
     import numpy as np
 
-    from qks_cli import settings
-    from qks_cli.commands.runs import open_library, tagged_model
-    from qks_cli.inference.choose import open_engine
+    from qks_cli.commands.runs import open_library, stored_tagger, tagged_model
     from qks_cli.tagging.audit import audit as judge
     from qks_cli.tagging.audit import suggest
-    from qks_cli.tagging.tagger import Tagger
     from qks_cli.vocabulary.labels_file import read_labels
 
     with open_library(db, create=False) as library:
         bundle, model_id = tagged_model(library, model)
         vocabulary = read_vocabulary(labels, bundle, quiet=False)
-        engine = open_engine(bundle, "cpu")
         _, tokens_NME = library.tokens_of(library.sample_ids(model_id, sample), model_id)
     assert tokens_NME is not None
     wide_NME = tokens_NME.astype(np.float32)
-    cache = settings.cache_path()
-    own = Tagger.build(bundle, engine, vocabulary, min_score=min_score, cache=cache)
+    own = stored_tagger(bundle, vocabulary, min_score=min_score)
     fired_NC = np.asarray(own.scores(wide_NME) >= own.selector.cutoffs_C)
     findings = judge(vocabulary.names, fired_NC, own.labels_CE)
     bare_N = np.asarray(~fired_NC.any(axis=1))
     if suggestions and bare_N.any():
         candidates = read_labels(words or default_labels(bundle))[0]
-        other = Tagger.build(bundle, engine, candidates, min_score=min_score, cache=cache)
+        other = stored_tagger(bundle, candidates, min_score=min_score)
         fires_NC = np.asarray(other.scores(wide_NME[bare_N]) >= other.selector.cutoffs_C)
         known = frozenset(
             word.casefold() for x in vocabulary.labels for word in (x.name, *x.synonyms)

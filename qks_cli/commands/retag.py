@@ -9,7 +9,6 @@ import typer
 
 from qks_cli.commands.options import Db, Labels, MinScore, Model, Top
 from qks_cli.commands.output import say
-from qks_cli.errors import ModelError
 
 GROUP = 4096  # photos scored and stored together; what a kill can lose
 
@@ -30,29 +29,13 @@ def retag(
     began = time.monotonic()
     import numpy as np
 
-    from qks_cli import settings
-    from qks_cli.bundle import read_bundle
     from qks_cli.commands.labels import read_vocabulary
-    from qks_cli.commands.runs import begin, open_library
-    from qks_cli.inference.choose import open_engine
-    from qks_cli.tagging.tagger import Tagger
+    from qks_cli.commands.runs import begin, open_library, stored_tagger, tagged_model
 
-    bundle = read_bundle(model)
-    vocabulary = read_vocabulary(labels, bundle, quiet=quiet)
     with open_library(db, create=False) as library:
-        if library.stored_model(bundle.hash) is None:
-            raise ModelError(
-                f"no photo in this library was tagged with this {bundle.name} model",
-                hint="run `qks tag` again, or give --model",
-            )
-        tagger = Tagger.build(
-            bundle,
-            open_engine(bundle, "cpu"),
-            vocabulary,
-            min_score=min_score,
-            top=top,
-            cache=settings.cache_path(),
-        )
+        bundle, _ = tagged_model(library, model)
+        vocabulary = read_vocabulary(labels, bundle, quiet=quiet)
+        tagger = stored_tagger(bundle, vocabulary, min_score=min_score, top=top)
         target, run = begin(library, bundle, vocabulary, "retag")
         ids = library.stale_ids(target.model_id, target.vocabulary_id, tagger.selection)
         done, status = 0, "interrupted"

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from qks_cli.bundle import Bundle
     from qks_cli.index.store import Library
     from qks_cli.tagging.pipeline import Destination
+    from qks_cli.tagging.tagger import Tagger
     from qks_cli.vocabulary.labels_file import Vocabulary
 
 
@@ -47,6 +48,29 @@ def tagged_model(library: Library, name: str) -> tuple[Bundle, int]:
             hint="run `qks tag` again, or give --model",
         )
     return bundle, model_id
+
+
+def stored_tagger(
+    bundle: Bundle,
+    vocabulary: Vocabulary,
+    *,
+    min_score: float | None = None,
+    top: int | None = None,
+) -> Tagger:
+    """A tagger for query tokens that the library keeps: no photo is read, so the CPU serves."""
+    from qks_cli import settings
+    from qks_cli.inference.choose import open_engine
+    from qks_cli.tagging.selection import TOP
+    from qks_cli.tagging.tagger import Tagger
+
+    return Tagger.build(
+        bundle,
+        open_engine(bundle, "cpu"),
+        vocabulary,
+        min_score=min_score,
+        top=TOP if top is None else top,
+        cache=settings.cache_path(),
+    )
 
 
 def begin(

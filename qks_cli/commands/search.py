@@ -10,7 +10,7 @@ import typer
 
 from qks_cli.commands.options import Db, Model, Null, RowFormat
 from qks_cli.commands.output import Row, Writer, say
-from qks_cli.errors import ModelError, UsageError
+from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,8 @@ def search(
     writer = Writer(format, nul=nul)
     # Read when numpy is first imported: waiting for a second thread takes longer than one thread.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from qks_cli.commands.runs import open_library
+    from qks_cli.bundle import read_bundle
+    from qks_cli.commands.runs import open_library, tagged_model
     from qks_cli.index.query import And, Filter, Not, Or, Sum, Text, parse_query
     from qks_cli.index.search import Question
     from qks_cli.index.search import search as find
@@ -103,21 +104,17 @@ def search(
         tokens: dict[Filter, Float32Array] = {}
         model_id = None
         if meant or likes:
-            from qks_cli.bundle import read_bundle
-
-            bundle = read_bundle(model)
-            model_id = library.stored_model(bundle.hash)
+            if semantic_only or likes:
+                bundle, model_id = tagged_model(library, model)
+            else:
+                bundle = read_bundle(model)
+                model_id = library.stored_model(bundle.hash)
             if model_id is not None:
                 meanings = meanings_of(bundle, meant) if meant else {}
                 tokens = {
                     like: tokens_of_photo(library, bundle, model_id, Path(like.value))
                     for like in likes
                 }
-            elif semantic_only or likes:
-                raise ModelError(
-                    f"no photo in this library was tagged with this {bundle.name} model",
-                    hint="run `qks tag` again, or give --model",
-                )
             elif library.photo_count():
                 say(f"qks: tagged with another model than {bundle.name}: matching tags only")
         question = Question(

@@ -54,22 +54,15 @@ def with_keywords(
     packet = Packet(before.xmp)
     is_jpeg = isinstance(photo, jpeg.Jpeg)
     theirs = _iptc_keywords(before.other) if is_jpeg else None
-    stated = packet.ours()
-    ours_before = [label for label, _ in stated]
-    if not keywords and not stated:
+    ours_before = [label for label, _ in packet.ours()]
+    if not packet.restate(keywords, source, create=(TAGS_LIST,) if immich else ()):
         return data, before
-    if keywords:
-        packet.write(keywords, source, create=(TAGS_LIST,) if immich else ())
-    else:
-        packet.erase()
     ours = [label for label, _ in packet.ours()]
-    if sorted(packet.ours()) == sorted(stated):
-        return data, before  # written twice is written once
     document = packet.document(packet=True)
     if is_jpeg and len(document) > jpeg.MOST:
         document = packet.document(packet=True, padding=0)
     new = photo.with_xmp(document)
-    if theirs is not None and before.other is not None and (ours or ours_before):
+    if theirs is not None and before.other is not None:
         resources = iptc.with_keywords(
             before.other, ours, [x for x in ours_before if x not in ours]
         )

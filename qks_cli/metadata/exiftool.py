@@ -31,12 +31,7 @@ def with_keywords(
         copy.write_bytes(data)
         before = _packet(program, copy)
         packet = Packet(before)
-        stated = packet.ours()
-        if keywords:
-            packet.write(keywords, source, create=(TAGS_LIST,) if immich else ())
-        else:
-            packet.erase()
-        if sorted(packet.ours()) == sorted(stated):
+        if not packet.restate(keywords, source, create=(TAGS_LIST,) if immich else ()):
             return data, Before(before)
         return _written(program, copy, packet.document(packet=True), packet), Before(before)
 
@@ -75,7 +70,7 @@ def _packet(program: str, copy: Path) -> bytes | None:
 
 
 def _picture(program: str, copy: Path) -> tuple[bytes, bytes]:
-    """Hashes of the picture data, by exiftool (from 12.58 on) and of what Pillow decodes.
+    """Hashes of the picture data, by exiftool where it can, and of what Pillow decodes.
 
     Raises ``Refusal`` where neither can tell."""
     hashed = _run(program, "-ImageDataHash", "-ImageDataMD5", "-s3", str(copy)).strip()

@@ -16,8 +16,6 @@ from qks_cli.metadata.xmp import (
     Source,
 )
 
-STYLES = ("ext", "adobe")
-
 
 def path_of(photo: Path, style: str) -> Path:
     """The sidecar of a photo: the one that is there, under either name, else by ``style``.
@@ -62,20 +60,11 @@ def with_keywords(
     readers may take the sidecar alone. Raises ``Refusal``.
     """
     packet = Packet(old)
-    stated = packet.ours()
-    if old is not None and not keywords and not stated:
+    new_lists = (HIERARCHY, TAGS_LIST) if old is None else (TAGS_LIST,) if immich else ()
+    seeds = theirs if old is None else ()
+    if not packet.restate(keywords, source, create=new_lists, seeds=seeds):
         return old
-    if keywords:
-        new_lists = (HIERARCHY, TAGS_LIST) if old is None else (TAGS_LIST,) if immich else ()
-        seeds = [label for label in theirs if label] if old is None else []
-        packet.write(keywords, source, create=new_lists, seeds=seeds)
-    else:
-        packet.erase()
     labels = [label for label, _ in packet.ours()]
-    if old is None and not labels:
-        return None
-    if old is not None and sorted(packet.ours()) == sorted(stated):
-        return old  # written twice is written once
     new = packet.document(packet=False)
     if not set(Packet(new).keywords(SUBJECT)).issuperset(labels):
         raise Refusal("the keywords would not read back", sidecar=False)

@@ -102,6 +102,23 @@ class Packet:
                     found.setdefault(label.strip())
         return list(found)
 
+    def restate(
+        self,
+        keywords: Sequence[Keyword],
+        source: Source,
+        *,
+        create: Iterable[str] = (),
+        seeds: Sequence[str] = (),
+    ) -> bool:
+        """``write`` these keywords, or ``erase`` where there are none; whether that says anything
+        new. Scores and dates alone do not count: written twice is written once."""
+        stated = sorted(self.ours())
+        if keywords:
+            self.write(keywords, source, create=create, seeds=seeds)
+        else:
+            self.erase()
+        return sorted(self.ours()) != stated
+
     def write(
         self,
         keywords: Sequence[Keyword],

@@ -82,7 +82,7 @@ def _near(
     found = []
     for ids in joined(pairs):
         group = [by_id[photo_id] for photo_id in ids]
-        if set(ids) <= known and len({x.id for x in group} & known) == len(ids):
+        if set(ids) <= known:
             continue  # all of them are copies of one file
         same_size = len({(x.width, x.height) for x in group}) == 1
         digests = {pixel_digest(x.path) for x in group} if same_size else set()

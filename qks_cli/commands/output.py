@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,18 +55,27 @@ def shown(path: Path) -> str:
     )
 
 
+def _chosen(format: Format | None, *, nul: bool) -> Format:
+    """The format of stdout. Raises ``UsageError`` for one in which NUL ends nothing."""
+    if format is None:
+        return Format.paths if nul else Format.table if sys.stdout.isatty() else Format.jsonl
+    if nul and format is not Format.paths:
+        raise UsageError(
+            f"-0 ends paths and means nothing for {format.value}", hint="use --format paths"
+        )
+    return format
+
+
 class Writer:
     """Writes rows as they come. Names that are not UTF-8 are written as the bytes they are; in
-    JSON, which cannot hold them, each such byte is a lone surrogate (``\\udcXX``)."""
+    JSON, which cannot hold them, each such byte is a lone surrogate (``\\udcXX``).
 
-    def __init__(self, chosen: Format | None, *, nul: bool) -> None:
-        if chosen is None:
-            chosen = Format.paths if nul else Format.table if sys.stdout.isatty() else Format.jsonl
-        if nul and chosen is not Format.paths:
-            raise UsageError(
-                f"-0 ends paths and means nothing for {chosen.value}", hint="use --format paths"
-            )
-        self.format = chosen
+    Where paths come from stdin (``reads_stdin``), -0 says how those end; the output is asked for by
+    --format."""
+
+    def __init__(self, chosen: Format | None, *, nul: bool, reads_stdin: bool = False) -> None:
+        nul = nul and (chosen is Format.paths or not reads_stdin)
+        self.format = _chosen(chosen, nul=nul)
         self.end = "\0" if nul else "\n"
         self.begun = False
 
@@ -109,15 +120,9 @@ class Records:
         bar: str = "",
         nul: bool = False,
     ) -> None:
-        if chosen is None:
-            chosen = Format.paths if nul else Format.table if sys.stdout.isatty() else Format.jsonl
-        if chosen is Format.paths and "path" not in fields:
+        self.format = _chosen(chosen, nul=nul)
+        if self.format is Format.paths and "path" not in fields:
             raise UsageError("there are no paths here", hint="use --format table, jsonl or csv")
-        if nul and chosen is not Format.paths:
-            raise UsageError(
-                f"-0 ends paths and means nothing for {chosen.value}", hint="use --format paths"
-            )
-        self.format = chosen
         self.end = "\0" if nul else "\n"
         self.fields = fields
         self.bar = bar
@@ -199,6 +204,17 @@ def _cell(text: str) -> str:
     if any(char in text for char in ',"\r\n'):
         return '"' + text.replace('"', '""') + '"'
     return text
+
+
+def confirm(question: str, *, yes: bool, otherwise: str) -> None:
+    """Ask on a terminal; in a pipeline say what comes ``otherwise``, and exit with 1. ``yes`` asks
+    nothing."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        say(otherwise)
+        raise typer.Exit(1)
+    typer.confirm(question, abort=True, err=True)
 
 
 def say(text: str) -> None:

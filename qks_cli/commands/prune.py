@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qks_cli.commands.options import Db, Null, RowFormat
-from qks_cli.commands.output import Format, Row, Writer, say
+from qks_cli.commands.output import Row, Writer, confirm, say
 
 
 def prune(
@@ -27,7 +26,7 @@ def prune(
     Shows them first, and asks; in a pipeline nothing is removed without --yes. An unmounted drive
     looks like deleted photos: mount it before. Files are never touched.
     """
-    writer = Writer(format, nul=nul and (format is Format.paths or Path("-") not in (paths or ())))
+    writer = Writer(format, nul=nul, reads_stdin=Path("-") in (paths or ()))
     from qks_cli.commands.runs import given_paths, open_library
     from qks_cli.index import upkeep
     from qks_cli.photos.walk import absolute
@@ -48,10 +47,10 @@ def prune(
             return
         if any(presence.suspicious for presence in presences):
             say("qks: that is most of them: is a drive not mounted?")
-        if not yes:
-            if not sys.stdin.isatty():
-                say("nothing was removed; --yes removes them")
-                raise typer.Exit(1)
-            typer.confirm("Remove them from the library?", abort=True, err=True)
+        confirm(
+            "Remove them from the library?",
+            yes=yes,
+            otherwise="nothing was removed; --yes removes them",
+        )
         upkeep.forget(library, gone)
     say(f"{len(gone):,} removed from the library")

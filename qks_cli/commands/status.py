@@ -20,7 +20,7 @@ from qks_cli.commands.options import (
     RowFormat,
     Top,
 )
-from qks_cli.commands.output import Format, Row, Writer, say, shown
+from qks_cli.commands.output import Row, Writer, say, shown
 from qks_cli.errors import UsageError
 
 GROUP = 2048  # photos looked up together
@@ -45,7 +45,7 @@ def status(
     One row for every photo that a run would do something about; counts on stderr. Nothing is
     stored; of files that may have been moved the edges are read, of others nothing.
     """
-    writer = Writer(format, nul=nul and (format is Format.paths or Path("-") not in paths))
+    writer = Writer(format, nul=nul, reads_stdin=Path("-") in paths)
     from qks_cli.bundle import read_bundle
     from qks_cli.commands.labels import read_vocabulary
     from qks_cli.commands.runs import given_paths, open_library

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qks_cli.commands.options import Db, Exclude, Hidden, Labels, MinScore, Model, RowFormat, Top
-from qks_cli.commands.output import Format, Row, Writer, say, shown
+from qks_cli.commands.output import Row, Writer, say, shown
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def tag(
     written to unless --write asks for it. Ctrl-C ends after the batch in hand; the next run goes
     on from there.
     """
-    # Where paths come from stdin, -0 says how those end; the output is asked for by --format.
-    writer = Writer(format, nul=nul and (format is Format.paths or "-" not in paths))
+    writer = Writer(format, nul=nul, reads_stdin="-" in paths)
     # Read when numpy is first imported: its idle workers spin, on the cores that decode photos.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from contextlib import ExitStack, closing
@@ -82,6 +81,7 @@ def tag(
     from qks_cli.commands.runs import begin, open_library
     from qks_cli.inference.choose import open_engine
     from qks_cli.photos.walk import read_paths, walk
+    from qks_cli.tagging.changes import folders
     from qks_cli.tagging.pipeline import LoadOptions, tag_photos
     from qks_cli.tagging.tagger import Tagger
 
@@ -161,12 +161,12 @@ def tag(
                     status=status,
                 )
         if destination is not None and not stop():
-            _note_absences(destination.library, roots, counts)
+            for folder in folders(roots):
+                counts["missing"] += note_absences(destination.library, folder)
             if counts["tagged"]:
-                from qks_cli.index import compact, search
+                from qks_cli.index import compact
 
-                if destination.library.photo_count() > search.EXACT:
-                    compact.refresh(destination.library, destination.model_id)
+                compact.refresh(destination.library, destination.model_id)
         if destination is not None and seen and not stop():
             from qks_cli.commands.writing import write_all
 
@@ -215,23 +215,22 @@ class _StopSignal:
         self.asked = True
 
 
-def _note_absences(library: Library, roots: list[Path], counts: Counter[str]) -> None:
-    """Mark photos below the folders of a whole run whose files are gone; nothing is removed."""
+def note_absences(library: Library, root: Path) -> int:
+    """Mark photos at or below ``root`` whose files are gone; how many. Nothing is removed."""
     from qks_cli.index import upkeep
-    from qks_cli.tagging.changes import folders, look
+    from qks_cli.tagging.changes import look
 
-    for root in folders(roots):
-        presence = look(library, root)
-        if presence.suspicious:
-            say(
-                f"qks: {len(presence.gone):,} of {presence.known:,} photos known in {shown(root)} "
-                "are gone: is a drive not mounted?\n"
-                "     they are kept as they are; `qks prune` removes them"
-            )
-            presence.gone.clear()
-        counts["missing"] += len(presence.gone)
-        if presence.gone or presence.back:
-            upkeep.mark(library, gone=(x for x, _ in presence.gone), back=presence.back)
+    presence = look(library, root)
+    if presence.suspicious:
+        say(
+            f"qks: {len(presence.gone):,} of {presence.known:,} photos known in {shown(root)} "
+            "are gone: is a drive not mounted?\n"
+            "     they are kept as they are; `qks prune` removes them"
+        )
+        presence.gone.clear()
+    if presence.gone or presence.back:
+        upkeep.mark(library, gone=(x for x, _ in presence.gone), back=presence.back)
+    return len(presence.gone)
 
 
 def result_row(result: Result) -> Row:

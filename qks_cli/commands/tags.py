@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qks_cli.commands.options import Db, RecordFormat
-from qks_cli.commands.output import Records, say, shown
+from qks_cli.commands.output import Records, confirm, say, shown
 
 if TYPE_CHECKING:
     from qks_cli.index.ledger import Write
@@ -163,11 +162,7 @@ def _edit(
             )
         if dry_run:
             return
-        if not yes:
-            if not sys.stdin.isatty():
-                say("nothing was changed; --yes changes it")
-                raise typer.Exit(1)
-            typer.confirm("Change it?", abort=True, err=True)
+        confirm("Change it?", yes=yes, otherwise="nothing was changed; --yes changes it")
         change(library)
         say("done; `qks tags undo` takes it back")
         if files and written:

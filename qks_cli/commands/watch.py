@@ -64,11 +64,9 @@ def watch(
     from qks_cli.bundle import read_bundle
     from qks_cli.commands.labels import read_vocabulary
     from qks_cli.commands.runs import begin, open_library
-    from qks_cli.commands.tag import result_row
-    from qks_cli.index import upkeep
+    from qks_cli.commands.tag import note_absences, result_row
     from qks_cli.inference.choose import open_engine
     from qks_cli.photos.walk import absolute, walk
-    from qks_cli.tagging.changes import look
     from qks_cli.tagging.pipeline import LoadOptions, tag_photos
     from qks_cli.tagging.tagger import Tagger
 
@@ -102,14 +100,13 @@ def watch(
                 hint="raise fs.inotify.max_user_watches, or use --poll 30",
             ) from error
         with open_library(db) as library:
-            # The names that a run, its counts and its photos have here are those of `qks tag`.
             while not changes.stop.is_set():
                 changed = changes.take()
                 wanted = roots if changed is None else sorted(changed)
                 destination, run = begin(library, bundle, vocabulary, "watch")
                 counts: Counter[str] = Counter()
                 there = [path for path in wanted if os.path.lexists(path)]
-                problems = walk(
+                photos = walk(
                     there,
                     exclude=exclude or (),
                     hidden=hidden,
@@ -117,7 +114,7 @@ def watch(
                     on_problem=lambda path, reason: say(f"qks: {shown(path)}: {reason}"),
                 )
                 results = tag_photos(
-                    problems,
+                    photos,
                     bundle=bundle,
                     engine=engine,
                     tagger=tagger,
@@ -132,13 +129,7 @@ def watch(
                     if result.status != "unchanged":
                         writer.write([result_row(result)])
                 for path in wanted:
-                    presence = look(library, path)
-                    if presence.suspicious:
-                        say(f"qks: most photos of {shown(path)} are gone: is a drive not mounted?")
-                        continue
-                    counts["missing"] += len(presence.gone)
-                    if presence.gone or presence.back:
-                        upkeep.mark(library, gone=(x for x, _ in presence.gone), back=presence.back)
+                    note_absences(library, path)
                 status = "interrupted" if changes.stop.is_set() else "done"
                 library.finish_run(
                     run,

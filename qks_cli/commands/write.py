@@ -59,11 +59,11 @@ def write(
     """
     writer = Records(format, FIELDS)
     options = options_of(to, sidecar_style, mtime, backend, backup, compat, dry_run=dry_run)
-    from qks_cli.commands.runs import given_paths, open_library
+    from qks_cli.commands.runs import open_library
     from qks_cli.commands.writing import selected, write_all
 
     with open_library(db, create=False) as library:
-        photos = selected(library, given_paths(paths or [], nul=nul), everything=everything)
+        photos = selected(library, paths, everything=everything, nul=nul)
         run = library.begin_run("write", *library.latest_run())
 
         found = write_all(library, photos, options, run_id=run, min_score=min_score or 0.0)
@@ -87,12 +87,12 @@ def untag(
     """
     writer = Records(format, FIELDS)
     options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
-    from qks_cli.commands.runs import given_paths, open_library
+    from qks_cli.commands.runs import open_library
     from qks_cli.commands.writing import selected, source_of, writing
     from qks_cli.index import ledger
 
     with open_library(db, create=False) as library:
-        photos = selected(library, given_paths(paths or [], nul=nul), everything=everything)
+        photos = selected(library, paths, everything=everything, nul=nul)
         run = library.begin_run("untag", *library.latest_run())
 
         def outcomes() -> Generator[Outcome, None, None]:
@@ -164,13 +164,13 @@ def verify(
     keywords are gone), gone (the file is).
     """
     writer = Records(format, FIELDS)
-    from qks_cli.commands.runs import given_paths, open_library
+    from qks_cli.commands.runs import open_library
     from qks_cli.commands.writing import Outcome, selected
     from qks_cli.index import ledger
     from qks_cli.metadata.drift import drift
 
     with open_library(db, create=False) as library:
-        photos = dict(selected(library, given_paths(paths or [], nul=nul), everything=everything))
+        photos = dict(selected(library, paths, everything=everything, nul=nul))
         found = []
         for file, chain in ledger.writes_of(library, list(photos)).items():
             last = chain[-1]
@@ -196,13 +196,13 @@ def import_keywords(
     library (`qks tag`).
     """
     writer = Records(format, ("path", "keywords"))
-    from qks_cli.commands.runs import given_paths, open_library
+    from qks_cli.commands.runs import open_library
     from qks_cli.commands.writing import selected
     from qks_cli.index import ledger
     from qks_cli.metadata.drift import own_keywords
 
     with open_library(db, create=False) as library:
-        photos = selected(library, given_paths(paths or [], nul=nul), everything=everything)
+        photos = selected(library, paths, everything=everything, nul=nul)
         total = 0
         for at in range(0, len(photos), GROUP):
             rows, entries = [], []

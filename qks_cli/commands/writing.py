@@ -349,10 +349,9 @@ def _digest(path: Path) -> bytes | None:
 
 
 def keywords_for(
-    library: Library, photo_ids: Sequence[int], min_score: float
+    library: Library, photo_ids: Sequence[int], parent_of: dict[str, str], min_score: float
 ) -> dict[int, list[Keyword]]:
     """The keywords of photos: their tags as shown, with the vocabulary's parents."""
-    parent_of = _parents(library)
     found = {}
     for photo_id, tags in library.tags_of(photo_ids).items():
         found[photo_id] = [
@@ -378,11 +377,12 @@ def _ancestors(label: str, parent_of: dict[str, str]) -> tuple[str, ...]:
 
 
 def selected(
-    library: Library, paths: Sequence[Path], *, everything: bool
+    library: Library, paths: list[Path] | None, *, everything: bool, nul: bool
 ) -> list[tuple[int, Path]]:
-    """Photos at or below ``paths`` that are tagged and there, by path.
+    """Photos at or below ``paths`` (``-``: those on stdin) that are tagged and there, by path.
 
     Raises ``UsageError`` without paths unless ``everything``."""
+    from qks_cli.commands.runs import given_paths
     from qks_cli.errors import UsageError
     from qks_cli.index import upkeep
     from qks_cli.index.store import key_path
@@ -392,7 +392,8 @@ def selected(
         raise UsageError("give paths, or --all for the whole library")
     here = set(library.tagged_ids())
     found: dict[int, Path] = {}
-    roots: list[Path | None] = [absolute(path) for path in paths]
+    named = given_paths(paths or [], nul=nul)
+    roots: list[Path | None] = [absolute(path) for path in named]
     for root in roots or [None]:
         for photo_id, key, _ in upkeep.paths_under(library, root):
             if photo_id in here:
@@ -412,10 +413,12 @@ def write_all(
     """Write the stored tags of photos, folder entries brought to the disk every few hundred.
 
     ``only`` keeps to the labels of a photo's last write, as they are shown now."""
+    parent_of = _parents(library)
     with writing(library, run_id, source_of(library), options) as hand:
         for at in range(0, len(photos), GROUP):
             part = photos[at : at + GROUP]
-            keywords = keywords_for(library, [photo_id for photo_id, _ in part], min_score)
+            ids = [photo_id for photo_id, _ in part]
+            keywords = keywords_for(library, ids, parent_of, min_score)
             if only:
                 _keep_to_written(library, keywords)
             known = library.known([path for _, path in part])

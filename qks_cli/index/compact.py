@@ -22,6 +22,7 @@ from qks_cli.errors import LibraryError
 from qks_cli.index.store import Library
 from qks_cli.types import Float16Array, Float32Array
 
+EXACT = 4000  # photos that are judged by their query tokens at once, without a first pass
 BLOCK = 4096  # photo ids of one block; the triggers of m003_search divide by it too
 DIRECTIONS = 24
 PART = 512  # photos widened at a time
@@ -64,7 +65,11 @@ def blocks(library: Library, model_id: int) -> Iterator[tuple[Block, Float32Arra
 
 
 def refresh(library: Library, model_id: int) -> None:
-    """Make the blocks that are missing now, so that the next search need not."""
+    """Make the blocks that are missing now, so that the next search need not.
+
+    A small library is searched without them."""
+    if library.photo_count() <= EXACT:
+        return
     for _ in blocks(library, model_id):
         pass
 
@@ -180,26 +185,27 @@ def _make(library: Library, model_id: int, number: int, basis_ED: Float32Array) 
         return None
     block = pack(ids, tokens_NME, basis_ED)
     vectors = np.concatenate([block.mean_NE, block.rest_NMD.reshape(len(ids), -1)], axis=1)
-    if _data_version(library) == version:  # else another run may have changed these photos
-        _keep(
-            library,
-            "INSERT OR REPLACE INTO compact VALUES (?, ?, ?, ?, ?)",
-            (
-                model_id,
-                number,
-                block.ids.astype("<i8").tobytes(),
-                vectors.tobytes(),
-                block.scales_N2.astype("<f4").tobytes(),
-            ),
-            version=version,
-        )
+    _keep(
+        library,
+        "INSERT OR REPLACE INTO compact VALUES (?, ?, ?, ?, ?)",
+        (
+            model_id,
+            number,
+            block.ids.astype("<i8").tobytes(),
+            vectors.tobytes(),
+            block.scales_N2.astype("<f4").tobytes(),
+        ),
+        version=version,
+    )
     return block
 
 
 def _keep(
     library: Library, sql: str, values: tuple[object, ...], *, version: int | None = None
 ) -> None:
-    """Store what was derived, unless another run is writing or the library is read-only."""
+    """Store what was derived, unless another run is writing or the library is read-only.
+
+    With ``version``, only if no other run has committed since: it may have changed these photos."""
     connection = library.connection
     (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
     connection.execute("PRAGMA busy_timeout = 0")

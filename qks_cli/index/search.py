@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qks_cli.index import compact
+from qks_cli.index.compact import EXACT
 from qks_cli.index.filters import SCORED, Condition, bounds, condition, haversine_km
 from qks_cli.index.query import And, Filter, Node, Not, Or, QueryError, Sum, Text
 from qks_cli.index.store import Library, base_name
@@ -25,7 +26,6 @@ from qks_cli.types import Float16Array, Float32Array, Tag
 
 Int64Array = npt.NDArray[np.int64]
 
-EXACT = 4000  # photos that are judged by their query tokens at once, without a first pass
 SHARE = 25  # of more photos, one in so many is judged exactly
 BLOCK = 64  # photos widened to single precision at a time
 
@@ -82,27 +82,30 @@ def search(
     ``exact`` judges every photo by its query tokens. Raises ``QueryError`` where a filter or a NOT
     cannot be used as it stands.
     """
-    node, lowest = _split_score(question, min_score)
+    whole, lowest = _split_score(question, min_score)
     connection = library.connection
     connection.create_function("qks_haversine", 4, haversine_km, deterministic=True)
     connection.create_function("qks_name", 1, base_name, deterministic=True)
-    where, node = _split_sharp(node, question)
+    where, node = _split_sharp(whole, question)
     sql = "SELECT id FROM photos WHERE status = 'ok' AND missing_since IS NULL"
     rows = connection.execute(f"{sql} AND {where.sql} ORDER BY id", where.values)
     ids_N: Int64Array = np.fromiter((row[0] for row in rows), np.int64)
     if node is None:
         return _hits(library, question, _Pass(library, question, ids_N), None, limit, lowest)
     judged = bool(question.meanings or question.likes)
+    middle_E = np.empty(0, np.float32)
+    if question.likes and question.model_id is not None:
+        middle_E = middle(library, question.model_id)
     if judged and not exact and len(ids_N) > EXACT:
         first = _Pass(library, question, ids_N)
-        first.read_compact()
+        first.read_compact(middle_E)
         about_N = first.score(node)
         count = min(len(ids_N), max(EXACT, 2 * limit, len(ids_N) // SHARE))
         best = np.argpartition(-about_N, count - 1)[:count]
         ids_N = np.sort(ids_N[best[about_N[best] > 0]])
     last = _Pass(library, question, ids_N)
     if judged:
-        last.read_tokens()
+        last.read_tokens(middle_E)
     return _hits(library, question, last, node, limit, lowest)
 
 
@@ -153,7 +156,7 @@ class _Pass:
         self.raw: dict[Node, Float32Array] = {}  # -inf where a photo has no tokens
         self.parts: dict[Text, tuple[Float32Array, Float32Array]] = {}  # by tags, by meaning
 
-    def read_compact(self) -> None:
+    def read_compact(self, middle_E: Float32Array) -> None:
         """Judge meanings and likes by compact vectors."""
         nodes = list(self.question.meanings)
         vectors = [meaning.vector_E for meaning in self.question.meanings.values()]
@@ -168,11 +171,10 @@ class _Pass:
                 for column, node in enumerate(nodes):
                     self.raw[node][places] = raw_NK[rows, column]
             for like, tokens_ME in self.question.likes.items():
-                middle_E = middle(self.library, self.question.model_id)
                 alike_N = compact.likeness(block, basis_ED, tokens_ME, middle_E)
                 self.raw[like][places] = alike_N[rows]
 
-    def read_tokens(self) -> None:
+    def read_tokens(self, middle_E: Float32Array) -> None:
         """Judge them by query tokens."""
         self._empty()
         assert self.question.model_id is not None
@@ -188,7 +190,6 @@ class _Pass:
             for node, judge in judges.items():
                 self.raw[node][places] = judge(tokens_NME)[rows]
             for like, tokens_ME in self.question.likes.items():
-                middle_E = middle(self.library, self.question.model_id)
                 self.raw[like][places] = alikeness(tokens_NME, tokens_ME, middle_E)[rows]
 
     def score(self, node: Node, *, sharp: bool = False) -> Float32Array:
@@ -300,17 +301,13 @@ class _Pass:
 
 def middle(library: Library, model_id: int) -> Float32Array:
     """The mean query token [E] over a fixed sample of one model's photos."""
-    key = f"middle {model_id}"
-    if key not in library.memory:
-        _, tokens_NME = library.tokens_of(library.sample_ids(model_id, 512), model_id)
-        assert tokens_NME is not None
-        width = tokens_NME.shape[2]
-        library.memory[key] = tokens_NME.reshape(-1, width).astype(np.float32).mean(0)
-    found: Float32Array = library.memory[key]
-    return found
+    _, tokens_NME = library.tokens_of(library.sample_ids(model_id, 512), model_id)
+    assert tokens_NME is not None
+    width = tokens_NME.shape[2]
+    return np.asarray(tokens_NME.reshape(-1, width).astype(np.float32).mean(0), np.float32)
 
 
-def _split_score(question: Question, min_score: float) -> tuple[Node | None, tuple[float, ...]]:
+def _split_score(question: Question, min_score: float) -> tuple[Node, tuple[float, ...]]:
     """The query without its ``score`` filters, and (lowest, highest, strict low, strict high)."""
     nodes = question.node.nodes if isinstance(question.node, And) else (question.node,)
     low, high, strict_low, strict_high = min_score, 1.0, False, False
@@ -337,10 +334,8 @@ def _split_score(question: Question, min_score: float) -> tuple[Node | None, tup
     return kept, (low, high, strict_low, strict_high)
 
 
-def _split_sharp(node: Node | None, question: Question) -> tuple[Condition, Node | None]:
+def _split_sharp(node: Node, question: Question) -> tuple[Condition, Node | None]:
     """What SQL can decide of an AND, and the rest."""
-    if node is None:
-        return Condition("1"), None
     nodes = node.nodes if isinstance(node, And) else (node,)
     sharp, rest = [], []
     for one in nodes:

@@ -40,7 +40,8 @@ def duplicates(
         groups = list(_same_bytes(library))
         if near is not None:
             _, model_id = tagged_model(library, model)
-            groups += _near(library, model_id, near, {x.id for _, group in groups for x in group})
+            copies = {x.id: number for number, (_, group) in enumerate(groups) for x in group}
+            groups += _near(library, model_id, near, copies)
     records: list[dict[str, Any]] = [
         {
             "group": number,
@@ -72,8 +73,9 @@ def _same_bytes(library: Library) -> Iterator[tuple[str, list[Member]]]:
 
 
 def _near(
-    library: Library, model_id: int, likeness: float, known: set[int]
+    library: Library, model_id: int, likeness: float, copies: dict[int, int]
 ) -> list[tuple[str, list[Member]]]:
+    """Groups by pixels and likeness; ``copies`` tells which photos are copies of one file."""
     from qks_cli.index.groups import joined, members, near_pairs
     from qks_cli.photos.same import pixel_digest
 
@@ -82,7 +84,7 @@ def _near(
     found = []
     for ids in joined(pairs):
         group = [by_id[photo_id] for photo_id in ids]
-        if set(ids) <= known:
+        if len({copies.get(photo_id, -photo_id) for photo_id in ids}) == 1:
             continue  # all of them are copies of one file
         same_size = len({(x.width, x.height) for x in group}) == 1
         digests = {pixel_digest(x.path) for x in group} if same_size else set()

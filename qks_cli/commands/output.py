@@ -45,8 +45,8 @@ class Row:
     note: str = ""  # stands before the tags in the table
 
 
-def shown(path: Path) -> str:
-    """A path for a message: on one line, control characters as escapes."""
+def shown(path: Path | str) -> str:
+    """A path for people: on one line, control characters as escapes."""
     return "".join(
         character.encode("unicode_escape").decode()
         if ord(character) < 32 or character == "\x7f"
@@ -146,7 +146,7 @@ class Records:
         return len(rows)
 
     def _table(self, rows: list[dict[str, Any]]) -> str:
-        cells = [[_plain(row[name]) for name in self.fields] for row in rows]
+        cells = [[shown(_plain(row[name])) for name in self.fields] for row in rows]
         widths = [
             max(len(line[column]) for line in [self.fields, *cells])
             for column in range(len(self.fields))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qks_cli.commands.options import Db, MinScore, Null, RecordFormat
-from qks_cli.commands.output import Records, say, shown
+from qks_cli.commands.output import Format, Records, say, shown
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -261,6 +261,7 @@ def _tell(
 
     ``outcomes`` ends here whatever happens: it writes to the library, which is open still."""
     counts: Counter[str] = Counter()
+    waiting: list[dict[str, object]] = []  # rows of a table, whose columns all of them make
     status = "interrupted"
     try:
         with closing(outcomes):
@@ -269,9 +270,13 @@ def _tell(
                 if outcome.reason and outcome.status != "removed":
                     kind = "refused" if outcome.status == "refused" else "sidecar instead"
                     say(f"qks: {shown(outcome.path)}: {kind}: {outcome.reason}")
-                writer.write([_record(outcome)])
+                waiting.append(_record(outcome))
+                if writer.format is not Format.table:
+                    writer.write(waiting)
+                    waiting.clear()
         status = "done"
     finally:
+        writer.write(waiting)
         library.finish_run(run, tagged=counts["written"], failed=counts["refused"], status=status)
     say(", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())) or "nothing to do")
     if counts["refused"]:

@@ -102,7 +102,16 @@ def test_similar_photos_and_duplicates(tagged: Path, qks: Qks) -> None:
         "same.png",
         "small.jpg",
     }
+    # Two near pictures that are each there twice are near still.
+    shutil.copy(tagged / "small.jpg", tagged / "small-copy.jpg")
+    (tagged / "same.png").unlink()
+    qks("tag", tagged)
+    near = rows(qks("duplicates", "--near", "0.95").stdout)
+    assert [x["kind"] for x in near] == ["bytes"] * 4 + ["near"] * 4
+    with Image.open(tagged / "cat.jpg") as cat:
+        cat.save(tagged / "same.png")
     (tagged / "small.jpg").unlink()
+    (tagged / "small-copy.jpg").unlink()
     qks("tag", tagged)
     near = rows(qks("duplicates", "--near", "0.95").stdout)
     assert {Path(str(x["path"])).name for x in near if x["kind"] == "pixels"} == {

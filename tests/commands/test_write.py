@@ -217,6 +217,15 @@ def test_a_reader_that_leaves_ends_it_quietly(tagged: Path, qks: Qks) -> None:
     assert everything(tagged) == before
 
 
+def test_a_table_keeps_its_columns(tagged: Path, qks: Qks) -> None:
+    (tagged / "coffee.jpg").rename(tagged / "two\nlines.jpg")
+    qks("tag", tagged, "--min-score", "0.1")
+    head, *lines = qks("write", tagged, "--format", "table").stdout.decode().splitlines()
+    assert len(lines) == 6
+    assert "two\\nlines.jpg" in "".join(lines)
+    assert {line[head.index("status") :].split()[0] for line in lines} == {"written"}
+
+
 def test_wrong_use(tagged: Path, qks: Qks) -> None:
     assert qks("write").returncode == 2
     assert qks("write", tagged, "--all").returncode == 2

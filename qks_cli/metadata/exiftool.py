@@ -6,7 +6,8 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, ImageSequence
@@ -23,12 +24,7 @@ def with_keywords(
     path: Path, data: bytes, keywords: Sequence[Keyword], source: Source, *, immich: bool = False
 ) -> tuple[bytes, Before]:
     """As ``embed.with_keywords``. Raises ``Refusal``, also where exiftool is not installed."""
-    program = shutil.which("exiftool")
-    if program is None:
-        raise Refusal("exiftool is not installed")
-    with tempfile.TemporaryDirectory(prefix="qks-") as folder:
-        copy = Path(folder, "photo" + path.suffix.lower())
-        copy.write_bytes(data)
+    with _copied(path, data) as (program, copy):
         before = _packet(program, copy)
         packet = Packet(before)
         if not packet.restate(keywords, source, create=(TAGS_LIST,) if immich else ()):
@@ -37,17 +33,24 @@ def with_keywords(
 
 
 def restored(path: Path, data: bytes, before: Before) -> list[bytes]:
-    """What the photo may have been before we wrote."""
+    """What the photo may have been before we wrote. Raises as ``with_keywords``."""
+    with _copied(path, data) as (program, copy):
+        if before.xmp is None:
+            _run(program, "-overwrite_original", "-XMP:all=", str(copy))
+            return [copy.read_bytes()]
+        return [_written(program, copy, before.xmp, None)]
+
+
+@contextmanager
+def _copied(path: Path, data: bytes) -> Iterator[tuple[str, Path]]:
+    """exiftool, and a copy of the photo that it may write to, in a folder of ours."""
     program = shutil.which("exiftool")
     if program is None:
         raise Refusal("exiftool is not installed")
     with tempfile.TemporaryDirectory(prefix="qks-") as folder:
         copy = Path(folder, "photo" + path.suffix.lower())
         copy.write_bytes(data)
-        if before.xmp is None:
-            _run(program, "-overwrite_original", "-XMP:all=", str(copy))
-            return [copy.read_bytes()]
-        return [_written(program, copy, before.xmp, None)]
+        yield program, copy
 
 
 def _written(program: str, copy: Path, document: bytes, packet: Packet | None) -> bytes:

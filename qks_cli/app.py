@@ -18,9 +18,11 @@ from qks_cli.commands import (
     backup,
     clusters,
     config,
+    datasets,
     diff,
     doctor,
     duplicates,
+    evaluate,
     labels,
     models,
     prune,
@@ -71,6 +73,8 @@ app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.command("train")(train.train)
+app.command("eval")(evaluate.evaluate)
+app.add_typer(datasets.app, name="datasets")
 
 
 def _version(wanted: bool) -> None:

@@ -75,7 +75,8 @@ class Bundle:
     @property
     def queries(self) -> int:
         """M, query tokens a photo."""
-        return int(self.config["model"]["decoder"]["queries"])
+        model = self.config["model"]
+        return int((model.get("head") or model["decoder"])["queries"])
 
     @property
     def width(self) -> int:

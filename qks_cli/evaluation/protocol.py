@@ -85,27 +85,6 @@ def photo_tokens(bundle: Bundle, engine: Engine, paths: Sequence[Path]) -> Float
     return np.concatenate(parts)
 
 
-def average_precision(scores_N: Float32Array, truth_N: npt.NDArray[np.bool_]) -> float:
-    """Mean precision at the rank of each positive; ties count in the order of the photos."""
-    order = np.argsort(-scores_N, kind="stable")
-    right = truth_N[order]
-    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
-    return float(precision[right].mean())
-
-
-def mean_average_precision(
-    scores_NC: Float32Array, truth_NC: npt.NDArray[np.bool_]
-) -> Float32Array:
-    """Average precision of each label [C], NaN for one that no photo carries."""
-    return np.array(
-        [
-            average_precision(scores_NC[:, c], truth_NC[:, c]) if truth_NC[:, c].any() else np.nan
-            for c in range(truth_NC.shape[1])
-        ],
-        np.float32,
-    )
-
-
 def top_k(scores_NC: Float32Array, truth_NC: npt.NDArray[np.bool_], k: int) -> float:
     """Share of photos with a true label among the ``k`` best."""
     best = np.argpartition(-scores_NC, k - 1, axis=1)[:, :k]

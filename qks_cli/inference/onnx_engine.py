@@ -47,9 +47,10 @@ class OnnxEngine:
         lengths_N = (ids_NT != 0).sum(axis=1)
         # Texts of like length go together, so that a short one is not padded to the longest.
         order = np.argsort(lengths_N, kind="stable")
+        fixed = text.get_inputs()[0].shape[1]  # open_clip's towers read texts of one length
         for start in range(0, len(order), TEXT_BATCH):
             rows = order[start : start + TEXT_BATCH]
-            used = int(lengths_N[rows[-1]])
+            used = fixed if isinstance(fixed, int) else int(lengths_N[rows[-1]])
             vectors_NE[rows] = text.run(None, {"ids": ids_NT[rows, :used]})[0]
         return vectors_NE
 

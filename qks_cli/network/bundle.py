@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from qks_cli.bundle import CONFIG, Bundle, file_hash
 from qks_cli.errors import ModelError
 from qks_cli.network.config import ModelConfig
+from qks_cli.network.head import ClipSource, CompactSource, HeadedModel, Source, build_head
 from qks_cli.network.model import CompactModel, QksModel, build_model
 from qks_cli.network.text import TextTower
 from qks_cli.network.zero_shot import ZeroShotImage, ZeroShotText, build_clip
@@ -25,9 +26,17 @@ from qks_cli.network.zero_shot import ZeroShotImage, ZeroShotText, build_clip
 WEIGHTS = "model.safetensors"
 
 
-def load_image_model(bundle: Bundle) -> QksModel | CompactModel | ZeroShotImage:
+ImageModel = QksModel | CompactModel | ZeroShotImage | HeadedModel
+
+
+def load_image_model(bundle: Bundle) -> ImageModel:
     """The image model in float32, in evaluation mode, on the CPU. Raises ``ModelError``."""
     config = ModelConfig.from_dict(bundle.config["model"])
+    if config.head is not None:
+        source = load_source(bundle)
+        head = build_head(config.head, source, config.label_width)
+        _fill(head, bundle, "head.")
+        return HeadedModel(source, head).eval()
     if config.clip is not None:
         return ZeroShotImage(_load_clip(config.clip, bundle)).eval()
     model = build_model(config)
@@ -35,11 +44,24 @@ def load_image_model(bundle: Bundle) -> QksModel | CompactModel | ZeroShotImage:
     return model.eval()
 
 
+def load_source(bundle: Bundle) -> Source:
+    """The frozen part that a head reads, without any head. Raises ``ModelError``."""
+    config = ModelConfig.from_dict(bundle.config["model"])
+    if config.clip is not None:
+        return ClipSource(_load_clip(config.clip, bundle)).eval()
+    model = build_model(config)
+    _fill(model, bundle, "image.")
+    if not isinstance(model, CompactModel):
+        raise ModelError(f"the model {bundle.name} cannot be the base of another head")
+    return CompactSource(model).eval()
+
+
 def load_text_tower(bundle: Bundle) -> TextTower | ZeroShotText:
     """The text tower in float32, in evaluation mode, on the CPU. Raises ``ModelError``."""
     config = ModelConfig.from_dict(bundle.config["model"])
     if config.clip is not None:
-        return ZeroShotText(_load_clip(config.clip, bundle)).eval()
+        clip = _load_clip(config.clip, bundle)
+        return ZeroShotText(clip, normalize=config.head is None).eval()
     if config.text is None:
         raise ModelError(f"the model {bundle.name} has no text tower of its own")
     tower = TextTower(config.text, config.label_width)

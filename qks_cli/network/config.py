@@ -31,9 +31,10 @@ class BackboneConfig:
 
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """The query decoder. ``kind`` is ``reference`` (the paper), ``compact`` (small models) or
-    ``zero-shot`` (none: an open_clip model without a trained head, of which only ``queries``
-    counts)."""
+    """The query decoder. ``kind`` is ``reference`` (the paper), ``compact`` (small models),
+    ``linear`` (one token, a linear map of the mean image token: the probe that a head is held
+    against) or ``zero-shot`` (none: an open_clip model without a trained head, of which only
+    ``queries`` counts)."""
 
     kind: str = "reference"
     queries: int = 12  # M
@@ -68,6 +69,7 @@ class ModelConfig:
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     text: TextConfig | None = None
     clip: dict[str, Any] | None = None  # open_clip's own configuration, for ``zero-shot``
+    head: DecoderConfig | None = None  # trained on the frozen rest (network/head.py)
     mean: tuple[float, float, float] = CLIP_MEAN
     std: tuple[float, float, float] = CLIP_STD
 
@@ -77,12 +79,13 @@ class ModelConfig:
         try:
             backbone = dict(data["backbone"])
             backbone["levels"] = tuple(backbone.get("levels", ()))
-            text = data.get("text")
+            text, head = data.get("text"), data.get("head")
             known = {f.name for f in fields(cls)} - {
                 "backbone",
                 "decoder",
                 "text",
                 "clip",
+                "head",
                 "mean",
                 "std",
             }
@@ -93,6 +96,7 @@ class ModelConfig:
                 decoder=DecoderConfig(**data.get("decoder", {})),
                 text=None if text is None else TextConfig(**text),
                 clip=data.get("clip"),
+                head=None if head is None else DecoderConfig(**head),
                 mean=_triple(data.get("mean", CLIP_MEAN)),
                 std=_triple(data.get("std", CLIP_STD)),
             )

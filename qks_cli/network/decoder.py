@@ -127,28 +127,46 @@ class ReferenceDecoder(nn.Module):
 
 
 class CompactDecoder(nn.Module):
-    """The small model's decoder: image tokens [B, P, D] (already projected) to [B, M, E]."""
+    """The small model's decoder: image tokens [B, P, W] to [B, M, E]; W is D if not given."""
 
-    def __init__(self, config: DecoderConfig, label_width: int) -> None:
+    def __init__(
+        self, config: DecoderConfig, label_width: int, memory_width: int | None = None
+    ) -> None:
         super().__init__()
         self.queries = nn.Parameter(torch.empty(config.queries, config.width))
         self.layers = nn.ModuleList(
             DecoderLayer(config, pre_norm=True) for _ in range(config.layers)
         )
-        self.key_value = KeyValue(config.width, config.width, config.heads)
+        self.key_value = KeyValue(config.width, memory_width or config.width, config.heads)
         self.exit_norm = nn.LayerNorm(config.width)
         self.projection = nn.Linear(config.width, label_width)
         self.apply(_init_weights)
         nn.init.normal_(self.queries, std=0.5)
         nn.init.normal_(self.projection.weight, std=config.width**-0.5)
 
-    def forward(self, memory_BPD: Tensor) -> Tensor:
-        h_BMD = self.queries.expand(memory_BPD.shape[0], -1, -1)
-        memory = self.key_value(memory_BPD)
+    def forward(self, memory_BPW: Tensor) -> Tensor:
+        h_BMD = self.queries.expand(memory_BPW.shape[0], -1, -1)
+        memory = self.key_value(memory_BPW)
         for layer in self.layers:
             h_BMD = layer(h_BMD, memory)
         clues_BME: Tensor = self.projection(self.exit_norm(h_BMD))
         return clues_BME
+
+
+class LinearProbe(nn.Module):
+    """One token [B, 1, E]: a linear map of the first image token and of the mean of all."""
+
+    def __init__(self, config: DecoderConfig, label_width: int, memory_width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(2 * memory_width)
+        self.projection = nn.Linear(2 * memory_width, label_width)
+        nn.init.normal_(self.projection.weight, std=(2 * memory_width) ** -0.5)
+        nn.init.zeros_(self.projection.bias)
+
+    def forward(self, memory_BPW: Tensor) -> Tensor:
+        both = torch.cat([memory_BPW[:, 0], memory_BPW.mean(1)], dim=1)
+        token_BE: Tensor = self.projection(self.norm(both))
+        return token_BE[:, None]
 
 
 def _init_weights(module: nn.Module) -> None:

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from qks_cli.network.config import ModelConfig
+from qks_cli.network.pixels import Normalise
 from qks_cli.network.text import TextTower
+from qks_cli.network.zero_shot import ZeroShotText
 
 OPSET = 18
 
@@ -21,19 +23,13 @@ OPSET = 18
 class PixelsToTokens(nn.Module):
     """uint8 pixels [B, S, S, 3] to query tokens [B, M, E]: what an engine runs."""
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(self, model: nn.Module, config: ModelConfig) -> None:
         super().__init__()
         self.model = model
-        std = torch.tensor(config.std)
-        self.register_buffer("scale", 1 / (255 * std), persistent=False)
-        self.register_buffer("shift", torch.tensor(config.mean) / std, persistent=False)
+        self.normalise = Normalise(config)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        normal = pixels.to(self.scale.dtype) * self.scale - self.shift
-        tokens: Tensor = self.model(normal.permute(0, 3, 1, 2)).query_BME
+        tokens: Tensor = self.model(self.normalise(pixels)).query_BME
         return tokens
 
 
@@ -45,16 +41,23 @@ def export_image(model: nn.Module, config: ModelConfig, path: Path) -> None:
     _export(wrapped, example, path, "pixels", "tokens", {0: "batch"})
 
 
-def export_text(tower: TextTower, path: Path) -> None:
-    """Write ``text.onnx``: ``ids`` int64 [N, T] to ``vectors`` float32 [N, E]."""
-    ids = torch.tensor([[5, 6, 7, 1, 0, 0], [5, 1, 0, 0, 0, 0]])
-    _export(tower.eval(), ids, path, "ids", "vectors", {0: "texts", 1: "length"})
+def export_text(tower: TextTower | ZeroShotText, path: Path, *, length: int = 0) -> None:
+    """Write ``text.onnx``: ``ids`` int64 [N, T] to ``vectors`` float32 [N, E]. open_clip's own
+    towers read texts of one ``length`` T, small models' any."""
+    if isinstance(tower, TextTower):
+        ids = torch.tensor([[5, 6, 7, 1, 0, 0], [5, 1, 0, 0, 0, 0]])
+        _export(tower.eval(), ids, path, "ids", "vectors", {0: "texts", 1: "length"})
+        return
+    ids = torch.randint(1, 400, (2, length), generator=torch.Generator().manual_seed(1))
+    _export(tower.eval(), ids, path, "ids", "vectors", {0: "texts"})
 
 
 def _export(
     module: nn.Module, example: Tensor, path: Path, given: str, wanted: str, axes: dict[int, str]
 ) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # it has no counterpart in ONNX
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -67,6 +70,7 @@ def _export(
             opset_version=OPSET,
             dynamo=False,
         )
+    torch.backends.mha.set_fastpath_enabled(fused)
     _halve(path)
 
 

@@ -62,6 +62,11 @@ class CompactModel(nn.Module):
         self.direct = nn.Linear(self.backbone.widths[-1], config.label_width)
 
     def forward(self, pixels_B3HW: Tensor) -> ImageTokens:
+        query_BME, memory_BPD, _ = self.read(pixels_B3HW)
+        return ImageTokens(query_BME, memory_BPD)
+
+    def read(self, pixels_B3HW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query tokens [B, M, E], image tokens [B, P, D], and these with their positions."""
         maps = self.backbone.maps(pixels_B3HW)
         grid_BDHW = self.entries[0](maps[0]).permute(0, 3, 1, 2)
         side = grid_BDHW.shape[-1]
@@ -74,9 +79,10 @@ class CompactModel(nn.Module):
             positions = functional.interpolate(
                 positions, size=(side, side), mode="bilinear", align_corners=False
             )
-        query_BME = self.decoder(memory_BPD + positions.flatten(2).transpose(1, 2))
+        placed_BPD = memory_BPD + positions.flatten(2).transpose(1, 2)
+        query_BME = self.decoder(placed_BPD)
         direct_BE = self.direct(maps[-1].mean(dim=(1, 2)))
-        return ImageTokens(query_BME + direct_BE[:, None], memory_BPD)
+        return query_BME + direct_BE[:, None], memory_BPD, placed_BPD
 
 
 def build_model(config: ModelConfig) -> QksModel | CompactModel:

@@ -67,13 +67,15 @@ class ZeroShotImage(nn.Module):
 
 
 class ZeroShotText(nn.Module):
-    """ids [N, T] to unit vectors [N, E]."""
+    """ids [N, T] to vectors [N, E]: of unit length, or, as the paper's heads read them, as they
+    come (``normalize`` false)."""
 
-    def __init__(self, clip: nn.Module) -> None:
+    def __init__(self, clip: nn.Module, *, normalize: bool = True) -> None:
         super().__init__()
+        self.normalize = normalize
         self.clip: Any = clip
         del self.clip.visual
 
     def forward(self, ids_NT: Tensor) -> Tensor:
-        vectors_NE: Tensor = self.clip.encode_text(ids_NT, normalize=True)
+        vectors_NE: Tensor = self.clip.encode_text(ids_NT, normalize=self.normalize)
         return vectors_NE

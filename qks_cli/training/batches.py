@@ -65,16 +65,24 @@ class ViewLoader:
     """Endless shuffled batches, prepared one step ahead on a thread.
 
     Every draw is a function of ``seed`` and the step, so that a resumed run goes on as if it had
-    never stopped.
+    never stopped. ``object_crops`` is the chance that a photo with a small object is seen through a
+    crop around it instead of a teacher's view.
     """
 
     def __init__(
-        self, pixels: PackedPixels, teachers: Teachers, weights_N: Float32Array, *, seed: int
+        self,
+        pixels: PackedPixels,
+        teachers: Teachers,
+        weights_N: Float32Array,
+        *,
+        seed: int,
+        object_crops: float = 0.0,
     ) -> None:
         self.pixels = pixels
         self.teachers = teachers
         self.chance_N = weights_N / weights_N.sum()
         self.seed = seed
+        self.object_crops = object_crops
 
     def batches(self, first_step: int, steps: int, *, size: int, batch: int) -> Iterator[Batch]:
         """Batches ``first_step`` … ``first_step + steps - 1`` at ``size`` pixels a side."""
@@ -112,14 +120,17 @@ class ViewLoader:
         rows = rng.choice(len(self.chance_N), batch, p=self.chance_N)
         views = rng.integers(0, 4, batch)
         flipped = rng.random(batch) < 0.5
-        boxes_B4 = self.teachers.boxes(rows, views)
         jitter = rng.uniform(-0.04, 0.04, (batch, 4)).astype(np.float32)
+        crops_B4 = self.teachers.object_boxes(rows, rng)
+        crops_B4[rng.random(batch) >= self.object_crops] = np.nan
+        boxes_B4 = np.where(np.isnan(crops_B4), self.teachers.boxes(rows, views), crops_B4)
         extent = np.tile(boxes_B4[:, 2:] - boxes_B4[:, :2], 2)
         shaken = np.clip(boxes_B4 + jitter * extent, 0, 1)
         pixels = np.empty((batch, size, size, 3), np.uint8)
         for place, row in enumerate(rows):
             pixels[place] = _view(self.pixels[row], shaken[place], size, bool(flipped[place]))
-        return Batch(torch.from_numpy(pixels), self.teachers.targets(rows, views, flipped), rows)
+        targets = self.teachers.targets(rows, views, flipped, crops_B4)
+        return Batch(torch.from_numpy(pixels), targets, rows)
 
 
 def _view(pixels_HW3: UInt8Array, box: Float32Array, size: int, flip: bool) -> UInt8Array:

@@ -88,14 +88,17 @@ class DistillationLoss(nn.Module):
         s, _ = scores(tokens.query_BME, labels_TE)
         soft_BI = targets.imagenet_BI
         log_BI = functional.log_softmax(s[:, self.imagenet] * self.imagenet_scale.exp(), dim=1)
+        judged_B1 = targets.judged_B[:, None]
         terms = {
-            "imagenet": -w.imagenet * (soft_BI * log_BI).sum(1).mean(),
+            "imagenet": -w.imagenet * (judged_B1 * soft_BI * log_BI).sum(1).mean(),
             "groups": w.groups
             * functional.binary_cross_entropy_with_logits(
-                s[:, self.groups], (soft_BI @ self.groups_IG).clamp(0, 1)
+                s[:, self.groups], (soft_BI @ self.groups_IG).clamp(0, 1), judged_B1
             ),
             "everyday": w.everyday
-            * functional.binary_cross_entropy_with_logits(s[:, self.everyday], targets.everyday_BA),
+            * functional.binary_cross_entropy_with_logits(
+                s[:, self.everyday], targets.everyday_BA, judged_B1
+            ),
             "objects": w.objects
             * functional.binary_cross_entropy_with_logits(s[:, self.objects], targets.objects_BO),
             "stuff": w.stuff
@@ -104,7 +107,8 @@ class DistillationLoss(nn.Module):
             ),
         }
         terms |= self._cells(tokens.memory_BPD, targets, labels_TE)
-        terms |= self._labels(s[:, self.true], positive_BT, own_BT, judged_BT)
+        judged = targets.judged_B.bool()[:, None]
+        terms |= self._labels(s[:, self.true], positive_BT & judged, own_BT, judged_BT & judged)
         return terms
 
     def _labels_of_a_step(self) -> Tensor:

@@ -59,6 +59,7 @@ class MiniConfig:
     seed: int = 1
     losses: dict[str, float] = field(default_factory=dict)
     source_weights: dict[str, float] = field(default_factory=dict)
+    object_crops: float = 0.0
 
     @classmethod
     def read(cls, path: Path) -> MiniConfig:
@@ -104,6 +105,7 @@ def train(
         teachers,
         _chances(photos, config),
         seed=config.seed,
+        object_crops=config.object_crops,
     )
     model_config = ModelConfig.from_dict(config.model)
     model = _first_model(model_config, start).to(device)

@@ -19,11 +19,16 @@ from qks_cli.errors import TrainingError
 from qks_cli.types import Float32Array, IntArray, UInt8Array
 
 GRID = 8  # cells a side, of the student's image tokens and of the stuff grid
+CERTAIN = 0.35  # score from which on a detected object may be a view of its own
+SMALL = 0.3  # of the photo's area: larger objects fill a view anyway
 
 
 @dataclass(slots=True)
 class Targets:
-    """Teacher targets of one batch, probabilities 0 to 1; ``stuff_known`` masks crops' unknowns."""
+    """Teacher targets of one batch, probabilities 0 to 1; ``stuff_known`` masks crops' unknowns.
+
+    ``judged_B`` is 0 for a view that only the object and stuff teachers can speak of: the others
+    never saw it, and the photo's own labels may lie outside."""
 
     everyday_BA: Tensor
     imagenet_BI: Tensor
@@ -32,6 +37,7 @@ class Targets:
     stuff_known_BF: Tensor
     cell_stuff_BP: Tensor  # class index, 0 = background
     cell_objects_BPO: Tensor
+    judged_B: Tensor
 
 
 class Teachers:
@@ -59,9 +65,42 @@ class Teachers:
         boxes_B4: Float32Array = self.scores["box_xyxy"][rows, views].astype(np.float32)
         return boxes_B4
 
-    def targets(self, rows: IntArray, views: IntArray, flipped: npt.NDArray[np.bool_]) -> Targets:
-        """Dense targets for photos ``rows`` [B] seen through teacher views ``views`` [B]."""
+    def object_boxes(self, rows: IntArray, rng: np.random.Generator) -> Float32Array:
+        """For each photo a crop [B, 4] around one small object that the detector is sure of, up to
+        2.2 times its size; NaN where it has none."""
+        box = self.objects["box_xyxy"][rows].astype(np.float32) / 255
+        sides = box[..., 2:] - box[..., :2]
+        fit = (self.objects["score"][rows] >= CERTAIN * 256) & (self.objects["class"][rows] != 255)
+        fit &= (sides.prod(-1) < SMALL) & (sides.min(-1) > 0.05)
+        chosen = np.where(fit, rng.random(fit.shape), -1).argmax(1)
+        batch = np.arange(len(rows))
+        own = box[batch, chosen]
+        centre = (own[:, :2] + own[:, 2:]) / 2 + rng.uniform(-0.2, 0.2, (len(rows), 2)) * (
+            own[:, 2:] - own[:, :2]
+        )
+        # As the photo's own shape, so that things are not stretched.
+        side = (own[:, 2:] - own[:, :2]).max(1, keepdims=True)
+        half = np.clip(side * rng.uniform(1.2, 2.2, side.shape), 0.25, 1) / 2
+        low = np.clip(centre - half, 0, 1 - 2 * half)
+        crops_B4 = np.concatenate([low, low + 2 * half], 1).astype(np.float32)
+        crops_B4[~fit[batch, chosen]] = np.nan
+        return crops_B4
+
+    def targets(
+        self,
+        rows: IntArray,
+        views: IntArray,
+        flipped: npt.NDArray[np.bool_],
+        crops_B4: Float32Array | None = None,
+    ) -> Targets:
+        """Dense targets for photos ``rows`` [B] seen through teacher views ``views`` [B], or
+        through ``crops_B4`` where those are not NaN."""
         boxes_B4 = self.boxes(rows, views)
+        judged = np.ones(len(rows), np.float32)
+        if crops_B4 is not None:
+            cropped = ~np.isnan(crops_B4[:, 0])
+            boxes_B4 = np.where(cropped[:, None], crops_B4, boxes_B4)
+            judged[cropped] = 0
         stuff, known, cell_stuff = self._stuff(rows, boxes_B4, flipped)
         objects, cell_objects = self._objects(rows, boxes_B4, flipped)
         return Targets(
@@ -72,6 +111,7 @@ class Teachers:
             stuff_known_BF=torch.from_numpy(known),
             cell_stuff_BP=torch.from_numpy(cell_stuff),
             cell_objects_BPO=torch.from_numpy(cell_objects),
+            judged_B=torch.from_numpy(judged),
         )
 
     def _sparse(self, name: str, rows: IntArray, views: IntArray, classes: int) -> Tensor:

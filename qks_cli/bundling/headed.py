@@ -1,0 +1,173 @@
+"""A trained head and its base model become one bundle that `qks tag --model` takes.
+
+Axes: N photos, C labels, M query tokens, E label space.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from qks_cli.bundle import Bundle, read_bundle
+from qks_cli.bundling.calibrate import Truth, fit_calibration
+from qks_cli.errors import TrainingError
+from qks_cli.inference.protocol import Engine
+from qks_cli.network.bundle import load_source, load_text_tower, write_config, write_weights
+from qks_cli.network.config import DecoderConfig, ModelConfig
+from qks_cli.network.export import export_image, export_text
+from qks_cli.network.head import ClipSource, HeadedModel, build_head
+from qks_cli.network.zero_shot import ZeroShotText, build_clip
+from qks_cli.tagging import calibration
+from qks_cli.tagging.calibration import Calibration
+from qks_cli.training.head import load_best
+from qks_cli.types import Float32Array, IntArray
+from qks_cli.vocabulary.embeddings import embed_labels
+from qks_cli.vocabulary.labels_file import Label
+
+REFERENCES = 1000  # photos of the bank at most
+# Where too few labelled photos were kept out to fit anything: as for a pulled backbone.
+WEIGHTS = np.array([0.0, 0.0, 0.0, 2.0, 0.0], np.float32)
+CUTOFF = 0.5
+
+
+def label_embeddings(
+    base: Bundle, engine: Engine, names: Sequence[str], templates: Sequence[str], cache: Path | None
+) -> Float32Array:
+    """What a head of ``base`` is trained against [C, E]: the mean of un-normalised embeddings over
+    the prompt pool (specification, Model 5), brought to the base's own length where it has one."""
+    if base.config["model"].get("clip") is not None:
+        return embed_labels(
+            [Label(name) for name in names],
+            templates=templates,
+            embed=_raw_text(base, engine),
+            model_hash=base.hash + "raw",
+            cache=cache,
+        )
+    return embed_labels(
+        [Label(name) for name in names],
+        templates=templates,
+        embed=engine.text_embeddings,
+        model_hash=base.hash,
+        cache=cache,
+        length=base.label_length,
+    )
+
+
+def make_bundle(
+    base: Bundle,
+    head_config: DecoderConfig,
+    run: Path,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    templates: Sequence[str],
+    cached: bool,
+) -> Path:
+    """Write the bundle without its calibration (``calibrate`` adds it); returns its folder."""
+    config = ModelConfig.from_dict(base.config["model"])
+    source = load_source(base)
+    head = build_head(head_config, source, config.label_width)
+    model = HeadedModel(source, head)
+    load_best(run, head if cached else model)
+    out.mkdir(parents=True, exist_ok=True)
+    for old in (calibration.FILE, "image.onnx", "text.onnx"):
+        (out / old).unlink(missing_ok=True)
+    for value in model.state_dict().values():
+        if value.is_floating_point():
+            value.copy_(value.half().float())
+    if isinstance(source, ClipSource):
+        write_weights(out, clip=source.clip, head=head)
+    else:
+        write_weights(out, image=source.model, text=load_text_tower(base), head=head)
+    headed = ModelConfig(
+        name,
+        config.image_size,
+        config.label_width,
+        config.backbone,
+        config.decoder,
+        config.text,
+        config.clip,
+        head_config,
+        config.mean,
+        config.std,
+    )
+    export_image(model.eval(), headed, out / "image.onnx")
+    if config.clip is not None:
+        tower = ZeroShotText(build_clip(config.clip), normalize=False)
+        assert isinstance(source, ClipSource)
+        tower.clip.load_state_dict(source.clip.state_dict(), strict=False)
+        export_text(tower, out / "text.onnx", length=base.context_length)
+    for file in ("text.onnx", "tokenizer.json"):
+        if base.has(file):
+            shutil.copyfile(base.file(file), out / file)
+    write_config(
+        out,
+        headed,
+        version=version,
+        resize=base.resize,
+        templates=templates,
+        label_length=base.label_length,
+        extra={"base": {"name": base.name, "version": base.version, "hash": base.hash}},
+    )
+    return out
+
+
+def calibrate(
+    folder: Path,
+    tokens: Callable[[IntArray], Float32Array],
+    embed: Callable[[Sequence[str]], Float32Array],
+    truth: Truth,
+    bank: IntArray,
+) -> bool:
+    """Fit the calibration on photos kept out of training (``truth``, whose rows ``tokens`` knows as
+    0 … N-1) with ``bank`` rows as references. Returns False where those say too little and each
+    label's own distribution over the bank has to do."""
+    rows = np.arange(len(truth.present_NC))
+    try:
+        fitted, enough = fit_calibration(tokens, embed, truth, rows, bank), True
+    except (TrainingError, ValueError):
+        bank_RME = tokens(bank).astype(np.float16).astype(np.float32)
+        fitted, enough = Calibration(bank_RME, WEIGHTS, CUTOFF), False
+    np.savez(
+        folder / calibration.FILE,
+        bank=fitted.bank_RME.astype(np.float16),
+        weights=fitted.weights_F,
+        cutoff=np.float32(fitted.cutoff),
+    )
+    bundle = read_bundle(str(folder))
+    write_config(
+        folder,
+        ModelConfig.from_dict(bundle.config["model"]),
+        version=bundle.version,
+        resize=bundle.resize,
+        templates=bundle.templates,
+        label_length=bundle.label_length,
+        extra={"base": bundle.config["base"]},
+    )
+    return enough
+
+
+def _raw_text(base: Bundle, engine: Engine) -> Callable[[Sequence[str]], Float32Array]:
+    """An open_clip text tower's embeddings as they come, not brought to unit length."""
+    from qks_cli.inference.tokenizer import TextTokenizer
+
+    def embed(texts: Sequence[str]) -> Float32Array:
+        tower: nn.Module = load_text_tower(base)
+        assert isinstance(tower, ZeroShotText)
+        tower.normalize = False
+        ids_NT = torch.from_numpy(TextTokenizer(base)(texts))
+        device = getattr(engine, "device", torch.device("cpu"))
+        tower.to(device)
+        parts: list[Tensor] = []
+        with torch.inference_mode():
+            for at in range(0, len(ids_NT), 512):
+                parts.append(tower(ids_NT[at : at + 512].to(device)).float().cpu())
+        return np.asarray(torch.cat(parts).numpy(), np.float32)
+
+    return embed

@@ -1,0 +1,25 @@
+"""Pixels as photos are decoded to what a backbone reads. Axes: B photos, H×W pixels, 3 colours."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from qks_cli.network.config import ModelConfig
+
+
+class Normalise(nn.Module):
+    """uint8 [B, H, W, 3] to the model's own floats [B, 3, H, W]."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        std = torch.tensor(config.std)
+        self.register_buffer("scale", 1 / (255 * std), persistent=False)
+        self.register_buffer("shift", torch.tensor(config.mean) / std, persistent=False)
+
+    def forward(self, pixels_BHW3: Tensor) -> Tensor:
+        normal = pixels_BHW3.to(self.scale.dtype) * self.scale - self.shift
+        return normal.permute(0, 3, 1, 2)

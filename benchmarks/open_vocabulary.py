@@ -19,6 +19,7 @@ import numpy as np
 
 from qks_cli.bundle import read_bundle
 from qks_cli.evaluation import protocol
+from qks_cli.evaluation.measures import mean_average_precision
 from qks_cli.evaluation.protocol import EvaluationSet
 from qks_cli.inference.choose import open_engine
 from qks_cli.tagging.tagger import Tagger
@@ -90,7 +91,7 @@ def main() -> None:
             truth_NC = evaluated.truth_NC[:, columns]
             sides = [tagger(list(words)) for words in zip(*pairs, strict=True)]
             maps = [
-                float(np.nanmean(protocol.mean_average_precision(scores_NC, truth_NC)))
+                float(np.nanmean(mean_average_precision(scores_NC, truth_NC)))
                 for scores_NC in (protocol.raw_scores(side, tokens_NME) for side in sides)
             ]
             cutoff = sides[0].calibration.cutoff

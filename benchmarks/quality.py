@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from qks_cli.bundle import read_bundle
 from qks_cli.evaluation import protocol
+from qks_cli.evaluation.measures import mean_average_precision
 from qks_cli.evaluation.protocol import EvaluationSet, Shown
 from qks_cli.inference.choose import open_engine
 from qks_cli.tagging.tagger import Tagger
@@ -92,7 +93,7 @@ def mean_ap(scores_NC: Float32Array, truth_NC: BoolArray) -> Callable[[IntArray]
     """Mean average precision of chosen rows."""
 
     def measure(rows: IntArray) -> float:
-        precisions = protocol.mean_average_precision(scores_NC[rows], truth_NC[rows])
+        precisions = mean_average_precision(scores_NC[rows], truth_NC[rows])
         return float(np.nanmean(precisions))
 
     return measure

@@ -186,9 +186,10 @@ def _tokens(engine: Engine, bundle: Bundle, files: Sequence[Any], batch: int = 3
     return _Tokens(np.concatenate([empty, *parts]), np.array(good, np.intp))
 
 
-def settle(config: HeadConfig, *, width: int, **given: Any) -> HeadConfig:
-    """A configuration with the user's own values; the head is as wide as the image tokens, with
-    heads of 64, where nothing else is said."""
+def settle(config: HeadConfig, *, base: Bundle, **given: Any) -> HeadConfig:
+    """A configuration with the user's own values; the head is as wide as the base's image tokens,
+    with attention heads of 64. Raises ``ModelError`` for a base that has none."""
+    width = load_source(base).width
     head = {key: given.pop(key) for key in ("kind", "queries", "layers") if given.get(key)}
     given = {key: value for key, value in given.items() if value is not None}
     decoder = replace(config.head, width=width, heads=max(1, width // 64), **head)

@@ -121,7 +121,7 @@ def train(
     data = read_dataset(dataset, root, source)
     made = settle(
         HeadConfig.from_dict(_defaults(dataset) | _read_config(config)),
-        width=_width(base),
+        base=base,
         kind=head,
         queries=queries,
         layers=layers,
@@ -254,13 +254,6 @@ def _checked(config: HeadConfig) -> None:
         raise UsageError(f"--unknown is masked or absent, not '{config.unknown}'")
     if config.head.kind not in ("reference", "compact", "linear"):
         raise UsageError(f"no head '{config.head.kind}'", hint="one of reference, compact, linear")
-
-
-def _width(base: Bundle) -> int:
-    """Of the base model's image tokens."""
-    from qks_cli.network.bundle import load_source
-
-    return load_source(base).width
 
 
 def _templates(prompts: str, base: Bundle) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Evaluation on labelled folders: mean average precision, top-k accuracy, quality of shown tags.
+"""Evaluation on labelled folders: top-k accuracy, quality of shown tags, intervals.
 
 A set is a folder with ``vocabulary.txt``, a label a line, and ``labels.jsonl``, whose lines have
 ``file`` and ``labels``.

@@ -31,11 +31,12 @@ from qks_cli.network.model import scores
 from qks_cli.network.pixels import Normalise
 from qks_cli.training import checkpoints, losses
 from qks_cli.training.datasets.labelled import Split
-from qks_cli.training.views import TokenCache, Views, keep_tokens, view_batches
+from qks_cli.training.views import TokenCache, Views, keep_tokens, read_photo, view_batches
 from qks_cli.types import Float32Array, IntArray
 
 LAST, BEST = "last", "best"
 METRICS = "metrics.jsonl"
+SAVE_EVERY = 300.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ def train(config: HeadConfig, run: Run) -> dict[str, Any]:
             state.step += 1
             state.loss_sum += float(value.detach())
             seen += len(scores_BC)
-            if time.monotonic() - saved > 300:
+            if time.monotonic() - saved > SAVE_EVERY:
                 save()
                 saved = time.monotonic()
         row = data.validate(model)
@@ -365,10 +366,8 @@ class _Data:
             return self.cache.batch(rows).to(self.run.device)
         views = self._views()
         pixels = np.zeros((len(rows), views.size, views.size, 3), np.uint8)
-        from qks_cli.training.views import _read
-
         for place, row in enumerate(rows):
-            _read(views.files[row], views.resize, pixels[place])
+            read_photo(views.files[row], views.resize, pixels[place])
         return torch.from_numpy(pixels).to(self.run.device)
 
     def _views(self) -> Views:
@@ -398,7 +397,8 @@ class _Metrics:
     def write(self, row: dict[str, Any]) -> None:
         if self.active:
             with self.path.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(row) + "\n")
+                plain = {k: None if v != v else v for k, v in row.items()}  # JSON has no NaN
+                out.write(json.dumps(plain) + "\n")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

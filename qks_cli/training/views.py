@@ -153,12 +153,9 @@ def keep_tokens(
         with ThreadPoolExecutor(2) as threads, torch.inference_mode():
             for at in range(done, count, batch):
                 part = files[at : at + batch]
-                read = list(
-                    threads.map(
-                        lambda one: _read(one[0], resize, one[1]), zip(part, pixels, strict=False)
-                    )
-                )
-                given = torch.from_numpy(pixels[: len(part)]).to(device)
+                rows = pixels[: len(part)]
+                read = list(threads.map(lambda f, out: read_photo(f, resize, out), part, rows))
+                given = torch.from_numpy(rows).to(device)
                 memory_BPW = source(normalise(given))
                 mapped[at : at + len(part)] = memory_BPW.float().cpu().numpy()
                 read_N[at : at + len(part)] = read
@@ -171,7 +168,8 @@ def keep_tokens(
     return TokenCache(folder, count, tokens, width)
 
 
-def _read(file: Any, resize: str, out: UInt8Array) -> bool:
+def read_photo(file: Any, resize: str, out: UInt8Array) -> bool:
+    """Fill ``out`` with a photo, or with black where it cannot be read (False)."""
     try:
         decode(file, resize, out)
     except PhotoError:

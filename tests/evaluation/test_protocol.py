@@ -5,28 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
 
 from qks_cli.errors import UsageError
+from qks_cli.evaluation.measures import mean_average_precision
 from qks_cli.evaluation.protocol import (
     EvaluationSet,
     Shown,
-    average_precision,
     interval,
-    mean_average_precision,
     top_k,
 )
-
-
-@given(st.integers(1, 60), st.integers(0, 2**32 - 1))
-def test_average_precision_is_scikit_learns(count: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    scores = rng.permutation(count).astype(np.float32)
-    truth = rng.random(count) < 0.3
-    truth[rng.integers(count)] = True
-    assert average_precision(scores, truth) == pytest.approx(average_precision_score(truth, scores))
 
 
 def test_a_label_that_no_photo_carries_has_no_average_precision() -> None:

@@ -45,7 +45,9 @@ def evaluate(
     unknown: Annotated[
         str, typer.Option(help="What nobody judged: masked (left out) or absent.")
     ] = "masked",
-    bootstrap: Annotated[int, typer.Option(min=0, help="Resamples for intervals; 0: none.")] = 200,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="Resamples for intervals; 0: none (large sets take hours).")
+    ] = 200,
     limit: Annotated[int, typer.Option(min=0, help="Test photos at most; 0: all.")] = 0,
     plots: Annotated[
         Path | None, typer.Option(help="Folder for precision/recall and reliability plots.")
@@ -94,7 +96,9 @@ def evaluate(
         length=bundle.label_length,
     )
     say(f"{len(test):,} test photos, {len(data.labels):,} labels, model {bundle.name}")
-    scored = score_photos(bundle, test.files, labels_CE, labels_CE, device=device)
+    scored = score_photos(
+        bundle, test.files, labels_CE, labels_CE, device=device, keep_tokens=plots is not None
+    )
     unreadable = np.flatnonzero(~scored.read_N)
     for index in unreadable[:20]:
         say(f"qks: {shown(str(test.files[index]))}: cannot be read, left out")

@@ -49,7 +49,7 @@ METHODS = (
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What was computed once [N, C]; the other methods follow from it. ``read_N`` marks the photos
-    that could be read, ``qks_tokens_NME`` the query tokens."""
+    that could be read, ``qks_tokens_NME`` the query tokens where they were asked for."""
 
     class_NC: Float32Array
     patch_max_NC: Float32Array
@@ -89,6 +89,7 @@ def score_photos(
     *,
     device: str = "cpu",
     batch: int = 32,
+    keep_tokens: bool = False,
     report: Callable[[int], None] = lambda done: None,
 ) -> Scores:
     """Run a model over photos. ``labels_CE`` is what QKS compares with, ``image_labels_CE`` what
@@ -98,7 +99,8 @@ def score_photos(
     image_NC, most_NC, soft_NC, qks_NC = (
         np.zeros((count, len(labels_CE)), np.float32) for _ in range(4)
     )
-    tokens_NME = np.zeros((count, bundle.queries, bundle.width), np.float32)
+    kept = count if keep_tokens else 0
+    tokens_NME = np.zeros((kept, bundle.queries, bundle.width), np.float32)
     read_N = np.zeros(count, bool)
     labels = torch.from_numpy(labels_CE).to(device)
     # The last coordinate of a small model's label is a constant and no direction.
@@ -126,7 +128,8 @@ def score_photos(
             most_NC[rows] = places.amax(1).float().cpu().numpy()
             soft_NC[rows] = soft.float().cpu().numpy()
             qks_NC[rows] = (query_BME @ labels.T).amax(1).float().cpu().numpy()
-            tokens_NME[rows] = query_BME.float().cpu().numpy()
+            if keep_tokens:
+                tokens_NME[rows] = query_BME.float().cpu().numpy()
             report(rows.stop)
     return Scores(image_NC, most_NC, soft_NC, qks_NC, read_N, tokens_NME)
 

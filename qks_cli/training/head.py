@@ -156,7 +156,7 @@ def train(config: HeadConfig, run: Run) -> dict[str, Any]:
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, "max", factor=config.factor, patience=config.patience
     )
-    state = _State()
+    state = _State(base_rate=config.rate)
     found = checkpoints.load(run.out / LAST)
     if found is not None:
         tensors, progress = found
@@ -164,6 +164,10 @@ def train(config: HeadConfig, run: Run) -> dict[str, Any]:
         optimiser.load_state_dict(tensors["optimiser"])
         plateau.load_state_dict(tensors["plateau"])
         state = _State(**progress)
+        if state.base_rate != config.rate:  # another one was asked for
+            for group, lr in zip(optimiser.param_groups, (config.rate, config.rate / 10)):  # noqa: B905
+                group["lr"] = lr
+            state.base_rate = config.rate
     wrapped: nn.Module = DistributedDataParallel(model) if world > 1 else model
     loss_of = losses.choose(
         config.loss,
@@ -239,6 +243,7 @@ def load_best(out: Path, module: nn.Module) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _State:
+    base_rate: float
     epoch: int = 0
     step: int = 0  # within the epoch
     loss_sum: float = 0.0

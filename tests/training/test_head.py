@@ -106,6 +106,13 @@ def test_more_epochs_may_be_asked_for_but_no_other_run(run: Run) -> None:
         train(replace(CONFIG, loss="bce", seed=2), run)
 
 
+def test_a_resumed_run_takes_another_rate(run: Run) -> None:
+    train(replace(CONFIG, epochs=1), run)
+    train(replace(CONFIG, epochs=2, rate=1e-5), run)
+    rates = [row["rate"] for row in head.read_metrics(run.out / "metrics.jsonl")]
+    assert rates == [1e-3, 1e-5]
+
+
 def test_training_learns_and_the_best_epoch_is_kept(run: Run) -> None:
     best = train(replace(CONFIG, epochs=12, stop_after=12), run)
     rows = head.read_metrics(run.out / "metrics.jsonl")

@@ -1,0 +1,70 @@
+"""Crops around small objects: where they lie, and who may speak of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from qks_cli.network.model import ImageTokens
+from qks_cli.training.distill import DistillationLoss, LossWeights
+from qks_cli.training.teachers import Teachers
+from tests.training.pools import make_pool
+
+
+@pytest.fixture
+def teachers(tmp_path: Path) -> Teachers:
+    """Photo 0 has a small sure object, photo 1 a large one, photo 2 an unsure one."""
+    _, folder = make_pool(tmp_path, photos=4)
+    made = Teachers(folder)
+    boxes = [(100, 150, 140, 190), (0, 0, 250, 250), (100, 100, 140, 140)]
+    for row, (box, score) in enumerate(zip(boxes, (200, 200, 40), strict=True)):
+        made.objects["class"][row, 0] = 1
+        made.objects["score"][row, 0] = score
+        made.objects["box_xyxy"][row, 0] = box
+    return made
+
+
+def test_only_small_sure_objects_are_cropped_and_lie_inside(teachers: Teachers) -> None:
+    rows = np.arange(4)
+    for seed in range(20):
+        crops = teachers.object_boxes(rows, np.random.default_rng(seed))
+        assert np.isnan(crops[1:]).all()
+        x0, y0, x1, y1 = crops[0]
+        assert 0 <= x0 < x1 <= 1
+        assert 0 <= y0 < y1 <= 1
+        assert x0 < 120 / 255 < x1
+        assert y0 < 170 / 255 < y1
+        assert x1 - x0 == pytest.approx(y1 - y0)
+
+
+def test_a_crop_is_judged_by_objects_and_stuff_alone(teachers: Teachers) -> None:
+    rows = np.arange(2)
+    crops = teachers.object_boxes(rows, np.random.default_rng(1))
+    targets = teachers.targets(rows, np.zeros(2, np.intp), np.zeros(2, bool), crops)
+    assert targets.judged_B.tolist() == [0, 1]
+    assert targets.objects_BO[0, 1] == pytest.approx(200 / 256)
+    names = list(
+        dict.fromkeys(
+            teachers.everyday_names
+            + teachers.imagenet_names
+            + teachers.group_names
+            + teachers.coco_names
+            + teachers.ade_names
+            + ["red"]
+        )
+    )
+    rng = np.random.default_rng(2)
+    vectors = rng.normal(0, 1, (1, len(names), 6)).astype(np.float32)
+    loss = DistillationLoss(teachers, ["red"], names, vectors, 5, LossWeights())
+    query = torch.randn(2, 3, 6, requires_grad=True)
+    memory = torch.randn(2, 64, 5)
+    mark = torch.ones(2, 1, dtype=torch.bool)
+    terms = loss(ImageTokens(query, memory), targets, mark, mark, mark)
+    for name in ("imagenet", "groups", "everyday", "source", "judged"):
+        (gradient,) = torch.autograd.grad(terms[name], query, retain_graph=True)
+        assert not gradient[0].any(), name
+    (gradient,) = torch.autograd.grad(terms["objects"], query)
+    assert gradient[0].any()

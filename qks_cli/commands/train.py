@@ -96,6 +96,10 @@ def train(
     """
     import torch
 
+    if device not in ("cpu", "cuda"):
+        raise UsageError(f"no device '{device}'", hint="one of cpu, cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("torch finds no cuda device here", hint="use --device cpu")
     if threads:
         torch.set_num_threads(threads)
     if dataset == MINI:
@@ -119,8 +123,10 @@ def train(
     if resume and not (out / "config.json").is_file():
         raise UsageError(f"there is no run to resume in {out}")
     data = read_dataset(dataset, root, source)
+    standard, own = _defaults(dataset), _read_config(config)
+    heads = standard["head"] | own.get("head", {})
     made = settle(
-        HeadConfig.from_dict(_defaults(dataset) | _read_config(config)),
+        HeadConfig.from_dict(standard | own | {"head": heads}),
         base=base,
         kind=head,
         queries=queries,
@@ -134,7 +140,7 @@ def train(
         unfreeze=unfreeze or None,
     )
     _checked(made)
-    keep = cache_tokens if cache_tokens is not None else device == "cpu"
+    keep = cache_tokens if cache_tokens is not None else device == "cpu" and not unfreeze
     if keep and unfreeze:
         raise UsageError("--unfreeze changes the tokens that --cache-tokens would keep")
     plan = Plan(

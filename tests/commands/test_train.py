@@ -104,6 +104,7 @@ def test_plots_of_an_evaluation(tmp_path: Path) -> None:
     [
         (("--dataset", "imagenet", "--root", "."), "no data set 'imagenet'"),
         (("--dataset", "coco"), "needs --root"),
+        (("--dataset", "coco", "--device", "tpu"), "no device 'tpu'"),
         (("--dataset", "mini"), "needs --pool and --teachers"),
         (("--dataset", "folder", "--root", "ROOT", "--loss", "hinge"), "no loss 'hinge'"),
         (("--dataset", "folder", "--root", "ROOT", "--head", "deep"), "no head 'deep'"),

@@ -198,7 +198,11 @@ class _Table:
         if not self.active:
             return
         if self.live is None or "epoch" not in row:
-            say(", ".join(f"{name} {_figure(value)}" for name, value in row.items()))
+            text = ", ".join(f"{name} {_figure(value)}" for name, value in row.items())
+            if self.live is None:
+                say(text)
+            else:
+                self.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
             return
         from rich.table import Table
 

@@ -207,11 +207,11 @@ def train(config: HeadConfig, run: Run) -> dict[str, Any]:
             if time.monotonic() - saved > SAVE_EVERY:
                 save()
                 saved = time.monotonic()
-        row = data.validate(model)
         speed = seen * world / max(time.monotonic() - began, 1e-9)
-        row |= {
+        row: dict[str, Any] = {
             "epoch": state.epoch + 1,
             "loss": state.loss_sum / max(1, state.step),
+            **data.validate(model),
             "rate": optimiser.param_groups[0]["lr"],
             "photos_per_second": round(speed, 1),
         }

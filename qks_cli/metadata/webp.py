@@ -28,12 +28,15 @@ class WebP:
         """The file with another packet, or none; ``simple`` drops a VP8X chunk that says nothing
         more (for a file that had none)."""
         parts = [(name, self.data[start:end]) for name, start, end in self.chunks]
+        # A packet that was there keeps its place, so that what stood there can be put back.
+        place = next((k for k, (name, _) in enumerate(parts) if name == b"XMP "), len(parts))
         parts = [(name, part) for name, part in parts if name != b"XMP "]
         if packet is not None:
+            size = len(packet).to_bytes(4, "little")
+            chunk = b"XMP " + size + packet + b"\0" * (len(packet) % 2)
+            parts.insert(place, (b"XMP ", chunk))
             if parts[0][0] != b"VP8X":
                 parts.insert(0, (b"VP8X", _extended(*parts[0])))
-            size = len(packet).to_bytes(4, "little")
-            parts.append((b"XMP ", b"XMP " + size + packet + b"\0" * (len(packet) % 2)))
         if parts[0][0] == b"VP8X":
             head = bytearray(parts[0][1])
             head[8] = head[8] | FLAG_XMP if packet is not None else head[8] & ~FLAG_XMP
@@ -64,6 +67,11 @@ class WebP:
         found = [(start, end) for name, start, end in self.chunks if name == b"XMP "]
         if len(found) > 1:
             raise Refusal("it has several XMP packets")
+        for start, end in found:
+            # The byte that evens an odd length has to be 0; another one could not be put back.
+            odd = self.data[start + 4] % 2
+            if odd and self.data[end - 1]:
+                raise Refusal("its XMP chunk is damaged")
         return found[0] if found else None
 
 

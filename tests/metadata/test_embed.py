@@ -257,6 +257,22 @@ def test_characters_that_xml_cannot_hold(char: str) -> None:
         embed.with_keywords(PHOTOS["plain"], [Keyword(f"a{char}b", 0.5)], SOURCE)
 
 
+def test_a_webp_keeps_the_place_of_its_packet() -> None:
+    data = bytearray(PHOTOS["webp xmp"] + b"ABCD\4\0\0\0wxyz")
+    data[4:8] = (len(data) - 8).to_bytes(4, "little")
+    new, before = embed.with_keywords(bytes(data), [DOG], SOURCE)
+    assert new.endswith(b"ABCD\4\0\0\0wxyz")
+    assert bytes(data) in embed.restored(new, before)
+
+
+def test_a_webp_whose_padding_says_something_is_refused() -> None:
+    data = bytearray(PHOTOS["webp xmp"])
+    assert data[-1] == 0  # what evens the packet's odd length
+    data[-1] = 1
+    with pytest.raises(Refusal, match="XMP chunk is damaged"):
+        embed.with_keywords(bytes(data), [DOG], SOURCE)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(PHOTOS)), st.data())
 def test_mutated_photos_are_written_whole_or_refused(name: str, draw: st.DataObject) -> None:

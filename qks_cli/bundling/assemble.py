@@ -19,12 +19,13 @@ from qks_cli.bundle import read_bundle
 from qks_cli.bundling.calibrate import BANK, NOT_PHOTOS, fit_calibration, known_truth
 from qks_cli.errors import TrainingError
 from qks_cli.inference.onnx_engine import OnnxEngine
-from qks_cli.network.bundle import write_config, write_weights
+from qks_cli.network.bundle import round_to_half, write_config, write_weights
 from qks_cli.network.config import ModelConfig, TextConfig
 from qks_cli.network.export import export_image, export_text
 from qks_cli.network.model import build_model
 from qks_cli.network.text import TextTower
 from qks_cli.tagging import calibration
+from qks_cli.tagging.tagger import label_vectors
 from qks_cli.training import checkpoints
 from qks_cli.training.batches import TrueLabels
 from qks_cli.training.label_space import SCALE
@@ -62,10 +63,7 @@ def assemble(
     for name in (calibration.FILE, embeddings.FILE):
         (out / name).unlink(missing_ok=True)
     # What ships is half precision: the graphs are made of the weights as they will be read.
-    for module in (image, tower):
-        for value in module.state_dict().values():
-            if value.is_floating_point():
-                value.copy_(value.half().float())
+    round_to_half(image, tower)
     write_weights(out, image=image, text=tower)
     export_image(image.eval(), config, out / "image.onnx")
     export_text(tower, out / "text.onnx")
@@ -96,14 +94,7 @@ def _calibrate(out: Path, pool: Path, teachers_folder: Path, packed: Path) -> No
     apart_rows = np.flatnonzero(apart & ~drawn)
 
     def embed(names: Sequence[str]) -> Float32Array:
-        return embeddings.embed_labels(
-            [Label(name) for name in names],
-            templates=bundle.templates,
-            embed=engine.text_embeddings,
-            model_hash=bundle.hash,
-            cache=None,
-            length=bundle.label_length,
-        )
+        return label_vectors(bundle, engine, [Label(name) for name in names])
 
     fitted = fit_calibration(
         lambda rows: _tokens(engine, pixels, rows, bundle.image_size),
@@ -112,12 +103,7 @@ def _calibrate(out: Path, pool: Path, teachers_folder: Path, packed: Path) -> No
         apart_rows,
         bank,
     )
-    np.savez(
-        out / calibration.FILE,
-        bank=fitted.bank_RME.astype(np.float16),
-        weights=fitted.weights_F,
-        cutoff=np.float32(fitted.cutoff),
-    )
+    fitted.write(out)
 
 
 def _embed_default_labels(out: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,13 @@ from qks_cli.bundle import Bundle, read_bundle
 from qks_cli.bundling.calibrate import Truth, fit_calibration
 from qks_cli.errors import TrainingError
 from qks_cli.inference.protocol import Engine
-from qks_cli.network.bundle import load_source, load_text_tower, write_config, write_weights
+from qks_cli.network.bundle import (
+    load_source,
+    load_text_tower,
+    round_to_half,
+    write_config,
+    write_weights,
+)
 from qks_cli.network.config import DecoderConfig, ModelConfig
 from qks_cli.network.export import export_image, export_text
 from qks_cli.network.head import ClipSource, HeadedModel, build_head
@@ -30,9 +37,6 @@ from qks_cli.vocabulary.embeddings import embed_labels
 from qks_cli.vocabulary.labels_file import Label
 
 REFERENCES = 1000  # photos of the bank at most
-# Where too few labelled photos were kept out to fit anything: as for a pulled backbone.
-WEIGHTS = np.array([0.0, 0.0, 0.0, 2.0, 0.0], np.float32)
-CUTOFF = 0.5
 
 
 def label_embeddings(
@@ -40,19 +44,12 @@ def label_embeddings(
 ) -> Float32Array:
     """What a head of ``base`` is trained against [C, E]: the mean of un-normalised embeddings over
     the prompt pool (specification, Model 5), brought to the base's own length where it has one."""
-    if base.config["model"].get("clip") is not None:
-        return embed_labels(
-            [Label(name) for name in names],
-            templates=templates,
-            embed=_raw_text(base, engine),
-            model_hash=base.hash + "raw",
-            cache=cache,
-        )
+    raw = base.config["model"].get("clip") is not None
     return embed_labels(
         [Label(name) for name in names],
         templates=templates,
-        embed=engine.text_embeddings,
-        model_hash=base.hash,
+        embed=_raw_text(base, engine) if raw else engine.text_embeddings,
+        model_hash=base.hash + ("raw" if raw else ""),
         cache=cache,
         length=base.label_length,
     )
@@ -78,25 +75,12 @@ def make_bundle(
     out.mkdir(parents=True, exist_ok=True)
     for old in (calibration.FILE, "image.onnx", "text.onnx"):
         (out / old).unlink(missing_ok=True)
-    for value in model.state_dict().values():
-        if value.is_floating_point():
-            value.copy_(value.half().float())
+    round_to_half(model)
     if isinstance(source, ClipSource):
         write_weights(out, clip=source.clip, head=head)
     else:
         write_weights(out, image=source.model, text=load_text_tower(base), head=head)
-    headed = ModelConfig(
-        name,
-        config.image_size,
-        config.label_width,
-        config.backbone,
-        config.decoder,
-        config.text,
-        config.clip,
-        head_config,
-        config.mean,
-        config.std,
-    )
+    headed = replace(config, name=name, head=head_config)
     export_image(model.eval(), headed, out / "image.onnx")
     if config.clip is not None:
         tower = ZeroShotText(build_clip(config.clip), normalize=False)
@@ -133,13 +117,8 @@ def calibrate(
         fitted, enough = fit_calibration(tokens, embed, truth, rows, bank), True
     except (TrainingError, ValueError):
         bank_RME = tokens(bank).astype(np.float16).astype(np.float32)
-        fitted, enough = Calibration(bank_RME, WEIGHTS, CUTOFF), False
-    np.savez(
-        folder / calibration.FILE,
-        bank=fitted.bank_RME.astype(np.float16),
-        weights=fitted.weights_F,
-        cutoff=np.float32(fitted.cutoff),
-    )
+        fitted, enough = Calibration.unfitted(bank_RME), False
+    fitted.write(folder)
     bundle = read_bundle(str(folder))
     write_config(
         folder,

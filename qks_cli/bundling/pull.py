@@ -31,15 +31,12 @@ from qks_cli.network.bundle import write_config, write_weights
 from qks_cli.network.config import BackboneConfig, DecoderConfig, ModelConfig
 from qks_cli.network.zero_shot import ZeroShotImage
 from qks_cli.photos.decode import decode
-from qks_cli.tagging.calibration import FILE
+from qks_cli.tagging.calibration import Calibration
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.vocabulary.prompts import POOL
 
 REFERENCES = 500  # reference photos at most
 VIEWS = 600  # what too few photos are cut into
-# No labelled photo was seen: a label fires where it beats 99 of 100 reference photos.
-WEIGHTS = np.array([0.0, 0.0, 0.0, 2.0, 0.0], np.float32)
-CUTOFF = 0.5
 
 
 def pull(
@@ -98,9 +95,7 @@ def pull(
     report(f"calibrating on {len(references)} photos")
     engine = TorchEngine(read_bundle(str(out)), device)
     bank_RME = _bank(engine, references, model.image_size, resize)
-    np.savez(
-        out / FILE, bank=bank_RME.astype(np.float16), weights=WEIGHTS, cutoff=np.float32(CUTOFF)
-    )
+    Calibration.unfitted(bank_RME).write(out)
     describe()
     return out
 

@@ -16,22 +16,40 @@ import numpy as np
 from qks_cli.bundle import Bundle, read_bundle
 from qks_cli.bundling.calibrate import Truth
 from qks_cli.bundling.headed import REFERENCES, calibrate, label_embeddings, make_bundle
-from qks_cli.errors import PhotoError
+from qks_cli.errors import UsageError
 from qks_cli.evaluation import plots
 from qks_cli.evaluation.measures import mean_average_precision
+from qks_cli.inference.choose import open_engine
 from qks_cli.inference.onnx_engine import OnnxEngine
 from qks_cli.inference.protocol import Engine
 from qks_cli.network.bundle import load_source
 from qks_cli.network.config import ModelConfig
-from qks_cli.photos.decode import decode
+from qks_cli.network.head import KINDS, Source
+from qks_cli.photos.loader import pixel_batches
 from qks_cli.tagging.scoring import score
+from qks_cli.tagging.tagger import label_vectors
+from qks_cli.training import losses
 from qks_cli.training.datasets.labelled import DataSet, Split
 from qks_cli.training.head import METRICS, HeadConfig, Parts, Run, partition, read_metrics, train
 from qks_cli.types import Float32Array, IntArray
-from qks_cli.vocabulary.embeddings import embed_labels
 from qks_cli.vocabulary.labels_file import Label, Vocabulary, format_labels
 
 MODEL = "model"  # the bundle, inside the run's folder
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The model that a head is trained on: its bundle, its frozen part, an engine for texts."""
+
+    bundle: Bundle
+    source: Source
+    engine: Engine
+
+    @classmethod
+    def open(cls, name_or_folder: str) -> Base:
+        """Raises ``ModelError`` for a model that has no image tokens that a head could read."""
+        bundle = read_bundle(name_or_folder)
+        return cls(bundle, load_source(bundle), open_engine(bundle, "cpu"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +57,7 @@ class Plan:
     """What to train, on what, where. ``main`` is false in all but one process of several."""
 
     data: DataSet
-    base: Bundle
-    engine: Engine
+    base: Base
     config: HeadConfig
     templates: Sequence[str]
     out: Path
@@ -59,30 +76,30 @@ def train_head(plan: Plan, report: Callable[[dict[str, Any]], None]) -> Path:
     seen = np.flatnonzero(plan.data.seen_C)
     split = plan.data.train.labels(seen)
     names = [plan.data.labels[c].name for c in seen]
-    labels_CE = label_embeddings(plan.base, plan.engine, names, plan.templates, plan.cache)
+    base = plan.base.bundle
+    labels_CE = label_embeddings(base, plan.base.engine, names, plan.templates, plan.cache)
     if plan.main:
         plan.out.mkdir(parents=True, exist_ok=True)
         used = {
             "dataset": plan.data.name,
-            "base": plan.base.name,
-            "base_hash": plan.base.hash,
+            "base": base.name,
+            "base_hash": base.hash,
             "photos": len(split),
             "photos_missing": len(plan.data.missing),
             "labels_seen": len(seen),
             "templates": list(plan.templates),
         }
         (plan.out / "data.json").write_text(json.dumps(used, indent=2), encoding="utf-8")
-    source = load_source(plan.base)
     cached = plan.cache_tokens and not plan.config.unfreeze
     best = train(
         plan.config,
         Run(
             split,
             labels_CE,
-            source,
-            ModelConfig.from_dict(plan.base.config["model"]),
-            plan.base.hash,
-            plan.base.resize,
+            plan.base.source,
+            ModelConfig.from_dict(base.config["model"]),
+            base.hash,
+            base.resize,
             plan.out,
             (plan.tokens or plan.out / "tokens") if cached else None,
             plan.device,
@@ -93,11 +110,11 @@ def train_head(plan: Plan, report: Callable[[dict[str, Any]], None]) -> Path:
     if not plan.main:
         return plan.out / MODEL
     folder = make_bundle(
-        plan.base,
+        base,
         plan.config.head,
         plan.out,
         plan.out / MODEL,
-        name=f"{plan.base.name}-{plan.data.name}",
+        name=f"{base.name}-{plan.data.name}",
         version=plan.version,
         templates=plan.templates,
         cached=cached,
@@ -135,14 +152,7 @@ def _finish(
     first = len(valid_tokens.rows)
 
     def embed(wanted: Sequence[str]) -> Float32Array:
-        return embed_labels(
-            [Label(name) for name in wanted],
-            templates=bundle.templates,
-            embed=engine.text_embeddings,
-            model_hash=bundle.hash,
-            cache=None,
-            length=bundle.label_length,
-        )
+        return label_vectors(bundle, engine, [Label(name) for name in wanted])
 
     present, known = valid.rows(np.arange(len(valid)))
     truth = Truth(tuple(names), present, known & ~present)
@@ -167,30 +177,27 @@ class _Tokens:
     rows: IntArray  # of the photos that could be read
 
 
-def _tokens(engine: Engine, bundle: Bundle, files: Sequence[Any], batch: int = 32) -> _Tokens:
-    parts: list[Float32Array] = []
-    good: list[int] = []
-    pixels = np.zeros((batch, bundle.image_size, bundle.image_size, 3), np.uint8)
-    for at in range(0, len(files), batch):
-        filled = 0
-        for row in range(at, min(at + batch, len(files))):
-            try:
-                decode(files[row], bundle.resize, pixels[filled])
-            except PhotoError:
-                continue
-            good.append(row)
-            filled += 1
-        if filled:
-            parts.append(engine.query_tokens(pixels[:filled]))
-    empty = np.zeros((0, bundle.queries, bundle.width), np.float32)
-    return _Tokens(np.concatenate([empty, *parts]), np.array(good, np.intp))
+def _tokens(engine: Engine, bundle: Bundle, files: Sequence[Any]) -> _Tokens:
+    tokens_NME = np.zeros((len(files), bundle.queries, bundle.width), np.float32)
+    read_N = np.zeros(len(files), bool)
+    batches = pixel_batches(files, size=bundle.image_size, resize=bundle.resize)
+    for rows, pixels_BSS3, read_B in batches:
+        tokens_NME[rows] = engine.query_tokens(pixels_BSS3)
+        read_N[rows] = read_B
+    return _Tokens(tokens_NME[read_N], np.flatnonzero(read_N))
 
 
-def settle(config: HeadConfig, *, base: Bundle, **given: Any) -> HeadConfig:
+def settle(config: HeadConfig, *, base: Base, **given: Any) -> HeadConfig:
     """A configuration with the user's own values; the head is as wide as the base's image tokens,
-    with attention heads of 64. Raises ``ModelError`` for a base that has none."""
-    width = load_source(base).width
+    with attention heads of 64. Raises ``UsageError`` for a value that there is not."""
+    width = base.source.width
     head = {key: given.pop(key) for key in ("kind", "queries", "layers") if given.get(key)}
     given = {key: value for key, value in given.items() if value is not None}
     decoder = replace(config.head, width=width, heads=max(1, width // 64), **head)
-    return replace(config, head=decoder, **given)
+    made = replace(config, head=decoder, **given)
+    losses.choose(made.loss)
+    if made.unknown not in ("masked", "absent"):
+        raise UsageError(f"--unknown is masked or absent, not '{made.unknown}'")
+    if made.head.kind not in KINDS:
+        raise UsageError(f"no head '{made.head.kind}'", hint=f"one of {', '.join(KINDS)}")
+    return made

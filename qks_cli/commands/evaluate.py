@@ -18,7 +18,6 @@ from qks_cli.errors import UsageError
 if TYPE_CHECKING:
     from qks_cli.bundle import Bundle
     from qks_cli.evaluation.compare import Scores
-    from qks_cli.inference.protocol import Engine
     from qks_cli.training.datasets.labelled import DataSet, Split
 
 
@@ -76,7 +75,7 @@ def evaluate(
     from qks_cli.bundle import read_bundle
     from qks_cli.evaluation.compare import METHODS, figures, score_photos
     from qks_cli.inference.choose import open_engine
-    from qks_cli.vocabulary.embeddings import embed_labels
+    from qks_cli.tagging.tagger import label_vectors
     from qks_cli.vocabulary.labels_file import Label
 
     bundle = read_bundle(model)
@@ -87,17 +86,11 @@ def evaluate(
     if not len(test):
         raise UsageError(f"the data set {dataset} has no test photos in {shown(root)}")
     engine = open_engine(bundle, "cpu")
-    labels_CE = embed_labels(
-        [Label(name) for name in data.names],
-        templates=bundle.templates,
-        embed=engine.text_embeddings,
-        model_hash=bundle.hash,
-        cache=settings.cache_path(),
-        length=bundle.label_length,
-    )
+    labels = [Label(name) for name in data.names]
+    labels_CE = label_vectors(bundle, engine, labels, cache=settings.cache_path())
     say(f"{len(test):,} test photos, {len(data.labels):,} labels, model {bundle.name}")
     scored = score_photos(
-        bundle, test.files, labels_CE, labels_CE, device=device, keep_tokens=plots is not None
+        bundle, test.files, labels_CE, device=device, keep_tokens=plots is not None
     )
     unreadable = np.flatnonzero(~scored.read_N)
     for index in unreadable[:20]:
@@ -137,7 +130,7 @@ def evaluate(
                 rows.append({key: row[key] for key in columns})
     writer.write(rows)
     if plots is not None:
-        _plot(plots.expanduser(), bundle, engine, test, scored, labels_CE, subsets, good)
+        _plot(plots.expanduser(), bundle, test, scored, labels_CE, subsets, good)
 
 
 def _subsets(data: DataSet) -> dict[str, Any]:
@@ -158,7 +151,6 @@ def _subsets(data: DataSet) -> dict[str, Any]:
 def _plot(
     folder: Path,
     bundle: Bundle,
-    engine: Engine,
     test: Split,
     scored: Scores,
     labels_CE: Any,

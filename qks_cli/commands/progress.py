@@ -1,4 +1,4 @@
-"""The progress bar on stderr: nothing where stderr is no terminal."""
+"""What a run says on stderr while it goes: a bar over photos, a table over epochs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from qks_cli.commands.output import say
 
 
 class Progress:
-    """Count, photos/s and time left. ``count`` is run on a thread to learn how many there are."""
+    """The bar: count, photos/s and time left; nothing where stderr is no terminal.
+
+    ``count`` is run on a thread to learn how many there are."""
 
     def __init__(self, *, shown: bool, count: Callable[[], int] | None) -> None:
         self._bar: Any = None
@@ -73,3 +75,51 @@ class Progress:
     def _learn_total(self) -> None:
         if self._count is not None:
             self._bar.update(self._task, total=self._count())
+
+
+class RunTable:
+    """Rows as they come: a live table on a terminal, lines elsewhere."""
+
+    SHOWN = 15
+
+    def __init__(self, *, active: bool) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.active = active
+        self.live: Any = None
+        if active and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self.live = Live(console=Console(stderr=True), auto_refresh=False)
+
+    def __enter__(self) -> Self:
+        if self.live is not None:
+            self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def row(self, row: dict[str, Any]) -> None:
+        """An epoch's figures, or another word on how it goes."""
+        if not self.active:
+            return
+        if self.live is None or "epoch" not in row:
+            text = ", ".join(f"{name} {_figure(value)}" for name, value in row.items())
+            if self.live is None:
+                say(text)
+            else:
+                self.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            return
+        from rich.table import Table
+
+        self.rows.append(row)
+        table = Table(*row)
+        for one in self.rows[-self.SHOWN :]:
+            table.add_row(*(_figure(value) for value in one.values()))
+        self.live.update(table, refresh=True)
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +11,11 @@ import typer
 
 from qks_cli.commands.datasets import Source, read_dataset
 from qks_cli.commands.output import say
+from qks_cli.commands.progress import RunTable
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from qks_cli.bundle import Bundle
-    from qks_cli.training.head import HeadConfig
 
 MINI = "mini"
 NAMES = "mini, nuswide, openimages, coco, voc, folder, csv, jsonl, library"
@@ -105,28 +104,42 @@ def train(
     if dataset == MINI:
         if pool is None or teachers is None:
             raise UsageError("--dataset mini needs --pool and --teachers")
-        _train_mini(pool, teachers, out, config, start, wordnet, text_epochs, device, model_version)
+        from qks_cli.bundling.train_mini import train_mini
+
+        with RunTable(active=True) as table:
+            folder = train_mini(
+                pool,
+                teachers,
+                out,
+                config=config,
+                start=start,
+                wordnet=wordnet,
+                text_epochs=text_epochs,
+                device=device,
+                version=model_version,
+                report=table.row,
+            )
+        _ready(folder)
         return
-    if not _has_onnx():
+    if not _can_finish():
         raise UsageError(
-            "a finished model is exported with onnx, which is missing",
+            "a finished model needs onnx and matplotlib, which are not both here",
             hint="pip install 'qks[train]'",
         )
     from qks_cli import settings
-    from qks_cli.bundle import read_bundle
-    from qks_cli.bundling.train_head import Plan, settle, train_head
-    from qks_cli.inference.choose import open_engine
+    from qks_cli.bundling.train_head import Base, Plan, settle, train_head
     from qks_cli.training.head import HeadConfig
 
-    base = read_bundle(model)
+    base = Base.open(model)
     main, device = _processes(device)
     if resume and not (out / "config.json").is_file():
         raise UsageError(f"there is no run to resume in {out}")
     data = read_dataset(dataset, root, source)
     standard, own = _defaults(dataset), _read_config(config)
-    heads = standard["head"] | own.get("head", {})
+    if isinstance(own.get("head"), dict):
+        own["head"] = standard["head"] | own["head"]
     made = settle(
-        HeadConfig.from_dict(standard | own | {"head": heads}),
+        HeadConfig.from_dict(standard | own),
         base=base,
         kind=head,
         queries=queries,
@@ -139,16 +152,14 @@ def train(
         unknown=unknown,
         unfreeze=unfreeze or None,
     )
-    _checked(made)
     keep = cache_tokens if cache_tokens is not None else device == "cpu" and not unfreeze
     if keep and unfreeze:
         raise UsageError("--unfreeze changes the tokens that --cache-tokens would keep")
     plan = Plan(
         data,
         base,
-        open_engine(base, "cpu"),
         made,
-        _templates(prompts, base),
+        _templates(prompts, base.bundle),
         out,
         settings.cache_path(),
         device,
@@ -160,64 +171,21 @@ def train(
     )
     if main:
         seen = int(data.seen_C.sum())
-        say(f"{len(data.train):,} photos, {seen:,} seen labels, base model {base.name}")
-    with _Table(active=main) as table:
+        say(f"{len(data.train):,} photos, {seen:,} seen labels, base model {base.bundle.name}")
+    with RunTable(active=main) as table:
         folder = train_head(plan, table.row)
     if main:
-        say(f"ready: qks tag PHOTOS --model {folder} --labels LABELS")
+        _ready(folder)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
-class _Table:
-    """Rows as they come: a live table on a terminal, lines elsewhere."""
-
-    SHOWN = 15
-
-    def __init__(self, *, active: bool) -> None:
-        self.rows: list[dict[str, Any]] = []
-        self.active = active
-        self.live: Any = None
-        if active and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.live import Live
-
-            self.live = Live(console=Console(stderr=True), auto_refresh=False)
-
-    def __enter__(self) -> _Table:
-        if self.live is not None:
-            self.live.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.live is not None:
-            self.live.stop()
-
-    def row(self, row: dict[str, Any]) -> None:
-        """An epoch's figures, or another word on how it goes."""
-        if not self.active:
-            return
-        if self.live is None or "epoch" not in row:
-            text = ", ".join(f"{name} {_figure(value)}" for name, value in row.items())
-            if self.live is None:
-                say(text)
-            else:
-                self.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
-            return
-        from rich.table import Table
-
-        self.rows.append(row)
-        table = Table(*row)
-        for one in self.rows[-self.SHOWN :]:
-            table.add_row(*(_figure(value) for value in one.values()))
-        self.live.update(table, refresh=True)
+def _ready(folder: Path) -> None:
+    say(f"ready: qks tag PHOTOS --model {folder} --labels LABELS")
 
 
-def _figure(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def _has_onnx() -> bool:
+def _can_finish() -> bool:
+    """Whether there is what exports a model and draws its plots."""
     from importlib.util import find_spec
 
     return find_spec("onnx") is not None and find_spec("matplotlib") is not None
@@ -251,19 +219,9 @@ def _read_config(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return dict(data)
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(f"{path} is not a training configuration: {error}") from error
-
-
-def _checked(config: HeadConfig) -> None:
-    if config.loss not in ("asl", "bce", "rank"):
-        raise UsageError(f"no loss '{config.loss}'", hint="one of asl, bce, rank")
-    if config.unknown not in ("masked", "absent"):
-        raise UsageError(f"--unknown is masked or absent, not '{config.unknown}'")
-    if config.head.kind not in ("reference", "compact", "linear"):
-        raise UsageError(f"no head '{config.head.kind}'", hint="one of reference, compact, linear")
 
 
 def _templates(prompts: str, base: Bundle) -> tuple[str, ...]:
@@ -273,64 +231,3 @@ def _templates(prompts: str, base: Bundle) -> tuple[str, ...]:
     if prompts not in pools:
         raise UsageError(f"no prompt pool '{prompts}'", hint=f"one of {', '.join(pools)}")
     return pools[prompts]
-
-
-def _train_mini(
-    pool: Path,
-    teachers: Path,
-    out: Path,
-    config: Path | None,
-    start: str | None,
-    wordnet: Path,
-    text_epochs: float,
-    device: str,
-    model_version: str,
-) -> None:
-    import numpy as np
-
-    from qks_cli.bundle import read_bundle
-    from qks_cli.bundling.assemble import assemble
-    from qks_cli.training import mini
-    from qks_cli.training.pool import read_photos
-    from qks_cli.training.text_corpus import WordNet, make_corpus
-    from qks_cli.training.text_tower import train_text_tower
-
-    settings = mini.MiniConfig.read(config or Path(mini.__file__).with_name("mini.json"))
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "log.jsonl").open("a", encoding="utf-8") as log:
-
-        def report(row: dict[str, Any]) -> None:
-            log.write(json.dumps(row) + "\n")
-            log.flush()
-            say(", ".join(f"{name} {value:.5g}" for name, value in row.items()))
-
-        mini.train(
-            settings,
-            pool=pool,
-            teachers_folder=teachers,
-            out=out / "image",
-            start=read_bundle(start) if start else None,
-            wordnet=wordnet,
-            device=device,
-            report=report,
-        )
-        space = np.load(out / "image" / "label_space.npz")
-        captions = [caption for photo in read_photos(pool) for caption in photo.captions]
-        words = WordNet.read(wordnet)
-        corpus = make_corpus(words, space["names"].tolist(), captions, nouns=120_000, seed=1)
-        train_text_tower(
-            corpus,
-            {"mean": space["mean"], "whiten": space["whiten"]},
-            out / "text",
-            epochs=text_epochs,
-            report=report,
-        )
-    bundle = assemble(
-        out / "image",
-        out / "text",
-        out / "bundle",
-        pool=pool,
-        teachers=teachers,
-        version=model_version,
-    )
-    say(f"ready: qks tag PHOTOS --model {bundle} --labels LABELS")

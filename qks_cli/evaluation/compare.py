@@ -12,8 +12,7 @@ Axes: N photos, B photos of a batch, C labels, L places, M query tokens, E label
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +23,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from qks_cli.bundle import Bundle
-from qks_cli.errors import PhotoError, UsageError
-from qks_cli.evaluation.measures import Ranking, f1, hits_at
+from qks_cli.errors import UsageError
+from qks_cli.evaluation.measures import Ranking, f1, hits_at, interval_around
 from qks_cli.network.bundle import load_image_model, load_source
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.head import ClipSource, HeadedModel, Source
 from qks_cli.network.pixels import Normalise
-from qks_cli.photos.decode import decode
+from qks_cli.network.zero_shot import ZeroShotImage
+from qks_cli.photos.loader import pixel_batches
 from qks_cli.types import Float32Array
 
 BoolArray = npt.NDArray[np.bool_]
@@ -85,15 +85,11 @@ def score_photos(
     bundle: Bundle,
     files: Sequence[Any],
     labels_CE: Float32Array,
-    image_labels_CE: Float32Array,
     *,
     device: str = "cpu",
-    batch: int = 32,
     keep_tokens: bool = False,
-    report: Callable[[int], None] = lambda done: None,
 ) -> Scores:
-    """Run a model over photos. ``labels_CE`` is what QKS compares with, ``image_labels_CE`` what
-    cosines are taken with; both come from the same prompt pool."""
+    """Run a model over photos; every method compares with the labels of one prompt pool."""
     reader = _Reader(bundle, device)
     count = len(files)
     image_NC, most_NC, soft_NC, qks_NC = (
@@ -105,22 +101,12 @@ def score_photos(
     labels = torch.from_numpy(labels_CE).to(device)
     # The last coordinate of a small model's label is a constant and no direction.
     free = slice(None) if bundle.label_length is None else slice(0, -1)
-    unit = functional.normalize(torch.from_numpy(image_labels_CE[:, free]), dim=1).to(device)
-    pixels = np.zeros((batch, bundle.image_size, bundle.image_size, 3), np.uint8)
-
-    def read(row: int) -> bool:
-        try:
-            decode(files[row], bundle.resize, pixels[row % batch])
-        except PhotoError:
-            return False
-        return True
-
-    with ThreadPoolExecutor(2) as threads, torch.inference_mode():
-        for at in range(0, count, batch):
-            rows = slice(at, min(at + batch, count))
-            read_N[rows] = list(threads.map(read, range(at, rows.stop)))
-            given = torch.from_numpy(pixels[: rows.stop - at]).to(device)
-            query_BME, image_BE, places_BLE = reader(given)
+    unit = functional.normalize(labels[:, free], dim=1)
+    batches = pixel_batches(files, size=bundle.image_size, resize=bundle.resize)
+    with torch.inference_mode():
+        for rows, pixels_BSS3, read_B in batches:
+            read_N[rows] = read_B
+            query_BME, image_BE, places_BLE = reader(torch.from_numpy(pixels_BSS3).to(device))
             image = functional.normalize(image_BE[:, free], dim=-1) @ unit.T
             places = functional.normalize(places_BLE[..., free], dim=-1) @ unit.T
             soft = ((places * SHARPNESS).softmax(1) * places).sum(1)
@@ -130,7 +116,6 @@ def score_photos(
             qks_NC[rows] = (query_BME @ labels.T).amax(1).float().cpu().numpy()
             if keep_tokens:
                 tokens_NME[rows] = query_BME.float().cpu().numpy()
-            report(rows.stop)
     return Scores(image_NC, most_NC, soft_NC, qks_NC, read_N, tokens_NME)
 
 
@@ -147,19 +132,14 @@ class _Reader:
             self.head: nn.Module | None = model.head
         else:
             self.source, self.head = load_source(bundle).to(device), None
-        self.zero_shot = config.head is None and isinstance(self.source, ClipSource)
 
     def __call__(self, pixels_BSS3: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        reading = self.source.read(self.normalise(pixels_BSS3))
+        memory_BPW, image_BE, places_BLE = self.source.read(self.normalise(pixels_BSS3))
         if self.head is not None:
-            return self.head(reading.memory_BPW), reading.image_BE, reading.places_BLE
-        if not self.zero_shot:  # a small model's own query tokens
-            return reading.places_BLE, reading.image_BE, reading.places_BLE
-        from qks_cli.network.zero_shot import ZeroShotImage
-
-        assert isinstance(self.source, ClipSource)
-        tokens = ZeroShotImage(self.source.clip)(self.normalise(pixels_BSS3)).query_BME
-        return tokens, reading.image_BE, reading.places_BLE
+            return self.head(memory_BPW), image_BE, places_BLE
+        if isinstance(self.source, ClipSource):
+            return ZeroShotImage(self.source.clip).from_tokens(memory_BPW), image_BE, places_BLE
+        return places_BLE, image_BE, places_BLE  # a small model's own query tokens
 
 
 def figures(
@@ -206,12 +186,9 @@ def figures(
     for name, value in whole.items():
         row[name] = round(value, 4)
         if drawn:
-            values = np.array([one[name] for one in drawn])
-            low, high = np.nanpercentile(values, [2.5, 97.5])
-            # Photos drawn twice flatter average precision: the interval is moved to the figure.
-            moved = value - float(np.nanmean(values))
-            row[f"{name}_low"] = round(float(low) + moved, 4)
-            row[f"{name}_high"] = round(float(high) + moved, 4)
+            low, high = interval_around(value, [one[name] for one in drawn])
+            row[f"{name}_low"] = round(low, 4)
+            row[f"{name}_high"] = round(high, 4)
     return row
 
 

@@ -13,6 +13,12 @@ from torch import Tensor, nn
 from qks_cli.network.config import BackboneConfig
 
 
+def vit_tokens(visual: Any, pixels_B3HW: Tensor) -> Tensor:
+    """All tokens [B, P, W] of a ViT tower's last block after the final norm, class token first."""
+    tokens: Tensor = visual.ln_post(visual.transformer(visual._embeds(pixels_B3HW)))
+    return tokens
+
+
 class Backbone(nn.Module):
     """pixels [B, 3, H, W] (normalised) to image tokens [B, P, W].
 
@@ -47,9 +53,7 @@ class Backbone(nn.Module):
 
     def forward(self, pixels_B3HW: Tensor) -> Tensor:
         if self.trunk is None:
-            embedded = self.visual._embeds(pixels_B3HW)
-            tokens: Tensor = self.visual.ln_post(self.visual.transformer(embedded))
-            return tokens
+            return vit_tokens(self.visual, pixels_B3HW)
         features: Tensor = self.trunk.forward_features(pixels_B3HW)
         return features.flatten(2).transpose(1, 2) if features.dim() == 4 else features
 

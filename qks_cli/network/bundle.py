@@ -69,6 +69,14 @@ def load_text_tower(bundle: Bundle) -> TextTower | ZeroShotText:
     return tower.eval()
 
 
+def round_to_half(*modules: nn.Module) -> None:
+    """Bring weights to what half precision holds, so that graphs are made of what is stored."""
+    for module in modules:
+        for value in module.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(value.half().float())
+
+
 def write_weights(folder: Path, **modules: nn.Module) -> None:
     """``model.safetensors`` in half precision (integers as they are), names led by the module's."""
     tensors = {

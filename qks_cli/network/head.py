@@ -14,10 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from qks_cli.errors import ModelError
+from qks_cli.network.backbone import vit_tokens
 from qks_cli.network.config import DecoderConfig
 from qks_cli.network.decoder import CompactDecoder, LinearProbe, ReferenceDecoder
 from qks_cli.network.model import CompactModel, ImageTokens
 from qks_cli.network.zero_shot import ZeroShotImage
+
+KINDS = ("reference", "compact", "linear")
 
 
 class Reading(NamedTuple):
@@ -57,9 +60,7 @@ class ClipSource(nn.Module):
         return projection
 
     def forward(self, pixels_B3HW: Tensor) -> Tensor:
-        visual = self.visual
-        memory: Tensor = visual.ln_post(visual.transformer(visual._embeds(pixels_B3HW)))
-        return memory
+        return vit_tokens(self.visual, pixels_B3HW)
 
     def read(self, pixels_B3HW: Tensor) -> Reading:
         """Image tokens, the class token projected, the patches projected."""
@@ -119,6 +120,4 @@ def build_head(config: DecoderConfig, source: Source, label_width: int) -> nn.Mo
         return CompactDecoder(config, label_width, source.width)
     if config.kind == "linear":
         return LinearProbe(config, label_width, source.width)
-    raise ModelError(
-        f"no head of the kind '{config.kind}'", hint="one of reference, compact, linear"
-    )
+    raise ModelError(f"no head of the kind '{config.kind}'", hint=f"one of {', '.join(KINDS)}")

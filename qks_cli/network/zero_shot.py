@@ -15,6 +15,7 @@ from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 from torch.nn import functional
 
+from qks_cli.network.backbone import vit_tokens
 from qks_cli.network.model import ImageTokens
 
 GRID = 3  # cells a side that patches are averaged to
@@ -56,14 +57,18 @@ class ZeroShotImage(nn.Module):
         if not self.has_patches:
             image_BE = functional.normalize(self.visual(pixels_B3HW), dim=-1)
             return ImageTokens(image_BE[:, None], image_BE[:, None])
+        tokens_BPW = vit_tokens(self.visual, pixels_B3HW)
+        return ImageTokens(self.from_tokens(tokens_BPW), tokens_BPW)
+
+    def from_tokens(self, tokens_BPW: Tensor) -> Tensor:
+        """The class token and a coarse grid of the patches, projected: unit tokens [B, M, E]."""
         visual = self.visual
-        tokens_BPW = visual.ln_post(visual.transformer(visual._embeds(pixels_B3HW)))
         patches_BPW = tokens_BPW[:, 1:]
         rows, columns = visual.grid_size
         grid = patches_BPW.transpose(1, 2).reshape(len(patches_BPW), -1, rows, columns)
         cells = functional.adaptive_avg_pool2d(grid, GRID).flatten(2).transpose(1, 2)
         both = torch.cat([tokens_BPW[:, :1], cells], dim=1) @ visual.proj
-        return ImageTokens(functional.normalize(both, dim=-1), tokens_BPW)
+        return functional.normalize(both, dim=-1)
 
 
 class ZeroShotText(nn.Module):

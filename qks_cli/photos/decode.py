@@ -49,6 +49,18 @@ def decode(
         return _draw(image, resize, side, out_SS3, upright=upright)
 
 
+def read_photo(file: Any, resize: str, out_SS3: UInt8Array) -> bool:
+    """``decode``, or black and False where the photo cannot be read.
+
+    ``file`` is a path, or an entry of an archive (``zipfile.Path``)."""
+    try:
+        decode(file, resize, out_SS3)
+    except PhotoError:
+        out_SS3[:] = 0
+        return False
+    return True
+
+
 def full_pixels(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> UInt8Array:
     """All pixels of a photo, upright, uint8 [H, W, 3], colours as stored. Raises as ``decode``."""
     with _opened(path, max_megapixels) as (image, upright):

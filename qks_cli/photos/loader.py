@@ -7,14 +7,16 @@ allocated once. Axes: B photos of a batch, S image side.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qks_cli.errors import PhotoError
-from qks_cli.photos.decode import MAX_MEGAPIXELS, decode
+from qks_cli.photos.decode import MAX_MEGAPIXELS, decode, read_photo
 from qks_cli.photos.details import read_details
 from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.types import DecodedBatch, Details, Photo, PhotoFailure, UInt8Array
@@ -61,6 +63,20 @@ def load(
             submit(buffer)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def pixel_batches(
+    files: Sequence[Any], *, size: int, resize: str, batch_size: int = 32, workers: int = 2
+) -> Iterator[tuple[slice, UInt8Array, npt.NDArray[np.bool_]]]:
+    """Every file in its place, unreadable ones black: rows, pixels uint8 [B, S, S, 3] in a buffer
+    that the next batch takes again, and which could be read [B]."""
+    buffer = np.zeros((batch_size, size, size, 3), np.uint8)
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        for at in range(0, len(files), batch_size):
+            part = files[at : at + batch_size]
+            pixels = buffer[: len(part)]
+            read = list(pool.map(lambda f, out: read_photo(f, resize, out), part, pixels))
+            yield slice(at, at + len(part)), pixels, np.array(read, bool)
 
 
 def _read(photo: Photo, resize: str, out: UInt8Array, max_megapixels: float) -> _Read:

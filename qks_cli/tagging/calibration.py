@@ -11,6 +11,7 @@ Axes: R reference photos, M query tokens, E label space, C labels, B photos, F f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -39,6 +40,20 @@ class Calibration:
     bank_RME: Float32Array
     weights_F: Float32Array
     cutoff: float
+
+    @classmethod
+    def unfitted(cls, bank_RME: Float32Array) -> Calibration:
+        """Where no labelled photo was seen: a label fires where it beats 99 of 100 references."""
+        return cls(bank_RME, np.array([0.0, 0.0, 0.0, 2.0, 0.0], np.float32), 0.5)
+
+    def write(self, folder: Path) -> None:
+        """Into a bundle's folder."""
+        np.savez(
+            folder / FILE,
+            bank=self.bank_RME.astype(np.float16),
+            weights=self.weights_F,
+            cutoff=np.float32(self.cutoff),
+        )
 
     @classmethod
     def read(cls, bundle: Bundle) -> Calibration:

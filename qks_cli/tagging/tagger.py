@@ -5,6 +5,7 @@ Axes: B photos, M query tokens, E label space, C labels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from qks_cli.tagging.scoring import score, winners
 from qks_cli.tagging.selection import TOP, Selector
 from qks_cli.types import Float32Array, IntArray, Tag
 from qks_cli.vocabulary.embeddings import FILE, embed_labels, read_known
-from qks_cli.vocabulary.labels_file import Vocabulary
+from qks_cli.vocabulary.labels_file import Label, Vocabulary
 
 SCORES = 2_000_000  # [B, C] values in flight: keeps 10,000 labels within tens of megabytes
 
@@ -24,6 +25,21 @@ SCORES = 2_000_000  # [B, C] values in flight: keeps 10,000 labels within tens o
 def selection_name(cutoff: float, top: int) -> str:
     """How the library names the way that tags were chosen."""
     return f"min-score {cutoff:.4f}, top {top}"
+
+
+def label_vectors(
+    bundle: Bundle, engine: Engine, labels: Sequence[Label], *, cache: Path | None = None
+) -> Float32Array:
+    """What a model compares its query tokens with [C, E]; ``cache`` as for ``embed_labels``."""
+    return embed_labels(
+        labels,
+        templates=bundle.templates,
+        embed=engine.text_embeddings,
+        model_hash=bundle.hash,
+        cache=cache,
+        length=bundle.label_length,
+        known=read_known(bundle.file(FILE)) if bundle.has(FILE) else {},
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +69,7 @@ class Tagger:
         """
         calibration = Calibration.read(bundle)
         cutoff = calibration.cutoff if min_score is None else min_score
-        labels_CE = embed_labels(
-            vocabulary.labels,
-            templates=bundle.templates,
-            embed=engine.text_embeddings,
-            model_hash=bundle.hash,
-            cache=cache,
-            length=bundle.label_length,
-            known=read_known(bundle.file(FILE)) if bundle.has(FILE) else {},
-        )
+        labels_CE = label_vectors(bundle, engine, vocabulary.labels, cache=cache)
         return cls(
             labels_CE,
             calibration,

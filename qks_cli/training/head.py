@@ -29,9 +29,10 @@ from qks_cli.network.config import DecoderConfig, ModelConfig
 from qks_cli.network.head import HeadedModel, Source, build_head
 from qks_cli.network.model import scores
 from qks_cli.network.pixels import Normalise
+from qks_cli.photos.loader import pixel_batches
 from qks_cli.training import checkpoints, losses
 from qks_cli.training.datasets.labelled import Split
-from qks_cli.training.views import TokenCache, Views, keep_tokens, read_photo, view_batches
+from qks_cli.training.views import TokenCache, Views, keep_tokens, view_batches
 from qks_cli.types import Float32Array, IntArray
 
 LAST, BEST = "last", "best"
@@ -70,15 +71,27 @@ class HeadConfig:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> HeadConfig:
-        """Raises ``TrainingError`` naming a key that is not known."""
-        wrong = set(data) - {one.name for one in fields(cls)}
-        if wrong:
-            raise TrainingError(f"unknown in the configuration: {', '.join(sorted(wrong))}")
-        try:
-            head = DecoderConfig(**data.get("head", {}))
-            return cls(**(data | {"head": head}))
-        except TypeError as error:
-            raise TrainingError(f"the configuration is not understood: {error}") from error
+        """Raises ``TrainingError`` naming a key that is not known, or not of its kind."""
+        head = data.get("head", {})
+        if not isinstance(head, dict):
+            raise TrainingError("in the configuration head is no object of values")
+        _check_kinds(DecoderConfig, head)
+        _check_kinds(cls, data)
+        return cls(**(data | {"head": DecoderConfig(**head)}))
+
+
+def _check_kinds(kind: type[HeadConfig] | type[DecoderConfig], data: dict[str, Any]) -> None:
+    """Every value has to be what its default is; whole numbers serve as fractions."""
+    defaults = {one.name: one.default for one in fields(kind)}
+    wrong = set(data) - set(defaults)
+    if wrong:
+        raise TrainingError(f"unknown in the configuration: {', '.join(sorted(wrong))}")
+    for name, value in data.items():
+        wanted = type(defaults[name])
+        fits = (int, float) if wanted is float else wanted
+        boolean = isinstance(value, bool) and wanted is not bool
+        if name != "head" and (boolean or not isinstance(value, fits)):
+            raise TrainingError(f"in the configuration {name} cannot be {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +344,8 @@ class _Data:
             for rows in batches:
                 yield (self.cache.batch(rows).to(self.run.device), *self._truth(rows))
             return
-        views = self._views()
+        run = self.run
+        views = Views(run.split.files, run.model.image_size, run.resize, self.config.seed)
         made = view_batches(views, batches, epoch, self.run.workers)
         for rows, (pixels, read_B) in zip(batches, made, strict=True):
             present_BC, known_BC = self._truth(rows)
@@ -344,9 +358,8 @@ class _Data:
         parts = []
         rows = self.parts.valid_N
         with torch.inference_mode(), _precision(self.run.device):
-            for at in range(0, len(rows), 128):
-                given = self._given(rows[at : at + 128])
-                tokens = model.query_tokens(given).float()
+            for given in self._given(rows):
+                tokens = model.query_tokens(given.to(self.run.device)).float()
                 parts.append(scores(tokens, self.valid_labels_CE)[0].cpu().numpy())
         if not parts:
             raise TrainingError(
@@ -366,18 +379,15 @@ class _Data:
             "selection": float(np.mean(judged)) if judged else 0.0,
         }
 
-    def _given(self, rows: IntArray) -> Tensor:
+    def _given(self, rows: IntArray) -> Iterator[Tensor]:
         if self.cache is not None:
-            return self.cache.batch(rows).to(self.run.device)
-        views = self._views()
-        pixels = np.zeros((len(rows), views.size, views.size, 3), np.uint8)
-        for place, row in enumerate(rows):
-            read_photo(views.files[row], views.resize, pixels[place])
-        return torch.from_numpy(pixels).to(self.run.device)
-
-    def _views(self) -> Views:
+            for at in range(0, len(rows), 128):
+                yield self.cache.batch(rows[at : at + 128])
+            return
         run = self.run
-        return Views(run.split.files, run.model.image_size, run.resize, self.config.seed)
+        files = [run.split.files[row] for row in rows]
+        for _, pixels, _ in pixel_batches(files, size=run.model.image_size, resize=run.resize):
+            yield torch.from_numpy(pixels)
 
     def _truth(self, rows: IntArray) -> tuple[Tensor, Tensor]:
         present, known = self.trained.rows(rows)

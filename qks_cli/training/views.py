@@ -12,7 +12,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,17 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import RandAugment
 
-from qks_cli.errors import PhotoError, TrainingError
+from qks_cli.errors import TrainingError
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.pixels import Normalise
-from qks_cli.photos.decode import decode
+from qks_cli.photos.decode import read_photo
+from qks_cli.photos.loader import pixel_batches
 from qks_cli.training.datasets.labelled import BoolArray
-from qks_cli.types import IntArray, UInt8Array
+from qks_cli.types import IntArray
 
 Report = Callable[[dict[str, Any]], None]
 HALF = 2  # bytes of a kept number
+SAVE_EVERY = 100  # batches
 
 
 class Views(Dataset[tuple[Tensor, bool]]):
@@ -55,9 +56,7 @@ class Views(Dataset[tuple[Tensor, bool]]):
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, bool]:
         row, epoch = item
         pixels = np.zeros((self.size, self.size, 3), np.uint8)
-        try:
-            decode(self.files[row], self.resize, pixels)
-        except PhotoError:
+        if not read_photo(self.files[row], self.resize, pixels):
             return torch.from_numpy(pixels), False
         rng = np.random.default_rng((self.seed, epoch, row))
         if rng.random() < 0.5:
@@ -127,12 +126,13 @@ def keep_tokens(
     folder.mkdir(parents=True, exist_ok=True)
     known = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {}
     done = int(known.pop("done", 0)) if known else 0
-    if known != wanted:
+    size = count * tokens * width * HALF
+    stored = folder / "tokens.bin"
+    have = stored.stat().st_size if stored.exists() else 0
+    if known != wanted or have != size:
         done = 0
     if done < count:
-        size = count * tokens * width * HALF
         report({"tokens_gb": round(size / 1e9, 3), "photos": count, "folder": str(folder)})
-        have = (folder / "tokens.bin").stat().st_size if (folder / "tokens.bin").exists() else 0
         free = shutil.disk_usage(folder).free
         if free < size - have:
             raise TrainingError(
@@ -143,36 +143,24 @@ def keep_tokens(
         if done:
             read_N[:done] = np.load(folder / "read.npy")[:done]
         mapped = np.memmap(
-            folder / "tokens.bin",
+            stored,
             np.float16,
             "r+" if have == size else "w+",
             shape=(count, tokens, width),
         )
         normalise = Normalise(config).to(device)
-        pixels = np.zeros((batch, config.image_size, config.image_size, 3), np.uint8)
-        with ThreadPoolExecutor(2) as threads, torch.inference_mode():
-            for at in range(done, count, batch):
-                part = files[at : at + batch]
-                rows = pixels[: len(part)]
-                read = list(threads.map(lambda f, out: read_photo(f, resize, out), part, rows))
-                given = torch.from_numpy(rows).to(device)
-                memory_BPW = source(normalise(given))
-                mapped[at : at + len(part)] = memory_BPW.float().cpu().numpy()
-                read_N[at : at + len(part)] = read
-                last = at + len(part)
-                if last == count or (at // batch) % 100 == 99:
+        batches = pixel_batches(
+            files[done:], size=config.image_size, resize=resize, batch_size=batch
+        )
+        with torch.inference_mode():
+            for number, (part, pixels_BSS3, read_B) in enumerate(batches, 1):
+                rows = slice(done + part.start, done + part.stop)
+                memory_BPW = source(normalise(torch.from_numpy(pixels_BSS3).to(device)))
+                mapped[rows] = memory_BPW.float().cpu().numpy()
+                read_N[rows] = read_B
+                if rows.stop == count or number % SAVE_EVERY == 0:
                     mapped.flush()
                     np.save(folder / "read.npy", read_N)
-                    state.write_text(json.dumps(wanted | {"done": last}), encoding="utf-8")
-                    report({"photos_read": last, "of": count})
+                    state.write_text(json.dumps(wanted | {"done": rows.stop}), encoding="utf-8")
+                    report({"photos_read": rows.stop, "of": count})
     return TokenCache(folder, count, tokens, width)
-
-
-def read_photo(file: Any, resize: str, out: UInt8Array) -> bool:
-    """Fill ``out`` with a photo, or with black where it cannot be read (False)."""
-    try:
-        decode(file, resize, out)
-    except PhotoError:
-        out[:] = 0
-        return False
-    return True

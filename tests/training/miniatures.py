@@ -46,6 +46,11 @@ def photo(path: Path, index: int) -> Path:
     return path
 
 
+def splits(photos: int, train: str, test: str) -> list[tuple[str, range]]:
+    """Two thirds of the numbers to train on, the rest to test on."""
+    return [(train, range(photos * 2 // 3)), (test, range(photos * 2 // 3, photos))]
+
+
 def nuswide(root: Path, photos: int = PHOTOS) -> Path:
     """Tags of users and human ground truth; one seen tag is the plural of a concept."""
     tags = [*SEEN, "reds", "white"]  # "white" is a concept too: not seen
@@ -57,10 +62,7 @@ def nuswide(root: Path, photos: int = PHOTOS) -> Path:
     tags.remove("red")
     (folder / "TagList1k.txt").write_text("\n".join(tags) + "\n")
     (root / "Concepts81.txt").write_text("\n".join(concepts) + "\n")
-    for kind, numbers in (
-        ("Train", range(photos * 2 // 3)),
-        ("Test", range(photos * 2 // 3, photos)),
-    ):
+    for kind, numbers in splits(photos, "Train", "Test"):
         names, rows = [], []
         for index in numbers:
             name = f"striped\\{index:04}_{index * 7}.jpg"
@@ -86,10 +88,7 @@ def openimages(root: Path, photos: int = PHOTOS) -> Path:
     (root / "classes-unseen.txt").write_text("\n".join(mids[n] for n in UNSEEN) + "\n")
     with (root / "class-descriptions.csv").open("w", newline="") as out:
         csv.writer(out).writerows([*((mid, n.title()) for n, mid in mids.items()), (twin, "Red")])
-    for kind, numbers in (
-        ("train", range(photos * 2 // 3)),
-        ("test", range(photos * 2 // 3, photos)),
-    ):
+    for kind, numbers in splits(photos, "train", "test"):
         with (root / f"{kind}-annotations-human-imagelabels.csv").open("w", newline="") as out:
             lines = csv.writer(out)
             lines.writerow(["ImageID", "Source", "LabelName", "Confidence"])
@@ -112,10 +111,7 @@ def coco(root: Path, photos: int = PHOTOS) -> Path:
     """Instances with boxes; ``unseen.txt`` beside them."""
     (root / "annotations").mkdir(parents=True)
     ids = {name: place * 3 + 1 for place, name in enumerate(COLOURS)}
-    for kind, numbers in (
-        ("train", range(photos * 2 // 3)),
-        ("val", range(photos * 2 // 3, photos)),
-    ):
+    for kind, numbers in splits(photos, "train", "val"):
         images, annotations = [], []
         for index in numbers:
             name = f"{index:012}.jpg"
@@ -147,10 +143,7 @@ def voc(root: Path, photos: int = PHOTOS) -> Path:
     called = dict(zip(COLOURS, ("bird", "boat", "bus", "car", "cat", "cow"), strict=True))
     for name in ("Annotations", "ImageSets/Main"):
         (base / name).mkdir(parents=True)
-    for kind, numbers in (
-        ("trainval", range(photos * 2 // 3)),
-        ("test", range(photos * 2 // 3, photos)),
-    ):
+    for kind, numbers in splits(photos, "trainval", "test"):
         for index in numbers:
             photo(base / "JPEGImages" / f"{index:06}.jpg", index)
             objects = "".join(

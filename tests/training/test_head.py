@@ -184,6 +184,9 @@ def test_tokens_are_kept_once_and_their_size_is_told(run: Run, tmp_path: Path) -
     assert torch.equal(first.batch(np.array([1, 4])), again.batch(np.array([1, 4])))
     keep("another model")
     assert len(said) == 4
+    (tmp_path / "kept" / "tokens.bin").unlink()
+    made = keep("another model")
+    assert torch.equal(made.batch(np.array([1, 4])), first.batch(np.array([1, 4])))
 
 
 def test_photos_that_cannot_be_read_are_left_out(run: Run, tmp_path: Path) -> None:
@@ -219,8 +222,16 @@ def test_an_unfrozen_backbone_learns(run: Run) -> None:
 def test_heads_that_there_are_not(run: Run) -> None:
     with pytest.raises(ModelError, match="no head of the kind 'deep'"):
         head.build_head(DecoderConfig("deep"), run.source, 8)
-    with pytest.raises(TrainingError, match="rings"):
-        HeadConfig.from_dict({"rings": 1})
+    for data, message in (
+        ({"rings": 1}, "rings"),
+        ({"head": {"rings": 1}}, "rings"),
+        ({"head": 3}, "head is no object"),
+        ({"epochs": "many"}, "epochs cannot be 'many'"),
+        ({"head": {"queries": True}}, "queries cannot be True"),
+    ):
+        with pytest.raises(TrainingError, match=message):
+            HeadConfig.from_dict(data)
+    assert HeadConfig.from_dict({"margin": 0, "head": {"layers": 1}}).head.layers == 1
 
 
 def test_two_processes_do_what_one_does(tmp_path: Path) -> None:

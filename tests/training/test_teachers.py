@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from qks_cli.network.model import ImageTokens
+from qks_cli.training.batches import TrueLabels
 from qks_cli.training.distill import DistillationLoss, LossWeights
+from qks_cli.training.mini import label_names
+from qks_cli.training.pool import read_photos
 from qks_cli.training.teachers import Teachers
 from tests.training.pools import make_pool
 
@@ -40,22 +43,13 @@ def test_only_small_sure_objects_are_cropped_and_lie_inside(teachers: Teachers) 
         assert x1 - x0 == pytest.approx(y1 - y0)
 
 
-def test_a_crop_is_judged_by_objects_and_stuff_alone(teachers: Teachers) -> None:
+def test_a_crop_is_judged_by_objects_and_stuff_alone(teachers: Teachers, tmp_path: Path) -> None:
     rows = np.arange(2)
     crops = teachers.object_boxes(rows, np.random.default_rng(1))
     targets = teachers.targets(rows, np.zeros(2, np.intp), np.zeros(2, bool), crops)
     assert targets.judged_B.tolist() == [0, 1]
     assert targets.objects_BO[0, 1] == pytest.approx(200 / 256)
-    names = list(
-        dict.fromkeys(
-            teachers.everyday_names
-            + teachers.imagenet_names
-            + teachers.group_names
-            + teachers.coco_names
-            + teachers.ade_names
-            + ["red"]
-        )
-    )
+    names = label_names(teachers, TrueLabels(read_photos(tmp_path / "pool")))
     rng = np.random.default_rng(2)
     vectors = rng.normal(0, 1, (1, len(names), 6)).astype(np.float32)
     loss = DistillationLoss(teachers, ["red"], names, vectors, 5, LossWeights())

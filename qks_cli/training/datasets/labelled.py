@@ -32,7 +32,8 @@ class Label(NamedTuple):
 class Row(NamedTuple):
     """One photo with the keys of the labels that are known to be there, and known not to be.
 
-    ``file`` is a path, or an entry of an archive (``zipfile.Path``): anything with ``open("rb")``.
+    ``file`` is a path, or an entry of an archive (``zipfile.Path``): anything with ``open("rb")``
+    and ``is_file()``.
     """
 
     file: Any
@@ -130,7 +131,8 @@ def make(
     }
     return DataSet(
         name,
-        tuple(labels),
+        # A labels file has a label a line.
+        tuple(Label(label.key, " ".join(label.name.split())) for label in labels),
         seen_C,
         splits[0].take(np.flatnonzero(carried)),
         splits[1],
@@ -147,7 +149,7 @@ def _split(
     columns: list[int] = []
     starts = [0]
     for row in rows:
-        if not exists(row.file):
+        if not row.file.is_file():
             missing.append(str(row.file))
             continue
         own = dict.fromkeys((column[key] for key in row.absent if key in column), -1)
@@ -161,11 +163,6 @@ def _split(
         shape=(len(files), len(column)),
     )
     return Split(tuple(files), truth, unlisted_absent)
-
-
-def exists(file: Any) -> bool:
-    """Whether a path is a file, or an archive has the entry."""
-    return bool(file.is_file())
 
 
 def from_rows(

@@ -1,0 +1,70 @@
+"""From the pool and its teachers to a bundle of the small model: `qks train --dataset mini`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qks_cli.bundle import read_bundle
+from qks_cli.bundling.assemble import assemble
+from qks_cli.training import mini
+from qks_cli.training.pool import read_photos
+from qks_cli.training.text_corpus import WordNet, make_corpus
+from qks_cli.training.text_tower import train_text_tower
+
+
+def train_mini(
+    pool: Path,
+    teachers: Path,
+    out: Path,
+    *,
+    config: Path | None,
+    start: str | None,
+    wordnet: Path,
+    text_epochs: float,
+    device: str,
+    version: str,
+    report: Callable[[dict[str, Any]], None],
+) -> Path:
+    """Train (or resume) the image model (``out/image``) and the text tower (``out/text``); returns
+    the bundle, ``out/bundle``. What is reported is kept in ``out/log.jsonl`` too.
+
+    Raises ``TrainingError`` for bad data, ``ModelError`` for a ``start`` that does not fit.
+    """
+    settings = mini.MiniConfig.read(config or Path(mini.__file__).with_name("mini.json"))
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "log.jsonl").open("a", encoding="utf-8") as log:
+
+        def kept(row: dict[str, Any]) -> None:
+            log.write(json.dumps(row) + "\n")
+            log.flush()
+            report(row)
+
+        mini.train(
+            settings,
+            pool=pool,
+            teachers_folder=teachers,
+            out=out / "image",
+            start=read_bundle(start) if start else None,
+            wordnet=wordnet,
+            device=device,
+            report=kept,
+        )
+        space = np.load(out / "image" / "label_space.npz")
+        captions = [caption for photo in read_photos(pool) for caption in photo.captions]
+        words = WordNet.read(wordnet)
+        corpus = make_corpus(words, space["names"].tolist(), captions, nouns=120_000, seed=1)
+        train_text_tower(
+            corpus,
+            {"mean": space["mean"], "whiten": space["whiten"]},
+            out / "text",
+            epochs=text_epochs,
+            report=kept,
+        )
+    return assemble(
+        out / "image", out / "text", out / "bundle", pool=pool, teachers=teachers, version=version
+    )

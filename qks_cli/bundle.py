@@ -17,6 +17,7 @@ from qks_cli import settings
 from qks_cli.errors import ModelError
 
 CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
 PACKAGED = Path(__file__).parent / "_models"
 CHECKOUT = Path(__file__).parent.parent / "models"
 

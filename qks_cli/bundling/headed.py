@@ -87,9 +87,10 @@ def make_bundle(
         assert isinstance(source, ClipSource)
         tower.clip.load_state_dict(source.clip.state_dict(), strict=False)
         export_text(tower, out / "text.onnx", length=base.context_length)
-    for file in ("text.onnx", "tokenizer.json"):
-        if base.has(file):
-            shutil.copyfile(base.file(file), out / file)
+    else:
+        export_text(load_text_tower(base), out / "text.onnx")
+    if base.has("tokenizer.json"):
+        shutil.copyfile(base.file("tokenizer.json"), out / "tokenizer.json")
     write_config(
         out,
         headed,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from qks_cli.bundle import Bundle
+from qks_cli.bundle import WEIGHTS, Bundle
 from qks_cli.errors import ModelError
 from qks_cli.inference.tokenizer import TextTokenizer
 from qks_cli.types import Float32Array, UInt8Array
@@ -76,6 +76,8 @@ class OnnxEngine:
         # Idle workers that spin would take the cores from the decoding threads.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = self.bundle.file(name)
+        if self.bundle.has(WEIGHTS):  # graphs read what they share with it from there
+            self.bundle.file(WEIGHTS)
         try:
             return onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]

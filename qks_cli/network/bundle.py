@@ -15,16 +15,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from qks_cli.bundle import CONFIG, Bundle, file_hash
+from qks_cli.bundle import CONFIG, WEIGHTS, Bundle, file_hash
 from qks_cli.errors import ModelError
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.head import ClipSource, CompactSource, HeadedModel, Source, build_head
 from qks_cli.network.model import CompactModel, QksModel, build_model
 from qks_cli.network.text import TextTower
 from qks_cli.network.zero_shot import ZeroShotImage, ZeroShotText, build_clip
-
-WEIGHTS = "model.safetensors"
-
 
 ImageModel = QksModel | CompactModel | ZeroShotImage | HeadedModel
 

@@ -47,7 +47,11 @@ class DecoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class TextConfig:
-    """The text tower of a small model: open_clip's text transformer."""
+    """The text tower of a small model: open_clip's text transformer.
+
+    ``lexical`` is the width of a second embedding of every token that only the readout sees,
+    ``readout`` the hidden width of the readout (network/text.py); 0 leaves them out.
+    """
 
     vocab_size: int
     context_length: int = 24
@@ -56,6 +60,8 @@ class TextConfig:
     layers: int = 4
     output_dim: int = 384
     mlp_ratio: float = 4.0
+    lexical: int = 0
+    readout: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Export to ONNX: pixels to query tokens, token ids to vectors of the label space.
 
 Normalisation is part of the image graph, so that the CPU engine hands over plain uint8 pixels.
+Weights that lie in the bundle's weights file already are read from there (network/slim.py).
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from qks_cli.bundle import WEIGHTS
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.pixels import Normalise
+from qks_cli.network.slim import slim
 from qks_cli.network.text import TextTower
 from qks_cli.network.zero_shot import ZeroShotText
 
@@ -71,25 +74,4 @@ def _export(
             dynamo=False,
         )
     torch.backends.mha.set_fastpath_enabled(fused)
-    _halve(path)
-
-
-def _halve(path: Path) -> None:
-    """Store large weights in half precision, cast back as the graph is loaded.
-
-    They come from half-precision files, so nothing is lost but half of the size.
-    """
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    graph = onnx.load(str(path))
-    casts = []
-    for tensor in graph.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.data_type == TensorProto.FLOAT and values.size > 256:
-            name = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(values.astype("float16"), name + "_half"))
-            casts.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
-    for place, cast in enumerate(casts):
-        graph.graph.node.insert(place, cast)
-    onnx.save(graph, str(path))
+    slim(path, path.with_name(WEIGHTS))

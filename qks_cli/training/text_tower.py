@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
-from torch import Tensor
+from torch import Tensor, nn
 
 from qks_cli.network.config import TextConfig
 from qks_cli.network.text import TextTower
@@ -84,7 +84,7 @@ def train_text_tower(
         pieces = word_pieces(teacher.pieces, corpus.texts, vocab_size)
         pieces.save(str(out / "tokenizer.json"))
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
-    config = TextConfig(vocab_size=tokenizer.get_vocab_size(), mlp_ratio=3.0)
+    config = TextConfig(vocab_size=tokenizer.get_vocab_size(), lexical=128, readout=1024)
     (out / "text_config.json").write_text(
         json.dumps({name: getattr(config, name) for name in config.__slots__}), encoding="utf-8"
     )
@@ -183,7 +183,10 @@ def _embedded(teacher: SentenceTeacher, texts: Sequence[str], cache: Path) -> Fl
 def _start_from_words(
     tower: TextTower, tokenizer: Tokenizer, teacher: SentenceTeacher, cache: Path
 ) -> None:
-    """Token embeddings and the last projection from the teacher's vectors of the tokens."""
+    """Token embeddings and the last projection from the teacher's vectors of the tokens.
+
+    The strongest axes of those vectors go to the transformer, the next to the readout's words.
+    """
     pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     words = [piece.removeprefix("##") for piece, _ in pieces]
     vectors_VS = _embedded(teacher, words, cache)
@@ -192,6 +195,14 @@ def _start_from_words(
     _, _, axes_SS = np.linalg.svd(vectors_VS.T @ vectors_VS)
     axes_WS = axes_SS[:width]
     start_VW = torch.from_numpy(vectors_VS @ axes_WS.T).float()
+    readout = tower.readout
     with torch.no_grad():
+        if readout is not None:
+            nn.init.zeros_(readout.output.weight)
+            nn.init.zeros_(readout.output.bias)
+        if readout is not None and readout.words is not None:
+            axes_LS = axes_SS[width : width + readout.words.embedding_dim]
+            start_VL = torch.from_numpy(vectors_VS @ axes_LS.T).float()
+            readout.words.weight.copy_(start_VL * (0.5 / start_VL.std()))
         tower.transformer.token_embedding.weight.copy_(start_VW * (0.5 / start_VW.std()))
         tower.transformer.text_projection.copy_(torch.from_numpy(axes_WS).float())

@@ -29,11 +29,11 @@ from qks_cli.tagging.tagger import label_vectors
 from qks_cli.training import checkpoints
 from qks_cli.training.batches import TrueLabels
 from qks_cli.training.label_space import SCALE
-from qks_cli.training.mini import MiniConfig, averaged_weights
+from qks_cli.training.mini import MiniConfig, averaged_weights, label_names
 from qks_cli.training.pool import PackedPixels, kept_apart, pack, read_photos
 from qks_cli.training.teachers import Teachers
 from qks_cli.types import Float32Array, IntArray
-from qks_cli.vocabulary import embeddings
+from qks_cli.vocabulary import embeddings, neighbours
 from qks_cli.vocabulary.labels_file import Label, read_labels
 from qks_cli.vocabulary.prompts import SHORT_POOL
 
@@ -60,7 +60,7 @@ def assemble(
     tower = TextTower(text_config, config.label_width)
     tower.load_state_dict(found[0]["tower"])
     out.mkdir(parents=True, exist_ok=True)
-    for name in (calibration.FILE, embeddings.FILE):
+    for name in (calibration.FILE, embeddings.FILE, neighbours.FILE):
         (out / name).unlink(missing_ok=True)
     # What ships is half precision: the graphs are made of the weights as they will be read.
     round_to_half(image, tower)
@@ -74,6 +74,8 @@ def assemble(
             out, config, version=version, resize=RESIZE, templates=SHORT_POOL, label_length=SCALE
         )
 
+    describe()
+    _embed_taught(out, label_names(Teachers(teachers), TrueLabels(read_photos(pool))))
     describe()
     _calibrate(out, pool, teachers, image_run.parent / "packed")
     if (out / "labels.txt").is_file():
@@ -104,6 +106,12 @@ def _calibrate(out: Path, pool: Path, teachers_folder: Path, packed: Path) -> No
         bank,
     )
     fitted.write(out)
+
+
+def _embed_taught(out: Path, names: list[str]) -> None:
+    bundle = read_bundle(str(out))
+    taught_TE = label_vectors(bundle, OnnxEngine(bundle), [Label(name) for name in names])
+    neighbours.write_taught(out / neighbours.FILE, names, taught_TE)
 
 
 def _embed_default_labels(out: Path) -> None:

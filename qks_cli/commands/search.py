@@ -174,6 +174,7 @@ def meanings_of(bundle: Bundle, nodes: Sequence[Text | Sum]) -> dict[Node, Meani
     from qks_cli.index.search import Meaning
     from qks_cli.inference.choose import open_engine
     from qks_cli.tagging.calibration import Calibration, LabelStats
+    from qks_cli.tagging.tagger import as_taught
     from qks_cli.vocabulary.embeddings import embed_labels, to_length
     from qks_cli.vocabulary.labels_file import Label
 
@@ -190,6 +191,7 @@ def meanings_of(bundle: Bundle, nodes: Sequence[Text | Sum]) -> dict[Node, Meani
             cache=None,
             length=bundle.label_length,
         )
+        vectors_KE = as_taught(bundle, vectors_KE)
         calibration = read.result()
     vector_of = dict(zip(phrases, vectors_KE, strict=True))
     sums_KE = np.stack(

@@ -16,6 +16,7 @@ from qks_cli.tagging.calibration import Calibration, LabelStats
 from qks_cli.tagging.scoring import score, winners
 from qks_cli.tagging.selection import TOP, Selector
 from qks_cli.types import Float32Array, IntArray, Tag
+from qks_cli.vocabulary import neighbours
 from qks_cli.vocabulary.embeddings import FILE, embed_labels, read_known
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 
@@ -30,8 +31,11 @@ def selection_name(cutoff: float, top: int) -> str:
 def label_vectors(
     bundle: Bundle, engine: Engine, labels: Sequence[Label], *, cache: Path | None = None
 ) -> Float32Array:
-    """What a model compares its query tokens with [C, E]; ``cache`` as for ``embed_labels``."""
-    return embed_labels(
+    """What a model compares its query tokens with [C, E]; ``cache`` as for ``embed_labels``.
+
+    Words that a small model was not taught lean to those that it was (vocabulary/neighbours.py).
+    """
+    labels_CE = embed_labels(
         labels,
         templates=bundle.templates,
         embed=engine.text_embeddings,
@@ -40,6 +44,14 @@ def label_vectors(
         length=bundle.label_length,
         known=read_known(bundle.file(FILE)) if bundle.has(FILE) else {},
     )
+    return as_taught(bundle, labels_CE)
+
+
+def as_taught(bundle: Bundle, labels_CE: Float32Array) -> Float32Array:
+    """``labels_CE`` leaning to the words that the model was taught, where it says which."""
+    if not bundle.has(neighbours.FILE):
+        return labels_CE
+    return neighbours.lean(labels_CE, neighbours.read_taught(bundle.file(neighbours.FILE)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What the text tower reads while it learns: words and phrases of the kind people use as labels.
 
-The label names in the templates that tagging uses; WordNet's words, most used first; phrases made
-of them ("wooden boat", "boat on a river"); glosses and captions. A fiftieth of WordNet's noun
-phrases, and phrases made of known words, are held out and measured.
+The label names in the templates that tagging uses, and words of like meaning; WordNet's words, most
+used first; phrases made of them ("wooden boat", "boat on a river"); glosses and captions. A
+fiftieth of WordNet's noun phrases, and phrases made of known words, are held out and measured.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qks_cli.errors import TrainingError
@@ -38,6 +38,8 @@ class WordNet:
     adjectives: list[str]
     verbs: list[str]
     glosses: list[str]
+    senses: dict[str, list[str]] = field(default_factory=dict)  # a noun's synsets, most used first
+    synsets: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)  # lemmas, below
 
     @classmethod
     def read(cls, folder: Path) -> WordNet:
@@ -45,6 +47,7 @@ class WordNet:
         try:
             lemmas = {kind: _lemmas(folder / f"index.{kind}") for kind in ("noun", "adj", "verb")}
             data = (folder / "data.noun").read_text(encoding="utf-8")
+            index = (folder / "index.noun").read_text(encoding="utf-8")
         except OSError as error:
             raise TrainingError(
                 f"no WordNet in {folder}", hint="on Debian: apt-get install wordnet-base"
@@ -55,7 +58,18 @@ class WordNet:
                 gloss = re.split(r'[;"(]', line.split(" | ", 1)[1])[0].strip()
                 if 2 <= len(gloss.split()) <= 14:
                     glosses.append(gloss)
-        return cls(lemmas["noun"], lemmas["adj"], lemmas["verb"], glosses)
+        senses, synsets = _senses(index), _synsets(data)
+        return cls(lemmas["noun"], lemmas["adj"], lemmas["verb"], glosses, senses, synsets)
+
+    def related(self, names: Sequence[str]) -> list[str]:
+        """Other words for ``names``, by their first three senses, and kinds of the first."""
+        found: dict[str, None] = {}
+        for name in names:
+            for place, sense in enumerate(self.senses.get(name.replace(" ", "_"), ())[:3]):
+                lemmas, below = self.synsets[sense]
+                kinds = [word for kind in below for word in self.synsets[kind][0]]
+                found |= dict.fromkeys(lemmas + (kinds if place == 0 else []))
+        return [word for word in found if word not in set(names)]
 
 
 def make_corpus(
@@ -79,10 +93,32 @@ def make_corpus(
     made = [phrase() for _ in range(PHRASES)]
     texts += made
     texts += [fill(rng.choice(SHORT_POOL[1:]), x) for x in made[::6]]
+    near = [word for word in wordnet.related(names) if word not in hidden]
+    texts += [fill(t, word) for word in near for t in SHORT_POOL[:3]]
     texts = list(dict.fromkeys(text.lower() for text in texts))
     known = set(texts)
     fresh = [x for x in (phrase() for _ in range(2 * HELD_OUT_PHRASES)) if x not in known]
     return Corpus(texts, len(core), sorted(hidden) + fresh[:HELD_OUT_PHRASES])
+
+
+def _senses(index: str) -> dict[str, list[str]]:
+    rows = [line.split() for line in index.splitlines() if not line.startswith(" ")]
+    return {row[0]: row[6 + int(row[3]) :] for row in rows}
+
+
+def _synsets(data: str) -> dict[str, tuple[list[str], list[str]]]:
+    """For every synset its lemmas and the synsets directly below it."""
+    found = {}
+    for line in data.splitlines():
+        if line.startswith(" "):
+            continue
+        fields = line.split(" | ", 1)[0].split()
+        # The count of lemmas is hexadecimal; each is followed by a sense number.
+        end = 4 + 2 * int(fields[3], 16)
+        lemmas = [lemma.replace("_", " ").lower() for lemma in fields[4:end:2]]
+        pointers = [fields[at : at + 2] for at in range(end + 1, end + 1 + 4 * int(fields[end]), 4)]
+        found[fields[0]] = (lemmas, [synset for kind, synset in pointers if kind == "~"])
+    return found
 
 
 def _lemmas(index: Path) -> list[str]:

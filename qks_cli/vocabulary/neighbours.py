@@ -1,0 +1,60 @@
+"""Say a word in the words that the model was taught.
+
+Photos answer to the label vectors that were trained. A word that was not among them ("lorry")
+points a little aside, mostly to where no photo was ever drawn. So it is brought half way to the
+mean of the taught words next to it; a taught word stays as it is (docs/experiments.md).
+
+Axes: C labels, T taught words, K the nearest of them, E label space (unit part and a constant).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from qks_cli.types import Float32Array
+
+FILE = "taught.npz"  # in a bundle
+NEAREST = 10
+SHARPNESS = 5.0  # of the weights exp(SHARPNESS * cosine)
+SHARE = 0.5  # of the neighbours in an untaught word's vector
+SAME = 0.05  # cosine distance up to which a word is on its way to being the taught one
+CHUNK = 1024  # labels at a time
+
+
+def lean(labels_CE: Float32Array, taught_TE: Float32Array) -> Float32Array:
+    """Label vectors [C, E] of ``labels_CE``'s length, untaught ones brought towards their
+    neighbours; ``taught_TE`` may have any length. The last coordinate is left as it is."""
+    taught = _unit(taught_TE[:, :-1])
+    out = labels_CE.copy()
+    for at in range(0, len(labels_CE), CHUNK):
+        part = labels_CE[at : at + CHUNK, :-1]
+        own = _unit(part)
+        cosine_CT = own @ taught.T
+        count = min(NEAREST, len(taught))
+        nearest_CK = np.argpartition(-cosine_CT, count - 1, axis=1)[:, :count]
+        near_CK = np.take_along_axis(cosine_CT, nearest_CK, axis=1)
+        weight_CK = np.exp(SHARPNESS * (near_CK - near_CK.max(axis=1, keepdims=True)))
+        mean = _unit(np.einsum("ck,cke->ce", weight_CK, taught[nearest_CK]))
+        far_C1 = 1 - near_CK.max(axis=1, keepdims=True)
+        share_C1 = SHARE * np.clip(far_C1 / SAME, 0, 1)
+        mixed = _unit((1 - share_C1) * own + share_C1 * mean)
+        out[at : at + CHUNK, :-1] = mixed * np.linalg.norm(part, axis=1, keepdims=True)
+    return out
+
+
+def write_taught(path: Path, names: list[str], taught_TE: Float32Array) -> None:
+    """The words that a model was taught, in half precision."""
+    np.savez(path, names=np.array(names), vectors=taught_TE.astype(np.float16))
+
+
+def read_taught(path: Path) -> Float32Array:
+    """Vectors [T, E] of what ``write_taught`` wrote."""
+    with np.load(path) as stored:
+        return np.asarray(stored["vectors"], np.float32)
+
+
+def _unit(vectors: Float32Array) -> Float32Array:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-6), np.float32)

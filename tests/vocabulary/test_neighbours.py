@@ -1,0 +1,81 @@
+"""Words that a model was not taught lean to those that it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qks_cli.bundle import read_bundle
+from qks_cli.inference.onnx_engine import OnnxEngine
+from qks_cli.tagging.tagger import label_vectors
+from qks_cli.types import Float32Array
+from qks_cli.vocabulary import neighbours
+from qks_cli.vocabulary.labels_file import Label
+from qks_cli.vocabulary.neighbours import SHARE, lean, read_taught, write_taught
+
+
+def vectors(count: int, seed: int, length: float = 3.0) -> Float32Array:
+    drawn = np.random.default_rng(seed).normal(size=(count, 16)).astype(np.float32)
+    drawn *= length / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return np.concatenate([drawn, np.ones((count, 1), np.float32)], axis=1)
+
+
+def cosine(one: Float32Array, other: Float32Array) -> Float32Array:
+    lengths = np.linalg.norm(one[:, :-1], axis=1) * np.linalg.norm(other[:, :-1], axis=1)
+    return np.asarray((one[:, :-1] * other[:, :-1]).sum(1) / lengths, np.float32)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1000))
+def test_lengths_and_the_constant_stay(labels: int, taught: int, seed: int) -> None:
+    own = vectors(labels, seed)
+    leaning = lean(own, vectors(taught, seed + 1, length=1.0))
+    np.testing.assert_allclose(np.linalg.norm(leaning[:, :-1], axis=1), 3.0, rtol=1e-4)
+    np.testing.assert_array_equal(leaning[:, -1], own[:, -1])
+
+
+def test_a_taught_word_stays_and_others_come_nearer() -> None:
+    taught = vectors(50, 1)
+    np.testing.assert_allclose(lean(taught[:5], taught), taught[:5], atol=1e-5)
+    untaught = vectors(5, 2)
+    nearest = taught[np.argmax(untaught[:, :-1] @ taught[:, :-1].T, axis=1)]
+    leaning = lean(untaught, taught)
+    assert (cosine(leaning, nearest) > cosine(untaught, nearest)).all()
+    assert (cosine(leaning, untaught) > 0.5).all()
+
+
+def test_no_word_jumps_on_its_way_to_a_taught_one() -> None:
+    taught = vectors(50, 1)
+    here, there = vectors(1, 2)[0], taught[0]
+    steps = np.linspace(0, 1, 400)[:, None] * (there - here) + here
+    steps[:, :-1] *= 3 / np.linalg.norm(steps[:, :-1], axis=1, keepdims=True)
+    leaning = lean(steps.astype(np.float32), taught)
+    assert np.linalg.norm(np.diff(leaning, axis=0), axis=1).max() < 0.2
+
+
+def test_one_taught_word_alone_takes_its_share() -> None:
+    own = np.array([[3.0, 0.0, 1.0]], np.float32)
+    leaning = lean(own, np.array([[0.0, 1.0, 1.0]], np.float32))
+    angle = SHARE / (1 - SHARE)
+    np.testing.assert_allclose(leaning[0, 1] / leaning[0, 0], angle, rtol=1e-5)
+
+
+def test_taught_words_are_read_as_they_were_written(tmp_path: Path) -> None:
+    taught = vectors(7, 3)
+    write_taught(tmp_path / "taught.npz", [f"word {n}" for n in range(7)], taught)
+    np.testing.assert_allclose(read_taught(tmp_path / "taught.npz"), taught, atol=2e-3)
+
+
+def test_the_bundled_model_takes_other_words_as_those_it_knows() -> None:
+    bundle = read_bundle("mini")
+    if not bundle.has(neighbours.FILE):
+        pytest.skip("a model of before")
+    taught = read_taught(bundle.file(neighbours.FILE))
+    engine = OnnxEngine(bundle)
+    own, other = label_vectors(bundle, engine, [Label("car"), Label("automobile")])
+    np.testing.assert_allclose(np.linalg.norm(taught[:, :-1], axis=1), 3.0, rtol=1e-2)
+    assert cosine(own[None], taught).max() > 0.999
+    assert cosine(own[None], other[None]).max() > 0.8

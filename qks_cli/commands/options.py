@@ -9,6 +9,10 @@ import typer
 
 from qks_cli.commands.output import Format
 
+Paths = Annotated[
+    list[Path] | None, typer.Argument(help="Photos and folders; - reads paths from stdin.")
+]
+All = Annotated[bool, typer.Option("--all", help="The whole library.")]
 Db = Annotated[
     Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
 ]

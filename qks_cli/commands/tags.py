@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qks_cli.commands.options import Db, RecordFormat
+from qks_cli.commands.options import All, Db, Null, Paths, RecordFormat
 from qks_cli.commands.output import Records, confirm, say, shown
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from qks_cli.index.store import Library
 
 app = typer.Typer(
-    help="List, rename, merge and leave out labels over the whole library.", no_args_is_help=True
+    help="List, rename, merge and leave out labels; confirm and reject single tags.",
+    no_args_is_help=True,
 )
 
 
@@ -124,6 +125,59 @@ def delete(
     )
 
 
+@app.command("confirm")
+def confirm_tag(
+    label: Label,
+    paths: Paths = None,
+    everything: All = False,
+    add: Annotated[
+        bool, typer.Option("--add", help="Give it to those of the photos that do not carry it.")
+    ] = False,
+    db: Db = None,
+    nul: Null = False,
+) -> None:
+    """Say that a label is right on photos: it stays, whatever later runs find.
+
+    `qks write --only-confirmed` writes nothing else. Exit code 1 where no photo was meant.
+    """
+    from qks_cli.index import verdicts
+
+    def change(library: Library, ids: list[int]) -> int:
+        return verdicts.confirm(library, ids, label, add=add)
+
+    _judge(db, paths, change, "confirmed", everything=everything, nul=nul)
+
+
+@app.command("reject")
+def reject_tag(
+    label: Label, paths: Paths = None, everything: All = False, db: Db = None, nul: Null = False
+) -> None:
+    """Say that a label is wrong on photos: it goes, and no later run brings it back.
+
+    Files that it was written into change with the next `qks write`. Labels above it in the
+    vocabulary stay. Exit code 1 where no photo carried it.
+    """
+    from qks_cli.index import verdicts
+
+    def change(library: Library, ids: list[int]) -> int:
+        return verdicts.reject(library, ids, label)
+
+    _judge(db, paths, change, "rejected", everything=everything, nul=nul)
+
+
+@app.command("reset")
+def reset_tag(
+    label: Label, paths: Paths = None, everything: All = False, db: Db = None, nul: Null = False
+) -> None:
+    """Take back what was confirmed or rejected: photos carry what the model says."""
+    from qks_cli.index import verdicts
+
+    def change(library: Library, ids: list[int]) -> int:
+        return verdicts.reset(library, ids, label)
+
+    _judge(db, paths, change, "reset", everything=everything, nul=nul)
+
+
 @app.command()
 def undo(db: Db = None) -> None:
     """Take back the last rename, merge or delete. Exit code 1 where there is none."""
@@ -136,6 +190,26 @@ def undo(db: Db = None) -> None:
         say("nothing to undo")
         raise typer.Exit(1)
     say(f"undone: {undone}")
+
+
+def _judge(
+    db: Path | None,
+    paths: list[Path] | None,
+    change: Callable[[Library, list[int]], int],
+    done: str,
+    *,
+    everything: bool,
+    nul: bool,
+) -> None:
+    from qks_cli.commands.runs import open_library
+    from qks_cli.commands.writing import selected
+
+    with open_library(db, create=False) as library:
+        photos = selected(library, paths, everything=everything, nul=nul)
+        count = change(library, [photo_id for photo_id, _ in photos])
+    say(f"{done} on {count:,} of {len(photos):,} photos")
+    if not count:
+        raise typer.Exit(1)
 
 
 def _edit(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qks_cli.commands.options import Db, MinScore, Null, RecordFormat
+from qks_cli.commands.options import All, Db, MinScore, Null, Paths, RecordFormat
 from qks_cli.commands.output import Format, Records, say, shown
 from qks_cli.errors import UsageError
 
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 FIELDS = ("path", "status", "file", "labels", "reason")
 GROUP = 200  # photos read and stored together
 
-Paths = Annotated[
-    list[Path] | None, typer.Argument(help="Photos and folders; - reads paths from stdin.")
-]
-All = Annotated[bool, typer.Option("--all", help="The whole library.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 Backup = Annotated[
     Path | None, typer.Option(help="Folder for copies of what is changed, made first.")
@@ -42,6 +38,9 @@ def write(
         str, typer.Option(help="ext (photo.jpg.xmp) or adobe (photo.xmp), for new ones.")
     ] = "ext",
     min_score: MinScore = None,
+    only_confirmed: Annotated[
+        bool, typer.Option("--only-confirmed", help="Only tags that `qks tags confirm` confirmed.")
+    ] = False,
     backup: Backup = None,
     mtime: MtimeOption = "bump",
     backend: Annotated[str, typer.Option(help="own, or exiftool for TIFF and DNG too.")] = "own",
@@ -66,7 +65,14 @@ def write(
         photos = selected(library, paths, everything=everything, nul=nul)
         run = library.begin_run("write", *library.latest_run())
 
-        found = write_all(library, photos, options, run_id=run, min_score=min_score or 0.0)
+        found = write_all(
+            library,
+            photos,
+            options,
+            run_id=run,
+            min_score=min_score or 0.0,
+            confirmed=only_confirmed,
+        )
         _tell(library, run, writer, found)
 
 

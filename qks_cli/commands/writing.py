@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qks_cli.errors import LibraryError
-from qks_cli.index import ledger
+from qks_cli.index import ledger, verdicts
 from qks_cli.index.ledger import LibraryJournal, Write
 from qks_cli.metadata import embed, exiftool, files, sidecar
 from qks_cli.metadata.embed import Before
@@ -409,10 +409,12 @@ def write_all(
     run_id: int,
     min_score: float = 0.0,
     only: bool = False,
+    confirmed: bool = False,
 ) -> Generator[Outcome, None, None]:
     """Write the stored tags of photos, folder entries brought to the disk every few hundred.
 
-    ``only`` keeps to the labels of a photo's last write, as they are shown now."""
+    ``only`` keeps to the labels of a photo's last write, as they are shown now; ``confirmed`` to
+    those that the user confirmed."""
     parent_of = _parents(library)
     with writing(library, run_id, source_of(library), options) as hand:
         for at in range(0, len(photos), GROUP):
@@ -421,6 +423,12 @@ def write_all(
             keywords = keywords_for(library, ids, parent_of, min_score)
             if only:
                 _keep_to_written(library, keywords)
+            if confirmed:
+                sure = verdicts.confirmed(library, ids)
+                keywords = {
+                    photo_id: [keyword for keyword in own if keyword.label in sure[photo_id]]
+                    for photo_id, own in keywords.items()
+                }
             known = library.known([path for _, path in part])
             outcomes = [
                 hand.write(photo_id, path, keywords[photo_id])

@@ -66,8 +66,8 @@ class WordNet:
         found: dict[str, None] = {}
         for name in names:
             for place, sense in enumerate(self.senses.get(name.replace(" ", "_"), ())[:3]):
-                lemmas, below = self.synsets[sense]
-                kinds = [word for kind in below for word in self.synsets[kind][0]]
+                lemmas, below = self.synsets.get(sense, ([], []))
+                kinds = [word for kind in below for word in self.synsets.get(kind, ([],))[0]]
                 found |= dict.fromkeys(lemmas + (kinds if place == 0 else []))
         return [word for word in found if word not in set(names)]
 

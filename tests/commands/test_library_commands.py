@@ -66,6 +66,28 @@ def test_a_rename_back_and_forth(tagged: Path, qks: Qks) -> None:
     assert shown(qks) == before
 
 
+def test_single_tags_are_confirmed_and_rejected(tagged: Path, qks: Qks) -> None:
+    rocket, cat = tagged / "space" / "rocket.png", tagged / "cat.jpg"
+
+    def carrying(label: str) -> bytes:
+        return qks("search", f"tag:{label}", "--format", "paths").stdout
+
+    assert b"rocket.png" in carrying("sky")
+    said = qks("tags", "reject", "sky", "-", stdin=os.fsencode(rocket))
+    assert said.returncode == 0
+    assert b"rejected on 1 of 1 photos" in said.stderr
+    assert qks("tags", "confirm", "sky", cat).returncode == 1  # it does not carry it
+    assert qks("tags", "confirm", "sky", cat, "--add").returncode == 0
+    qks("tag", tagged, "--min-score", "0.25")
+    assert b"rocket.png" not in carrying("sky")
+    assert b"cat.jpg" in carrying("sky")
+    assert qks("tags", "reset", "sky", "--all").returncode == 0
+    assert b"rocket.png" in carrying("sky")
+    assert b"cat.jpg" not in carrying("sky")
+    assert qks("tags", "reset", "sky", "--all").returncode == 1
+    assert qks("tags", "reject", "unicorn", cat).returncode == 2
+
+
 def test_counts(tagged: Path, qks: Qks) -> None:
     by_folder = rows(qks("stats", "--by", "folder").stdout)
     assert {str(x["folder"]): x["photos"] for x in by_folder} == {

@@ -261,3 +261,17 @@ def test_a_kill_at_any_moment_leaves_whole_files(tagged: Path, qks: Qks) -> None
 
 
 KILLS = int(os.environ.get("QKS_TEST_KILLS", "12"))
+
+
+def test_only_what_was_confirmed_is_written(tagged: Path, qks: Qks) -> None:
+    cat = tagged / "cat.jpg"
+    assert qks("tags", "confirm", "my Tom", cat, "--add").returncode == 0
+    done = qks("write", "--all", "--only-confirmed")
+    assert done.returncode == 0, done.stderr
+    assert {str(x["path"]): x["labels"] for x in rows(done.stdout) if x["labels"]} == {
+        str(cat): ["my Tom"]
+    }
+    assert (tagged / "cat.jpg.xmp").is_file()
+    assert [path.name for path in tagged.rglob("*.xmp")] == ["cat.jpg.xmp"]
+    assert qks("undo").returncode == 0
+    assert not (tagged / "cat.jpg.xmp").exists()

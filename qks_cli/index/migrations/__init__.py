@@ -11,6 +11,7 @@ from qks_cli.index.migrations import (
     m003_search,
     m004_metadata,
     m005_lookalikes,
+    m006_verdicts,
 )
 
 if TYPE_CHECKING:
@@ -22,4 +23,5 @@ MIGRATIONS: tuple[Callable[[Database], None], ...] = (
     m003_search.apply,
     m004_metadata.apply,
     m005_lookalikes.apply,
+    m006_verdicts.apply,
 )

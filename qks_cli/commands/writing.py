@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 THREADS = 4  # that make sidecars
+AT_ONCE = 32  # new sidecars that are entered in the journal together
 GROUP = 200  # photos whose folders are brought to the disk together
 
 
@@ -90,6 +91,16 @@ class Outcome:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _NewSidecar:
+    """A sidecar to be made for ``photo``."""
+
+    write: Write
+    temporary: Path
+    data: bytes
+    photo: Path
+
+
 @dataclass(slots=True)
 class PhotoWriter:
     """Writes into photos and sidecars, each by the whole protocol.
@@ -102,7 +113,9 @@ class PhotoWriter:
     journal: LibraryJournal
     source: Source
     options: Options = field(default_factory=Options)
+    _waiting: dict[Path, _NewSidecar] = field(default_factory=dict)
     _making: dict[Path, tuple[int, Future[None]]] = field(default_factory=dict)
+    _folders: dict[Path, Path] = field(default_factory=dict)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
 
     def write(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
@@ -184,6 +197,8 @@ class PhotoWriter:
 
     def finish(self) -> dict[Path, str]:
         """Bring what is new to the disk; sidecars that could not be made, and why."""
+        self._make()
+        self._folders.clear()
         failed = {}
         for file, (entry, made) in self._making.items():
             try:
@@ -238,12 +253,12 @@ class PhotoWriter:
     def _sidecar(
         self, photo_id: int, path: Path, keywords: Sequence[Keyword], reason: str
     ) -> Outcome:
-        real = path.resolve()
-        file = sidecar.path_of(real, self.options.style)
+        real = self._real(path)
+        file, exists = sidecar.locate(real, self.options.style)
         labels = tuple(keyword.label for keyword in keywords)
-        if file in self._making:  # a.jpg and a.png share a.xmp
+        if file in self._making or file in self._waiting:  # a.jpg and a.png share a.xmp
             self.finish()
-        exists = file.exists()
+            exists = file.exists()
         seen = files.read(file) if exists else None
         theirs = [] if exists or not keywords else embed.keywords_in(real)
         old = None if seen is None else seen.data
@@ -253,7 +268,7 @@ class PhotoWriter:
         if new is None or new == old:
             return Outcome(path, "unchanged", file, labels, reason)
         if not self.options.dry_run:
-            self.journal.pending = Write(
+            write = Write(
                 photo_id,
                 Target.sidecar,
                 file if seen is None else seen.path,
@@ -265,14 +280,29 @@ class PhotoWriter:
                 labels,
             )
             if seen is None:
-                temporary = files.temporary_for(file)
-                entry = self.journal.begin(file, temporary, None)
-                self.journal.settle()
-                made = self._threads.submit(files.create, file, temporary, new, like=real)
-                self._making[file] = (entry, made)
+                self._waiting[file] = _NewSidecar(write, files.temporary_for(file), new, real)
+                if len(self._waiting) == AT_ONCE:
+                    self._make()
             else:
+                self.journal.pending = write
                 self._replace(seen, new)
         return Outcome(path, "written", file, labels, reason)
+
+    def _make(self) -> None:
+        """Begin to make the sidecars that wait, entered in the journal together first."""
+        entries = self.journal.begin_all((x.write, x.temporary) for x in self._waiting.values())
+        for entry, (file, new) in zip(entries, self._waiting.items(), strict=True):
+            made = self._threads.submit(files.create, file, new.temporary, new.data, like=new.photo)
+            self._making[file] = (entry, made)
+        self._waiting.clear()
+
+    def _real(self, path: Path) -> Path:
+        """The file that a photo is; folders are resolved once for many photos."""
+        folder = self._folders.get(path.parent)
+        if folder is None:
+            folder = self._folders[path.parent] = path.parent.resolve()
+        real = folder / path.name
+        return real.resolve() if real.is_symlink() else real
 
     def _before(self, write: Write, seen: files.Seen, *, exact: bool) -> bytes | None:
         """The bytes of a file as they were before a write; None where it was not there."""

@@ -54,12 +54,7 @@ class LibraryJournal:
             values = (status.st_size, status.st_mtime_ns, status.st_ino, digest)
         with self.library.atomic():
             write_id = None if self.pending is None else self._enter(self.pending)
-            cursor = self.library.connection.execute(
-                "INSERT INTO journal (file, temporary, size, mtime_ns, inode, sha256, write_id, "
-                "begun_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (path_key(path), path_key(temporary), *values, write_id, now()),
-            )
-        entry = int(cursor.lastrowid or 0)
+            entry = self._note(path, temporary, values, write_id)
         self._open[entry] = write_id
         self._current = entry
         self.pending = None
@@ -72,9 +67,15 @@ class LibraryJournal:
         with self.library.atomic():
             self.library.connection.execute("DELETE FROM journal WHERE id = ?", (entry,))
 
-    def settle(self) -> None:
-        """The file of the latest entry is being made; the entry ends with its folder."""
-        self._current = None
+    def begin_all(self, new: Iterable[tuple[Write, Path]]) -> list[int]:
+        """Enter new files with their temporary names, all or none; they end with ``close``."""
+        entered: dict[int, int | None] = {}
+        with self.library.atomic():
+            for write, temporary in new:
+                number = self._enter(write)
+                entered[self._note(write.file, temporary, (None,) * 4, number)] = number
+        self._open |= entered
+        return list(entered)
 
     def drop(self, entry: int) -> None:
         """The file of this entry could not be made."""
@@ -98,6 +99,16 @@ class LibraryJournal:
                 "DELETE FROM journal WHERE id = ?", [(entry,) for entry in self._open]
             )
         self._open.clear()
+
+    def _note(
+        self, path: Path, temporary: Path, seen: tuple[object, ...], write_id: int | None
+    ) -> int:
+        cursor = self.library.connection.execute(
+            "INSERT INTO journal (file, temporary, size, mtime_ns, inode, sha256, write_id, "
+            "begun_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (path_key(path), path_key(temporary), *seen, write_id, now()),
+        )
+        return int(cursor.lastrowid or 0)
 
     def _enter(self, write: Write) -> int:
         cursor = self.library.connection.execute(

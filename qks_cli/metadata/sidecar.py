@@ -18,7 +18,12 @@ from qks_cli.metadata.xmp import (
 
 
 def path_of(photo: Path, style: str) -> Path:
-    """The sidecar of a photo: the one that is there, under either name, else by ``style``.
+    """The sidecar of a photo: the one that is there, under either name, else by ``style``."""
+    return locate(photo, style)[0]
+
+
+def locate(photo: Path, style: str) -> tuple[Path, bool]:
+    """``path_of``, and whether it is there.
 
     ``ext``: photo.jpg.xmp (no collision of RAW and JPEG); ``adobe``: photo.xmp.
     """
@@ -29,8 +34,8 @@ def path_of(photo: Path, style: str) -> Path:
     first = names.pop(style)
     for name in (first, *names.values()):
         if name.exists():
-            return name
-    return first
+            return name, True
+    return first, False
 
 
 def read(path: Path) -> bytes | None:

@@ -5,10 +5,14 @@
 to copies of the same JPEGs, beside it. ``bare_per_s``: files as large as sidecars, made, synced and
 linked by a bare loop, on one thread and on four. ``--fuzz N`` mutates small JPEG, PNG, WebP and XMP
 files N times instead: only our own refusal may escape, and what is written has to be undone
-exactly.
+exactly. ``--full FOLDER`` fills a small file system (a tmpfs of some MB, which takes root to mount)
+with photos and writes into them: what does not fit any more has to be refused and left as it was,
+with the check for free space (``refused``) and without it, when the disk itself says no
+(``refused_by_disk``).
 
     python benchmarks/metadata.py FOLDER SCRATCH [--sidecars 2000]
     python benchmarks/metadata.py --fuzz 10000
+    mount -t tmpfs -o size=4m tmpfs /mnt/small && python benchmarks/metadata.py --full /mnt/small
 """
 
 from __future__ import annotations
@@ -20,14 +24,19 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from qks_cli.commands.writing import Options, PhotoWriter, Target
+from qks_cli.index import ledger
 from qks_cli.index.ledger import LibraryJournal
 from qks_cli.index.store import Library
-from qks_cli.metadata import embed, sidecar
+from qks_cli.metadata import embed, files, sidecar
 from qks_cli.metadata.errors import Refusal
 from qks_cli.metadata.xmp import Keyword, Source
 from qks_cli.types import Photo, PhotoFailure
@@ -105,10 +114,10 @@ def fuzz(count: int) -> dict[str, int]:
     """Mutate and write; the counts of what came of it."""
     sys.path.insert(0, str(Path(__file__).parent.parent))
     from tests.metadata.test_embed import PHOTOS
-    from tests.metadata.test_sidecar import files
+    from tests.metadata.test_sidecar import files as made
 
     chance = random.Random(1)
-    seeds = [*PHOTOS.values(), files.packet("mine"), files.packet("a", "b").replace(b"\n", b"")]
+    seeds = [*PHOTOS.values(), made.packet("mine"), made.packet("a", "b").replace(b"\n", b"")]
     counts = {"mutations": count, "written": 0, "refused": 0, "unchanged": 0}
     for _ in range(count):
         data = bytearray(chance.choice(seeds))
@@ -142,13 +151,62 @@ def fuzz(count: int) -> dict[str, int]:
     return counts
 
 
+def fill_up(folder: Path) -> dict[str, int]:
+    """Photos on a disk that is full but for less than one of them; what came of writing."""
+    counts = {"photos": 0, "written": 0, "refused": 0, "refused_by_disk": 0}
+    spare = files.SPARE
+    for kind, least in (("refused", spare), ("refused_by_disk", -(1 << 40))):
+        for target in Target:
+            photos = []
+            pixels = np.random.default_rng(1).integers(0, 255, (300, 300, 3), dtype=np.uint8)
+            space = folder / kind / target
+            space.mkdir(parents=True)
+            while shutil.disk_usage(folder).free > 400_000 + max(0, least):
+                photos.append(space / f"{len(photos)}.jpg")
+                Image.fromarray(pixels).save(photos[-1], quality=95)
+            room = shutil.disk_usage(folder).free - 30_000 - max(0, least)
+            (space / "rest").write_bytes(b"x" * max(0, room))
+            old = {path: path.read_bytes() for path in photos}
+            with tempfile.TemporaryDirectory() as elsewhere:
+                library, ids = library_of(photos, Path(elsewhere))
+                run = library.begin_run("write", None, None)
+                hand = PhotoWriter(
+                    library, LibraryJournal(library, run), SOURCE, Options(to=target)
+                )
+                files.SPARE = least
+                said = {path: hand.write(ids[path], path, KEYWORDS) for path in photos}
+                failed = hand.finish()
+                files.SPARE = spare
+                for path, outcome in said.items():
+                    refused = outcome.status == "refused" or outcome.file in failed
+                    counts["photos"] += 1
+                    counts[kind if refused else "written"] += 1
+                    now = path.read_bytes()
+                    assert (now == old[path]) == (refused or target is Target.sidecar)
+                    assert outcome.file.exists() == (not refused or outcome.file == path)
+                assert not [x for x in space.iterdir() if x.name.endswith(".tmp")]
+                wrote = sum(
+                    not (outcome.status == "refused" or outcome.file in failed)
+                    for outcome in said.values()
+                )
+                assert len(ledger.writes_of(library)) == wrote
+                hand.close()
+                library.close()
+            shutil.rmtree(folder / kind)
+    return counts
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("scratch", type=Path, nargs="?")
     parser.add_argument("--sidecars", type=int, default=2000)
     parser.add_argument("--fuzz", type=int, default=0)
+    parser.add_argument("--full", type=Path, help="an empty folder on a small file system")
     given = parser.parse_args()
+    if given.full:
+        print(json.dumps(fill_up(given.full)))
+        return
     if given.fuzz:
         print(json.dumps(fuzz(given.fuzz)))
         return

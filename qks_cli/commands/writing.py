@@ -141,7 +141,7 @@ class PhotoWriter:
         Where nothing else changed, the file gets the bytes that it had. Else, unless ``one``, our
         keywords are taken out and the rest stays.
         """
-        first, last = (writes[-1] if one else writes[0]), writes[-1]
+        last = writes[-1]
         try:
             if not os.path.lexists(last.file):
                 if not self.options.dry_run:
@@ -156,7 +156,7 @@ class PhotoWriter:
                 raise Refusal(
                     "it was changed since; `qks untag` takes our keywords out", sidecar=False
                 )
-            new = self._before(first, seen, exact=exact)
+            new = self._before(writes[-1:] if one else writes, seen, exact=exact)
             if not self.options.dry_run:
                 if new is None:
                     files.remove(seen, self.journal)
@@ -304,21 +304,20 @@ class PhotoWriter:
         real = folder / path.name
         return real.resolve() if real.is_symlink() else real
 
-    def _before(self, write: Write, seen: files.Seen, *, exact: bool) -> bytes | None:
-        """The bytes of a file as they were before a write; None where it was not there."""
+    def _before(self, writes: Sequence[Write], seen: files.Seen, *, exact: bool) -> bytes | None:
+        """The bytes of a file as they were before ``writes``; None where it was not there."""
+        write = writes[0]
         if write.kind == Target.sidecar:
             if exact:
                 return write.xmp if write.existed else None
             return sidecar.with_keywords(seen.data, (), self.source)
         by_exiftool = seen.path.suffix.lower() in exiftool.SUFFIXES
-        before = Before(write.xmp, write.other)
         if exact:
-            candidates = (
-                exiftool.restored(seen.path, seen.data, before)
+            for candidate in (
+                _candidates(writes, seen)
                 if by_exiftool
-                else embed.restored(seen.data, before)
-            )
-            for candidate in candidates:
+                else embed.restored(seen.data, Before(write.xmp, write.other))
+            ):
                 if hashlib.sha256(candidate).digest() == write.sha_before:
                     return candidate
         if by_exiftool:
@@ -340,6 +339,15 @@ class PhotoWriter:
 
         with suppress(OSError):  # then the next run reads it again
             ledger.touched(self.library, photo_id, path.stat(), fingerprint(path))
+
+
+def _candidates(writes: Sequence[Write], seen: files.Seen) -> Iterator[bytes]:
+    """What a file that exiftool wrote may have been before ``writes``."""
+    data = seen.data
+    for write in reversed(writes):
+        data = exiftool.undone(data, Before(write.xmp, write.other))
+    yield data
+    yield from exiftool.restored(seen.path, seen.data, Before(writes[0].xmp))
 
 
 EMBEDDED = frozenset(".jpg .jpeg .jpe .jfif .png .webp".split())

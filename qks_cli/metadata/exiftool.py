@@ -7,17 +7,20 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from PIL import Image, ImageSequence
 
+from qks_cli.metadata.difference import difference
+from qks_cli.metadata.difference import undone as difference_undone
 from qks_cli.metadata.embed import Before
 from qks_cli.metadata.errors import Refusal
 from qks_cli.metadata.xmp import SUBJECT, TAGS_LIST, Keyword, Packet, Source
 
 SUFFIXES = frozenset(".tif .tiff .dng".split())
 SECONDS = 120
+SMALL = 100_000  # bytes that are always worth keeping for a photo's exact return
 
 
 def with_keywords(
@@ -29,11 +32,23 @@ def with_keywords(
         packet = Packet(before)
         if not packet.restate(keywords, source, create=(TAGS_LIST,) if immich else ()):
             return data, Before(before)
-        return _written(program, copy, packet.document(packet=True), packet), Before(before)
+        new = _written(program, copy, packet.document(packet=True), packet)
+    stored = difference(data, new)
+    small = len(stored) <= max(SMALL, len(data) // 20)
+    return new, Before(before, stored if small else None)
+
+
+def undone(data: bytes, before: Before) -> bytes:
+    """The bytes before we wrote, where ``before`` tells; ``data`` where it does not. The caller
+    holds them against the hash of the photo as it was."""
+    with suppress(ValueError):
+        return data if before.other is None else difference_undone(data, before.other)
+    return data
 
 
 def restored(path: Path, data: bytes, before: Before) -> list[bytes]:
-    """What the photo may have been before we wrote. Raises as ``with_keywords``."""
+    """What the photo may have been before we wrote, alike in what it says. Raises as
+    ``with_keywords``."""
     with _copied(path, data) as (program, copy):
         if before.xmp is None:
             _run(program, "-overwrite_original", "-XMP:all=", str(copy))

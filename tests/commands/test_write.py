@@ -124,6 +124,7 @@ def test_the_users_keywords_are_imported_and_found(tagged: Path, qks: Qks) -> No
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
 def test_tiff_by_exiftool(tagged: Path, qks: Qks) -> None:
     photo = tagged / "coffee.tif"
+    before = photo.read_bytes()
     with Image.open(photo) as image:
         pixels = image.tobytes()
     done = qks("write", photo, "--to", "embed", "--backend", "exiftool")
@@ -140,6 +141,22 @@ def test_tiff_by_exiftool(tagged: Path, qks: Qks) -> None:
         ["exiftool", "-s3", "-XMP-dc:Subject", str(photo)], capture_output=True, text=True
     )
     assert read.stdout.strip() == ""
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+def test_several_writes_by_exiftool_are_undone_to_the_byte(tagged: Path, qks: Qks) -> None:
+    photo = tagged / "coffee.tif"
+    states = [photo.read_bytes()]
+    for label in ("alpha", "beta"):
+        assert qks("tags", "confirm", label, photo, "--add").returncode == 0
+        assert qks("write", photo, "--to", "embed", "--backend", "exiftool").returncode == 0
+        states.append(photo.read_bytes())
+    assert qks("undo").returncode == 0
+    assert photo.read_bytes() == states[1]
+    assert qks("write", photo, "--to", "embed", "--backend", "exiftool").returncode == 0
+    assert qks("untag", photo).returncode == 0
+    assert photo.read_bytes() == states[0]
 
 
 def test_photos_without_the_ledger(tagged: Path, qks: Qks) -> None:

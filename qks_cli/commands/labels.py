@@ -14,6 +14,7 @@ from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from qks_cli.bundle import Bundle
+    from qks_cli.tagging.audit import BoolArray, Finding
     from qks_cli.vocabulary.labels_file import Vocabulary
 
 DEFAULT = "labels.txt"
@@ -100,8 +101,10 @@ def audit(
     """Judge a labels file by your photos, without reading one.
 
     kind: never (a label that fires nowhere), everywhere (on more than half of the photos), alike
-    (two labels that mean the same; photos: those with both), suggested (a word that would tag
-    photos that nothing fits; photos: how many). How many photos nothing fits is said on stderr.
+    (two labels that mean the same; photos: those with both), strange (unlike any word that the
+    model was taught: its tags are guesses; other: the nearest such word), suggested (a word that
+    would tag photos that nothing fits; photos: how many). How many photos nothing fits is said on
+    stderr.
     """
     writer = Records(format, ("kind", "label", "other", "photos"))
     import numpy as np
@@ -109,6 +112,7 @@ def audit(
     from qks_cli.commands.runs import open_library, stored_tagger, tagged_model
     from qks_cli.tagging.audit import audit as judge
     from qks_cli.tagging.audit import suggest
+    from qks_cli.vocabulary import neighbours
     from qks_cli.vocabulary.labels_file import read_labels
 
     with open_library(db, create=False) as library:
@@ -120,6 +124,8 @@ def audit(
     own = stored_tagger(bundle, vocabulary, min_score=min_score)
     fired_NC = np.asarray(own.scores(wide_NME) >= own.selector.cutoffs_C)
     findings = judge(vocabulary.names, fired_NC, own.labels_CE)
+    if bundle.has(neighbours.FILE):
+        findings += _strange(bundle, vocabulary, fired_NC)
     bare_N = np.asarray(~fired_NC.any(axis=1))
     if suggestions and bare_N.any():
         candidates = read_labels(words or default_labels(bundle))[0]
@@ -133,6 +139,21 @@ def audit(
         {"kind": x.kind, "label": x.label, "other": x.other, "photos": x.photos} for x in findings
     )
     say(f"nothing fits {int(bare_N.sum()):,} of {len(bare_N):,} photos looked at")
+
+
+def _strange(bundle: Bundle, vocabulary: Vocabulary, fired_NC: BoolArray) -> list[Finding]:
+    from qks_cli import settings
+    from qks_cli.inference.choose import open_engine
+    from qks_cli.tagging.audit import strange
+    from qks_cli.tagging.tagger import embedded
+    from qks_cli.vocabulary import neighbours
+
+    engine, cache = open_engine(bundle, "cpu"), settings.cache_path()
+    labels_CE = embedded(bundle, engine, vocabulary.labels, cache=cache)
+    file = bundle.file(neighbours.FILE)
+    nearest_C, cosine_C = neighbours.nearest(labels_CE, neighbours.read_taught(file))
+    taught = neighbours.read_names(file)
+    return strange(vocabulary.names, fired_NC, [taught[t] for t in nearest_C], cosine_C)
 
 
 def default_labels(bundle: Bundle) -> Path:

@@ -18,11 +18,12 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 EVERYWHERE = 0.5  # share of photos from which on a label says little
 ALIKE = 0.85  # cosine of label vectors from which on two labels mean the same
+STRANGE = 0.45  # cosine to the nearest taught word under which a label is a guess
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``kind``: never, everywhere, alike, suggested; ``photos`` that it is about."""
+    """``kind``: never, everywhere, alike, strange, suggested; ``photos`` that it is about."""
 
     kind: str
     label: str
@@ -45,6 +46,20 @@ def audit(names: Sequence[str], fired_NC: BoolArray, labels_CE: Float32Array) ->
         both = int((fired_NC[:, one] & fired_NC[:, other]).sum())
         findings.append(Finding("alike", names[one], names[other], both))
     return findings
+
+
+def strange(
+    names: Sequence[str],
+    fired_NC: BoolArray,
+    nearest: Sequence[str],
+    cosine_C: Float32Array,
+) -> list[Finding]:
+    """Labels unlike any word that the model was taught, with the ``nearest`` of those."""
+    counts_C = fired_NC.sum(0)
+    return [
+        Finding("strange", names[c], nearest[c], int(counts_C[c]))
+        for c in np.flatnonzero(cosine_C < STRANGE).tolist()
+    ]
 
 
 def suggest(

@@ -35,7 +35,14 @@ def label_vectors(
 
     Words that a small model was not taught lean to those that it was (vocabulary/neighbours.py).
     """
-    labels_CE = embed_labels(
+    return as_taught(bundle, embedded(bundle, engine, labels, cache=cache))
+
+
+def embedded(
+    bundle: Bundle, engine: Engine, labels: Sequence[Label], *, cache: Path | None = None
+) -> Float32Array:
+    """What the text tower makes of the labels [C, E]."""
+    return embed_labels(
         labels,
         templates=bundle.templates,
         embed=engine.text_embeddings,
@@ -44,7 +51,6 @@ def label_vectors(
         length=bundle.label_length,
         known=read_known(bundle.file(FILE)) if bundle.has(FILE) else {},
     )
-    return as_taught(bundle, labels_CE)
 
 
 def as_taught(bundle: Bundle, labels_CE: Float32Array) -> Float32Array:

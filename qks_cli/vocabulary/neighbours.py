@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qks_cli.types import Float32Array
+from qks_cli.types import Float32Array, IntArray
 
 FILE = "taught.npz"  # in a bundle
 NEAREST = 10
@@ -44,6 +44,13 @@ def lean(labels_CE: Float32Array, taught_TE: Float32Array) -> Float32Array:
     return out
 
 
+def nearest(labels_CE: Float32Array, taught_TE: Float32Array) -> tuple[IntArray, Float32Array]:
+    """For each label as it was embedded its nearest taught word [C], and their cosine [C]."""
+    cosine_CT = _unit(labels_CE[:, :-1]) @ _unit(taught_TE[:, :-1]).T
+    nearest_C = cosine_CT.argmax(axis=1)
+    return nearest_C, cosine_CT[np.arange(len(cosine_CT)), nearest_C]
+
+
 def write_taught(path: Path, names: list[str], taught_TE: Float32Array) -> None:
     """The words that a model was taught, in half precision."""
     np.savez(path, names=np.array(names), vectors=taught_TE.astype(np.float16))
@@ -53,6 +60,13 @@ def read_taught(path: Path) -> Float32Array:
     """Vectors [T, E] of what ``write_taught`` wrote."""
     with np.load(path) as stored:
         return np.asarray(stored["vectors"], np.float32)
+
+
+def read_names(path: Path) -> list[str]:
+    """The words [T] of what ``write_taught`` wrote."""
+    with np.load(path) as stored:
+        names: list[str] = stored["names"].tolist()
+    return names
 
 
 def _unit(vectors: Float32Array) -> Float32Array:

@@ -15,7 +15,14 @@ from qks_cli.tagging.tagger import label_vectors
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary import neighbours
 from qks_cli.vocabulary.labels_file import Label
-from qks_cli.vocabulary.neighbours import SHARE, lean, read_taught, write_taught
+from qks_cli.vocabulary.neighbours import (
+    SHARE,
+    lean,
+    nearest,
+    read_names,
+    read_taught,
+    write_taught,
+)
 
 
 def vectors(count: int, seed: int, length: float = 3.0) -> Float32Array:
@@ -66,7 +73,14 @@ def test_one_taught_word_alone_takes_its_share() -> None:
 def test_taught_words_are_read_as_they_were_written(tmp_path: Path) -> None:
     taught = vectors(7, 3)
     write_taught(tmp_path / "taught.npz", [f"word {n}" for n in range(7)], taught)
-    np.testing.assert_allclose(read_taught(tmp_path / "taught.npz"), taught, atol=2e-3)
+    stored = read_taught(tmp_path / "taught.npz")
+    np.testing.assert_allclose(stored, taught, atol=2e-3)
+    asked = taught[[4, 2]] * 0.5
+    found, cosines = nearest(asked, stored)
+    names = read_names(tmp_path / "taught.npz")
+    assert [names[row] for row in found] == ["word 4", "word 2"]
+    np.testing.assert_allclose(cosines, 1, atol=1e-3)
+    assert nearest(-asked, stored)[1].max() < 0.9
 
 
 def test_the_bundled_model_takes_other_words_as_those_it_knows() -> None:

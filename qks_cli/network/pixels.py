@@ -16,10 +16,12 @@ class Normalise(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        std = torch.tensor(config.std)
+        std = torch.tensor(config.std).view(3, 1, 1)
+        mean = torch.tensor(config.mean).view(3, 1, 1)
         self.register_buffer("scale", 1 / (255 * std), persistent=False)
-        self.register_buffer("shift", torch.tensor(config.mean) / std, persistent=False)
+        self.register_buffer("shift", mean / std, persistent=False)
 
     def forward(self, pixels_BHW3: Tensor) -> Tensor:
-        normal = pixels_BHW3.to(self.scale.dtype) * self.scale - self.shift
-        return normal.permute(0, 3, 1, 2)
+        # Planes first: along a last axis of three, ONNX Runtime takes a fifth of the model's time.
+        planes_B3HW = pixels_BHW3.permute(0, 3, 1, 2).to(self.scale.dtype)
+        return planes_B3HW * self.scale - self.shift

@@ -119,22 +119,26 @@ def _state(photo: Photo, row: KnownPhoto, wanted: Wanted, *, moved: bool) -> str
 
 def _moves(library: Library, photos: Sequence[Photo]) -> dict[Path, Path]:
     """New path to old path, of photos that lie where none was known and are gone elsewhere."""
+    # By fingerprint too: cameras write thousands of raw files of one size.
     by_size = upkeep.of_sizes(library, {photo.size for photo in photos})
+    known: dict[tuple[int, bytes], list[upkeep.Candidate]] = {}
+    for size, candidates in by_size.items():
+        for candidate in candidates:
+            known.setdefault((size, candidate.fingerprint), []).append(candidate)
     moved: dict[Path, Path] = {}
     taken: set[int] = set()
     for photo in photos:
-        gone = [
-            candidate
-            for candidate in by_size.get(photo.size, ())
-            if candidate.id not in taken and not os.path.lexists(candidate.path)
-        ]
-        if not gone:
+        if photo.size not in by_size:
             continue
         try:
             digest = fingerprint(photo.path)
         except OSError:
             continue  # reading it will say what is wrong
-        same = [candidate for candidate in gone if candidate.fingerprint == digest]
+        same = [
+            candidate
+            for candidate in known.get((photo.size, digest), ())
+            if candidate.id not in taken and not os.path.lexists(candidate.path)
+        ]
         if len(same) > 1 and any(candidate.full_hash for candidate in same):
             whole = file_digest(photo.path)
             same = [candidate for candidate in same if candidate.full_hash in (None, whole)]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from qks_cli.bundle import Bundle
 from qks_cli.inference.protocol import Engine
 from qks_cli.tagging.calibration import Calibration, LabelStats
@@ -60,11 +62,20 @@ def as_taught(bundle: Bundle, labels_CE: Float32Array) -> Float32Array:
     return neighbours.lean(labels_CE, neighbours.read_taught(bundle.file(neighbours.FILE)))
 
 
+def _trust(bundle: Bundle, raw_CE: Float32Array) -> Float32Array:
+    if not bundle.has(neighbours.FILE):
+        return np.ones(len(raw_CE), np.float32)
+    return neighbours.trust(raw_CE, neighbours.read_taught(bundle.file(neighbours.FILE)))
+
+
 @dataclass(frozen=True, slots=True)
 class Tagger:
-    """``selection`` says how tags are chosen; tags stored under another one are chosen again."""
+    """``selection`` says how tags are chosen; tags stored under another one are chosen again.
+
+    ``trust_C`` is what a label's score is worth (vocabulary/neighbours.py)."""
 
     labels_CE: Float32Array
+    trust_C: Float32Array
     calibration: Calibration
     stats: LabelStats
     selector: Selector
@@ -87,9 +98,11 @@ class Tagger:
         """
         calibration = Calibration.read(bundle)
         cutoff = calibration.cutoff if min_score is None else min_score
-        labels_CE = label_vectors(bundle, engine, vocabulary.labels, cache=cache)
+        raw_CE = embedded(bundle, engine, vocabulary.labels, cache=cache)
+        labels_CE = as_taught(bundle, raw_CE)
         return cls(
             labels_CE,
+            _trust(bundle, raw_CE),
             calibration,
             calibration.label_stats(labels_CE),
             Selector(vocabulary, min_score=cutoff, top=top),
@@ -99,7 +112,9 @@ class Tagger:
     def scores(self, tokens_BME: Float32Array) -> Float32Array:
         """Calibrated scores [B, C], 0 to 1."""
         scores_BC = score(tokens_BME, self.labels_CE)
-        return self.calibration.probabilities(scores_BC, self.stats)
+        fits_BC = self.calibration.probabilities(scores_BC, self.stats)
+        fits_BC *= self.trust_C
+        return fits_BC
 
     def __call__(self, tokens_BME: Float32Array) -> list[tuple[Tag, ...]]:
         """The tags of each photo, best first."""

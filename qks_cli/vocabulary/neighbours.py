@@ -2,7 +2,9 @@
 
 Photos answer to the label vectors that were trained. A word that was not among them ("lorry")
 points a little aside, mostly to where no photo was ever drawn. So it is brought half way to the
-mean of the taught words next to it; a taught word stays as it is (docs/experiments.md).
+mean of the taught words next to it; a taught word stays as it is. What fits those words need not be
+what was meant ("pine tree" leans to "tree"), so its score counts as much as it is like the nearest
+(docs/experiments.md).
 
 Axes: C labels, T taught words, K the nearest of them, E label space (unit part and a constant).
 """
@@ -20,6 +22,7 @@ NEAREST = 10
 SHARPNESS = 5.0  # of the weights exp(SHARPNESS * cosine)
 SHARE = 0.5  # of the neighbours in an untaught word's vector
 SAME = 0.05  # cosine distance up to which a word is on its way to being the taught one
+TAUGHT = 0.95  # cosine from which on a word counts as taught
 CHUNK = 1024  # labels at a time
 
 
@@ -49,6 +52,12 @@ def nearest(labels_CE: Float32Array, taught_TE: Float32Array) -> tuple[IntArray,
     cosine_CT = _unit(labels_CE[:, :-1]) @ _unit(taught_TE[:, :-1]).T
     nearest_C = cosine_CT.argmax(axis=1)
     return nearest_C, cosine_CT[np.arange(len(cosine_CT)), nearest_C]
+
+
+def trust(labels_CE: Float32Array, taught_TE: Float32Array) -> Float32Array:
+    """What a label's score is worth [C], 0 to 1: 1 for taught words, less the farther it is."""
+    _, cosine_C = nearest(labels_CE, taught_TE)
+    return np.asarray(np.clip(cosine_C / TAUGHT, 0, 1), np.float32)
 
 
 def write_taught(path: Path, names: list[str], taught_TE: Float32Array) -> None:

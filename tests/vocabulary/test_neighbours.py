@@ -21,6 +21,7 @@ from qks_cli.vocabulary.neighbours import (
     nearest,
     read_names,
     read_taught,
+    trust,
     write_taught,
 )
 
@@ -52,6 +53,16 @@ def test_a_taught_word_stays_and_others_come_nearer() -> None:
     leaning = lean(untaught, taught)
     assert (cosine(leaning, nearest) > cosine(untaught, nearest)).all()
     assert (cosine(leaning, untaught) > 0.5).all()
+
+
+def test_a_score_is_worth_less_the_farther_its_word_is() -> None:
+    taught = vectors(50, 1)
+    np.testing.assert_array_equal(trust(taught, taught), 1)
+    worth = trust(vectors(30, 2), taught)
+    assert (worth < 1).all()
+    assert (worth > 0).all()
+    aside = taught[:1] + 0.3 * vectors(1, 3)
+    assert worth.max() < trust(aside, taught)[0] <= 1
 
 
 def test_no_word_jumps_on_its_way_to_a_taught_one() -> None:

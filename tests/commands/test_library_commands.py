@@ -177,11 +177,13 @@ def test_differences(tagged: Path, qks: Qks, tmp_path: Path) -> None:
 
 def test_audit(tagged: Path, qks: Qks, tmp_path: Path) -> None:
     labels = tmp_path / "labels.txt"
-    labels.write_text("dog\ndoggy\nsubmarine ; cutoff: 1\nthing ; cutoff: 0\n")
+    labels.write_text("dog\ndoggy\nsubmarine ; cutoff: 1\nthing ; cutoff: 0\nqwzx vbnm\n")
     asked = qks("labels", "audit", "--labels", labels)
     found = {(str(x["kind"]), str(x["label"])) for x in rows(asked.stdout)}
     assert ("never", "submarine") in found
     assert ("everywhere", "thing") in found
+    assert ("strange", "qwzx vbnm") in found
+    assert ("strange", "dog") not in found
     assert b"nothing fits 0 of 4" in asked.stderr
     labels.write_text("submarine ; cutoff: 1\n")
     asked = qks("labels", "audit", "--labels", labels, "--min-score", "0.2")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,8 +95,6 @@ def test_taught_words_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_the_bundled_model_takes_other_words_as_those_it_knows() -> None:
     bundle = read_bundle("mini")
-    if not bundle.has(neighbours.FILE):
-        pytest.skip("a model of before")
     taught = read_taught(bundle.file(neighbours.FILE))
     engine = OnnxEngine(bundle)
     own, other = label_vectors(bundle, engine, [Label("car"), Label("automobile")])

@@ -19,6 +19,7 @@ from qks_cli.inference.tokenizer import TextTokenizer
 from qks_cli.types import Float32Array, UInt8Array
 
 TEXT_BATCH = 256
+IMAGE_BATCH = 8  # more do not fit a processor's caches, which the decoding threads need too
 
 
 class OnnxEngine:
@@ -34,8 +35,11 @@ class OnnxEngine:
 
     def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:
         """See ``Engine``."""
-        (tokens_BME,) = self._image.run(None, {"pixels": pixels_BHW3})
-        return np.asarray(tokens_BME, np.float32)
+        parts = [
+            self._image.run(None, {"pixels": pixels_BHW3[at : at + IMAGE_BATCH]})[0]
+            for at in range(0, len(pixels_BHW3), IMAGE_BATCH)
+        ]
+        return np.concatenate(parts, dtype=np.float32)
 
     def text_embeddings(self, texts: Sequence[str]) -> Float32Array:
         """See ``Engine``."""

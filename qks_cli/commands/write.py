@@ -45,6 +45,9 @@ def write(
     mtime: MtimeOption = "bump",
     backend: Annotated[str, typer.Option(help="own, or exiftool for TIFF and DNG too.")] = "own",
     compat: Annotated[str, typer.Option(help="immich: also the list that Immich reads.")] = "",
+    synonyms: Annotated[
+        bool, typer.Option("--synonyms", help="The labels' synonyms as keywords too.")
+    ] = False,
     dry_run: DryRun = False,
     db: Db = None,
     format: RecordFormat = None,
@@ -57,7 +60,9 @@ def write(
     WebP are embedded into; other formats get sidecars.
     """
     writer = Records(format, FIELDS)
-    options = options_of(to, sidecar_style, mtime, backend, backup, compat, dry_run=dry_run)
+    options = options_of(
+        to, sidecar_style, mtime, backend, backup, compat, synonyms=synonyms, dry_run=dry_run
+    )
     from qks_cli.commands.runs import open_library
     from qks_cli.commands.writing import selected, write_all
 
@@ -231,6 +236,7 @@ def options_of(
     backup: Path | None,
     compat: str,
     *,
+    synonyms: bool = False,
     dry_run: bool,
 ) -> Options:
     """The options of a writing run. Raises ``UsageError`` for a value that there is not."""
@@ -244,6 +250,7 @@ def options_of(
             Backend(backend),
             None if backup is None else backup.expanduser().resolve(),
             bool(compat) and Compat(compat) is Compat.immich,
+            synonyms,
             dry_run,
         )
     except ValueError as error:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,7 @@ from qks_cli.metadata.xmp import Keyword, Source
 
 if TYPE_CHECKING:
     from qks_cli.index.store import KnownPhoto, Library
+    from qks_cli.vocabulary.labels_file import Vocabulary
 
 
 THREADS = 4  # that make sidecars
@@ -75,6 +76,7 @@ class Options:
     backend: Backend = Backend.own
     backup: Path | None = None
     immich: bool = False
+    synonyms: bool = False
     dry_run: bool = False
 
 
@@ -400,11 +402,12 @@ def keywords_for(
     return found
 
 
-def _parents(library: Library) -> dict[str, str]:
-    from qks_cli.vocabulary.labels_file import parse_labels
+def _vocabulary(library: Library) -> Vocabulary:
+    """The words of the latest run; none where there was no run."""
+    from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
 
     text = library.latest_vocabulary()
-    return {} if text is None else parse_labels(text, "the library's labels")[0].parent_of
+    return Vocabulary(()) if text is None else parse_labels(text, "the library's labels")[0]
 
 
 def _ancestors(label: str, parent_of: dict[str, str]) -> tuple[str, ...]:
@@ -453,20 +456,24 @@ def write_all(
 
     ``only`` keeps to the labels of a photo's last write, as they are shown now; ``confirmed`` to
     those that the user confirmed."""
-    parent_of = _parents(library)
+    vocabulary = _vocabulary(library)
     with writing(library, run_id, source_of(library), options) as hand:
         for at in range(0, len(photos), GROUP):
             part = photos[at : at + GROUP]
             ids = [photo_id for photo_id, _ in part]
-            keywords = keywords_for(library, ids, parent_of, min_score)
-            if only:
-                _keep_to_written(library, keywords)
+            keywords = keywords_for(library, ids, vocabulary.parent_of, min_score)
             if confirmed:
                 sure = verdicts.confirmed(library, ids)
                 keywords = {
                     photo_id: [keyword for keyword in own if keyword.label in sure[photo_id]]
                     for photo_id, own in keywords.items()
                 }
+            if options.synonyms or only:
+                keywords = {
+                    photo_id: _with_synonyms(own, vocabulary) for photo_id, own in keywords.items()
+                }
+            if only:
+                _keep_to_written(library, keywords)
             known = library.known([path for _, path in part])
             outcomes = [
                 hand.write(photo_id, path, keywords[photo_id])
@@ -495,11 +502,23 @@ def _as_tagged(path: Path, known: KnownPhoto | None) -> bool:
     )
 
 
+def _with_synonyms(keywords: Sequence[Keyword], vocabulary: Vocabulary) -> list[Keyword]:
+    """Each keyword, then its synonyms, which stand where it stands. Once each, in any case."""
+    found: dict[str, Keyword] = {}
+    for keyword in keywords:
+        label = vocabulary.lookup(keyword.label)
+        own = () if label is None else label.synonyms
+        for word in (keyword.label, *own):
+            found.setdefault(word.casefold(), replace(keyword, label=word))
+    return list(found.values())
+
+
 def _keep_to_written(library: Library, keywords: dict[int, list[Keyword]]) -> None:
     """Leave out keywords that stand for no label of a photo's last write."""
     for chain in ledger.writes_of(library, list(keywords)).values():
         last = chain[-1]
-        shown = {library.shown_name(label) for label in last.labels}
+        # A synonym is no label: it is shown as it is.
+        shown = {library.shown_name(label) or label for label in last.labels}
         kept = [keyword for keyword in keywords[last.photo_id] if keyword.label in shown]
         keywords[last.photo_id] = kept
 

@@ -280,6 +280,27 @@ def test_a_kill_at_any_moment_leaves_whole_files(tagged: Path, qks: Qks) -> None
 KILLS = int(os.environ.get("QKS_TEST_KILLS", "12"))
 
 
+def test_synonyms_are_written_where_they_are_asked_for(tagged: Path, qks: Qks) -> None:
+    labels = tagged.parent / "labels.txt"
+    labels.write_text("pet > cat | kitty, Tom\n", encoding="utf-8")
+    assert qks("tag", tagged, "--labels", labels, "--min-score", "0.05").returncode == 0
+    before = everything(tagged)
+    cat, mine = tagged / "cat.jpg.xmp", tagged / "mine.jpg.xmp"
+    assert qks("write", "--all").returncode == 0
+    assert b"kitty" not in cat.read_bytes()
+    assert qks("write", "--all", "--synonyms").returncode == 0
+    for word in (b"<rdf:li>kitty</rdf:li>", b"<rdf:li>pet|kitty</rdf:li>", b"<rdf:li>Tom</rdf:li>"):
+        assert word in cat.read_bytes()
+    # One photo has "Tom" from its user: it is not ours to take out.
+    assert b"<qks:label>Tom<" not in mine.read_bytes()
+    assert qks("verify", "--all").returncode == 0
+    assert qks("tags", "rename", "pet", "beast", "--yes", "--files").returncode == 0
+    assert b"<rdf:li>beast</rdf:li>" in cat.read_bytes()
+    assert b"<rdf:li>kitty</rdf:li>" in cat.read_bytes()
+    assert qks("untag", "--all").returncode == 0
+    assert everything(tagged) == before
+
+
 def test_only_what_was_confirmed_is_written(tagged: Path, qks: Qks) -> None:
     cat = tagged / "cat.jpg"
     assert qks("tags", "confirm", "my Tom", cat, "--add").returncode == 0

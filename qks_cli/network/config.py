@@ -66,7 +66,11 @@ class TextConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """A whole model: pixels [B, H, W, 3] to query tokens [B, M, E]."""
+    """A whole model: pixels [B, H, W, 3] to query tokens [B, M, E].
+
+    ``neck`` (small models) counts the convolution blocks that image tokens go through on their way
+    to the query decoder.
+    """
 
     name: str
     image_size: int  # pixels, square
@@ -76,6 +80,7 @@ class ModelConfig:
     text: TextConfig | None = None
     clip: dict[str, Any] | None = None  # open_clip's own configuration, for ``zero-shot``
     head: DecoderConfig | None = None  # trained on the frozen rest (network/head.py)
+    neck: int = 0
     mean: tuple[float, float, float] = CLIP_MEAN
     std: tuple[float, float, float] = CLIP_STD
 
@@ -92,6 +97,7 @@ class ModelConfig:
                 "text",
                 "clip",
                 "head",
+                "neck",
                 "mean",
                 "std",
             }
@@ -103,6 +109,7 @@ class ModelConfig:
                 text=None if text is None else TextConfig(**text),
                 clip=data.get("clip"),
                 head=None if head is None else DecoderConfig(**head),
+                neck=int(data.get("neck", 0)),
                 mean=_triple(data.get("mean", CLIP_MEAN)),
                 std=_triple(data.get("std", CLIP_STD)),
             )

@@ -14,6 +14,7 @@ from torch.nn import functional
 from qks_cli.network.backbone import Backbone
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.decoder import CompactDecoder, ReferenceDecoder
+from qks_cli.network.neck import NeckBlock
 
 
 class ImageTokens(NamedTuple):
@@ -56,6 +57,7 @@ class CompactModel(nn.Module):
         width = config.decoder.width
         self.backbone = Backbone(config.backbone)
         self.entries = nn.ModuleList(nn.Linear(w, width) for w in self.backbone.widths)
+        self.neck = nn.Sequential(*(NeckBlock(width) for _ in range(config.neck)))
         self.entry_norm = nn.LayerNorm(width)
         self.positions = nn.Parameter(torch.randn(1, width, self.GRID, self.GRID) * 0.02)
         self.decoder = CompactDecoder(config.decoder, config.label_width)
@@ -73,6 +75,7 @@ class CompactModel(nn.Module):
         for entry, coarse in zip(self.entries[1:], maps[1:], strict=True):
             narrowed = entry(coarse).permute(0, 3, 1, 2)
             grid_BDHW = grid_BDHW + functional.interpolate(narrowed, size=(side, side))
+        grid_BDHW = self.neck(grid_BDHW)
         memory_BPD = self.entry_norm(grid_BDHW.flatten(2).transpose(1, 2))
         positions: Tensor = self.positions
         if side != self.GRID:

@@ -15,9 +15,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from qks_cli.training import mosaics
 from qks_cli.training.pool import PackedPixels, PoolPhoto
 from qks_cli.training.teachers import Targets, Teachers
-from qks_cli.types import Float32Array, IntArray, UInt8Array
+from qks_cli.types import Float32Array, UInt8Array
 
 # Sources whose photos carry exactly one of the source's own classes (specification of the data).
 SINGLE_LABEL = frozenset(
@@ -28,13 +29,19 @@ SINGLE_LABEL = frozenset(
 EXHAUSTIVE = frozenset({"corel5k"})
 
 
+CELL = 16  # pixels a side of one of the student's image tokens
+
+
 @dataclass(slots=True)
 class Batch:
-    """Pixels are uint8 [B, S, S, 3]; the label tensors index the names of ``TrueLabels``."""
+    """Pixels are uint8 [B, S, S, 3]; the label tensors are bool [B, T] over the names of
+    ``TrueLabels``: true labels, a single-label photo's rival classes, labels that may be judged."""
 
     pixels_BSS3: Tensor
     targets: Targets
-    rows: IntArray
+    positive_BT: Tensor
+    own_BT: Tensor
+    judged_BT: Tensor
 
 
 class TrueLabels:
@@ -65,14 +72,16 @@ class ViewLoader:
     """Endless shuffled batches, prepared one step ahead on a thread.
 
     Every draw is a function of ``seed`` and the step, so that a resumed run goes on as if it had
-    never stopped. ``object_crops`` is the chance that a photo with a small object is seen through a
-    crop around it instead of a teacher's view.
+    never stopped. Mosaics take the place of a share of the views where it is asked for
+    (``training/mosaics.py``). ``object_crops`` is the chance that a photo with a small object is
+    seen through a crop around it instead of a teacher's view.
     """
 
     def __init__(
         self,
         pixels: PackedPixels,
         teachers: Teachers,
+        truth: TrueLabels,
         weights_N: Float32Array,
         *,
         seed: int,
@@ -80,19 +89,23 @@ class ViewLoader:
     ) -> None:
         self.pixels = pixels
         self.teachers = teachers
+        self.truth = truth
         self.chance_N = weights_N / weights_N.sum()
         self.seed = seed
         self.object_crops = object_crops
 
-    def batches(self, first_step: int, steps: int, *, size: int, batch: int) -> Iterator[Batch]:
-        """Batches ``first_step`` … ``first_step + steps - 1`` at ``size`` pixels a side."""
+    def batches(
+        self, first_step: int, steps: int, *, size: int, batch: int, mosaic_share: float = 0.0
+    ) -> Iterator[Batch]:
+        """Batches ``first_step`` … ``first_step + steps - 1`` at ``size`` pixels a side, of which
+        ``mosaic_share`` are mosaics of four photos."""
         ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
         stopped = threading.Event()
 
         def work() -> None:
             try:
                 for step in range(first_step, first_step + steps):
-                    made = self._batch(step, size, batch)
+                    made = self._batch(step, size, batch, mosaic_share)
                     while not stopped.is_set():
                         try:
                             ready.put(made, timeout=0.5)
@@ -115,8 +128,26 @@ class ViewLoader:
         finally:
             stopped.set()
 
-    def _batch(self, step: int, size: int, batch: int) -> Batch:
+    def _batch(self, step: int, size: int, batch: int, mosaic_share: float) -> Batch:
         rng = np.random.default_rng((self.seed, step))
+        joined = round(batch * mosaic_share)
+        single = self._views(rng, size, batch - joined)
+        if not joined:
+            return single
+        parts = self._views(rng, size // 2, mosaics.PHOTOS * joined)
+        together = {
+            "positive_BT": mosaics.four(parts.positive_BT).any(1),
+            # No class of a source rules out another any more.
+            "own_BT": torch.zeros_like(parts.own_BT[:joined]),
+            "judged_BT": mosaics.four(parts.judged_BT).all(1),
+            "pixels_BSS3": mosaics.join_pixels(parts.pixels_BSS3),
+        }
+        return Batch(
+            targets=mosaics.append(single.targets, mosaics.join_targets(parts.targets)),
+            **{name: torch.cat([getattr(single, name), own]) for name, own in together.items()},
+        )
+
+    def _views(self, rng: np.random.Generator, size: int, batch: int) -> Batch:
         rows = rng.choice(len(self.chance_N), batch, p=self.chance_N)
         views = rng.integers(0, 4, batch)
         flipped = rng.random(batch) < 0.5
@@ -129,8 +160,15 @@ class ViewLoader:
         pixels = np.empty((batch, size, size, 3), np.uint8)
         for place, row in enumerate(rows):
             pixels[place] = _view(self.pixels[row], shaken[place], size, bool(flipped[place]))
-        targets = self.teachers.targets(rows, views, flipped, crops_B4)
-        return Batch(torch.from_numpy(pixels), targets, rows)
+        side = max(1, size // CELL)
+        source = self.truth.source_index[rows]
+        return Batch(
+            torch.from_numpy(pixels),
+            self.teachers.targets(rows, views, flipped, crops_B4, side=side),
+            torch.from_numpy(self.truth.positive_NT[rows]),
+            torch.from_numpy(self.truth.own_ST[source]),
+            torch.from_numpy(self.truth.judged_ST[source]),
+        )
 
 
 def _view(pixels_HW3: UInt8Array, box: Float32Array, size: int, flip: bool) -> UInt8Array:

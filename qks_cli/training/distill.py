@@ -42,7 +42,6 @@ class DistillationLoss(nn.Module):
     """
 
     labels_VTE: Tensor
-    groups_IG: Tensor
 
     def __init__(
         self,
@@ -61,7 +60,6 @@ class DistillationLoss(nn.Module):
             return torch.tensor([place[name] for name in wanted])
 
         self.register_buffer("labels_VTE", torch.from_numpy(labels_VTE), persistent=False)
-        self.register_buffer("groups_IG", teachers.groups_IG, persistent=False)
         self.everyday = columns(teachers.everyday_names)
         self.imagenet = columns(teachers.imagenet_names)
         self.groups = columns(teachers.group_names)
@@ -93,7 +91,7 @@ class DistillationLoss(nn.Module):
             "imagenet": -w.imagenet * (judged_B1 * soft_BI * log_BI).sum(1).mean(),
             "groups": w.groups
             * functional.binary_cross_entropy_with_logits(
-                s[:, self.groups], (soft_BI @ self.groups_IG).clamp(0, 1), judged_B1
+                s[:, self.groups], targets.groups_BG, judged_B1
             ),
             "everyday": w.everyday
             * functional.binary_cross_entropy_with_logits(

@@ -38,17 +38,22 @@ WORDNET = Path("/usr/share/wordnet")  # where Debian's wordnet-base puts it
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """``images`` views at ``size`` pixels, learning rate from ``lr_start`` to ``lr_end``."""
+    """``images`` pictures at ``size`` pixels, learning rate from ``lr_start`` to ``lr_end``;
+    ``mosaics`` is the share of them that are made of four photos."""
 
     size: int
     images: int
     lr_start: float
     lr_end: float
+    mosaics: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class MiniConfig:
-    """Everything that a run depends on beside the data; written beside its checkpoints."""
+    """Everything that a run depends on beside the data; written beside its checkpoints.
+
+    Photos that show an object that is in less than ``rare`` of all photos are drawn more often.
+    """
 
     model: dict[str, Any]
     phases: tuple[Phase, ...]
@@ -60,6 +65,7 @@ class MiniConfig:
     losses: dict[str, float] = field(default_factory=dict)
     source_weights: dict[str, float] = field(default_factory=dict)
     object_crops: float = 0.0
+    rare: float = 0.0
 
     @classmethod
     def read(cls, path: Path) -> MiniConfig:
@@ -103,7 +109,8 @@ def train(
     loader = ViewLoader(
         pack(pool, photos, out.parent / "packed"),
         teachers,
-        _chances(photos, config),
+        truth,
+        _chances(photos, config) * teachers.rarity(config.rare),
         seed=config.seed,
         object_crops=config.object_crops,
     )
@@ -135,14 +142,16 @@ def train(
         steps = (phase.images - skipped) // config.batch
         sums: dict[str, float] = {}
         began = time.monotonic()
-        batches = loader.batches(step, steps, size=phase.size, batch=config.batch)
+        batches = loader.batches(
+            step, steps, size=phase.size, batch=config.batch, mosaic_share=phase.mosaics
+        )
         for count, batch in enumerate(batches, 1):
             share = (skipped + count * config.batch) / phase.images
             rate = phase.lr_start + (phase.lr_end - phase.lr_start) * share
             warm = min(1.0, (step + 1) / 300)
             for group in optimiser.param_groups:
                 group["lr"] = rate * warm
-            terms = _step(learner, batch, truth, normalise, optimiser, config, device)
+            terms = _step(learner, batch, normalise, optimiser, config, device)
             averaged.update_parameters(model)
             step += 1
             images += config.batch
@@ -215,7 +224,12 @@ def _first_model(config: ModelConfig, start: Bundle | None) -> nn.Module:
     built = ModelConfig.from_dict(start.config["model"])
     if (built.backbone, built.decoder) != (config.backbone, config.decoder):
         raise TrainingError(f"the model {start.name} is not built as the configuration says")
-    return load_image_model(start)
+    if built.neck not in (0, config.neck):
+        raise TrainingError(f"the model {start.name} has another neck than the configuration")
+    model = build_model(config)
+    # A new neck changes nothing, so a model that has none may be given one.
+    model.load_state_dict(model.state_dict() | load_image_model(start).state_dict())
+    return model
 
 
 class _Normalise:
@@ -234,22 +248,14 @@ class _Normalise:
 def _step(
     learner: nn.ModuleDict,
     batch: Batch,
-    truth: TrueLabels,
     normalise: _Normalise,
     optimiser: torch.optim.Optimizer,
     config: MiniConfig,
     device: str,
 ) -> dict[str, float]:
     learner.train()
-    source = truth.source_index[batch.rows]
-    positive, own, judged = (
-        torch.from_numpy(matrix).to(device)
-        for matrix in (
-            truth.positive_NT[batch.rows],
-            truth.own_ST[source],
-            truth.judged_ST[source],
-        )
-    )
+    truth = (batch.positive_BT, batch.own_BT, batch.judged_BT)
+    positive, own, judged = (matrix.to(device) for matrix in truth)
     targets = batch.targets
     for name in targets.__slots__:
         setattr(targets, name, getattr(targets, name).to(device, non_blocking=True))

@@ -60,9 +60,8 @@ def test_query_tokens_read_the_image_and_differ() -> None:
     assert not torch.allclose(one[0], one[1], atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [64, 96])
-def test_the_compact_model_takes_any_size(size: int) -> None:
-    config = ModelConfig(
+def small(neck: int = 0) -> ModelConfig:
+    return ModelConfig(
         "small",
         64,
         12,
@@ -78,7 +77,24 @@ def test_the_compact_model_takes_any_size(size: int) -> None:
             levels=(3, 4),
         ),
         DecoderConfig("compact", queries=3, width=16, layers=1, heads=2, ffn_ratio=2.0),
+        neck=neck,
     )
+
+
+def test_a_new_neck_changes_nothing_and_then_learns() -> None:
+    plain, necked = build_model(small()).eval(), build_model(small(neck=2)).eval()
+    necked.load_state_dict(plain.state_dict(), strict=False)
+    pixels = torch.randn(2, 3, 64, 64)
+    for one, other in zip(plain(pixels), necked(pixels), strict=True):
+        torch.testing.assert_close(one, other)
+    necked.train()(pixels).query_BME.sum().backward()
+    assert isinstance(necked, CompactModel)
+    assert all(block.layers[-1].weight.grad.any() for block in necked.neck)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("size", [64, 96])
+def test_the_compact_model_takes_any_size(size: int) -> None:
+    config = small(neck=1)
     model = build_model(config).eval()
     assert isinstance(model, CompactModel)
     tokens = model(torch.randn(2, 3, size, size))

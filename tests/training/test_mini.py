@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from qks_cli.bundle import read_bundle
 from qks_cli.errors import TrainingError
-from qks_cli.training.mini import MiniConfig, Phase, averaged_weights, train
+from qks_cli.network.bundle import load_image_model, write_config, write_weights
+from qks_cli.network.config import ModelConfig
+from qks_cli.network.model import build_model
+from qks_cli.training.mini import MiniConfig, Phase, _first_model, averaged_weights, train
 from qks_cli.training.pool import kept_apart, read_photos
 from tests.training.pools import make_pool, write_label_space
 
@@ -38,7 +42,8 @@ MODEL = {
 
 
 def config(steps: int) -> MiniConfig:
-    return MiniConfig(MODEL, (Phase(32, 8 * steps, 1e-3, 1e-3),), batch=8)
+    phase = Phase(32, 8 * steps, 1e-3, 1e-3, mosaics=0.25)
+    return MiniConfig(MODEL, (phase,), batch=8)
 
 
 def run(
@@ -70,6 +75,19 @@ def test_training_learns_and_reports(tmp_path: Path) -> None:
     assert [row["step"] for row in rows] == [50, 100]
     assert rows[1]["total"] < 0.9 * rows[0]["total"]
     assert (tmp_path / "run" / "config.json").is_file()
+
+
+def test_a_trained_model_may_be_given_a_neck(tmp_path: Path) -> None:
+    config = ModelConfig.from_dict(MODEL)
+    write_weights(tmp_path, image=build_model(config))
+    write_config(tmp_path, config, version="1", resize="squash", templates=["{}"], label_length=1.0)
+    start = read_bundle(str(tmp_path))
+    pixels = torch.randn(1, 3, 64, 64)
+    necked = _first_model(replace(config, neck=2), start).eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(necked(pixels), load_image_model(start)(pixels))
+    with pytest.raises(TrainingError, match="not built as"):
+        _first_model(replace(config, decoder=replace(config.decoder, queries=9)), start)
 
 
 def test_a_pool_that_lacks_a_photo(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Crops around small objects: where they lie, and who may speak of them."""
+"""Objects as the detector tells them: crops around them, the cells they lie in, rare ones."""
 
 from __future__ import annotations
 
@@ -41,6 +41,24 @@ def test_only_small_sure_objects_are_cropped_and_lie_inside(teachers: Teachers) 
         assert x0 < 120 / 255 < x1
         assert y0 < 170 / 255 < y1
         assert x1 - x0 == pytest.approx(y1 - y0)
+
+
+def test_photos_of_rare_objects_are_drawn_more_often(teachers: Teachers) -> None:
+    assert teachers.rarity(0.0).tolist() == [1, 1, 1, 1]
+    # The object is in two of four photos; the third photo's is not sure enough.
+    assert teachers.rarity(1.0) == pytest.approx(np.array([2**0.5, 2**0.5, 1, 1]))
+    teachers.objects["class"][3, 0] = 0
+    teachers.objects["score"][3, 0] = 250
+    assert teachers.rarity(40.0)[3] == 5
+
+
+def test_a_small_object_is_in_the_cell_where_it_lies(teachers: Teachers) -> None:
+    place = np.array([0])
+    for side in (2, 8, 11):
+        said = teachers.targets(place, place, np.zeros(1, bool), side=side)
+        cells = said.cell_objects_BPO[0, :, 1].reshape(side, side)
+        assert cells[int(170 / 255 * side), int(120 / 255 * side)] == pytest.approx(200 / 256)
+        assert 1 <= np.count_nonzero(cells) <= 4
 
 
 def test_a_crop_is_judged_by_objects_and_stuff_alone(teachers: Teachers, tmp_path: Path) -> None:

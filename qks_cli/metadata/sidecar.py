@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 from qks_cli.metadata.errors import Refusal
@@ -16,6 +17,12 @@ from qks_cli.metadata.xmp import (
     Source,
 )
 
+# Formats that keep their metadata in photo.xmp.
+RAW = frozenset(
+    ".3fr .arw .cr2 .cr3 .crw .dcr .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw "
+    ".rw2 .rwl .sr2 .srf .srw .x3f".split()
+)
+
 
 def path_of(photo: Path, style: str) -> Path:
     """The sidecar of a photo: the one that is there, under either name, else by ``style``."""
@@ -25,17 +32,28 @@ def path_of(photo: Path, style: str) -> Path:
 def locate(photo: Path, style: str) -> tuple[Path, bool]:
     """``path_of``, and whether it is there.
 
-    ``ext``: photo.jpg.xmp (no collision of RAW and JPEG); ``adobe``: photo.xmp.
+    ``ext``: photo.jpg.xmp (no collision of RAW and JPEG); ``adobe``: photo.xmp, which beside a RAW
+    file of that name is the RAW file's.
     """
     names = {
         "ext": photo.with_name(photo.name + ".xmp"),
         "adobe": photo.with_suffix(".xmp"),
     }
     first = names.pop(style)
-    for name in (first, *names.values()):
-        if name.exists():
-            return name, True
+    if first.exists():
+        return first, True
+    (other,) = names.values()
+    if other.exists() and (style == "adobe" or not _of_raw(photo)):
+        return other, True
     return first, False
+
+
+def _of_raw(photo: Path) -> bool:
+    """Whether photo.xmp belongs to a RAW file beside the photo."""
+    if photo.suffix.lower() in RAW:
+        return False
+    suffixes = {one.suffix.lower() for one in photo.parent.glob(f"{escape(photo.stem)}.*")}
+    return not RAW.isdisjoint(suffixes)
 
 
 def read(path: Path) -> bytes | None:

@@ -68,6 +68,10 @@ def test_names(tmp_path: Path) -> None:
     assert sidecar.path_of(photo, "adobe").name == "a.xmp"
     (tmp_path / "a.xmp").touch()
     assert sidecar.path_of(photo, "ext").name == "a.xmp"
+    # It is the RAW file's, which no tag of the JPEG may get into.
+    (tmp_path / "a.CR2").touch()
+    assert sidecar.locate(photo, "ext") == (tmp_path / "a.jpg.xmp", False)
+    assert sidecar.path_of(tmp_path / "a.CR2", "ext").name == "a.xmp"
     (tmp_path / "a.jpg.xmp").touch()
     assert sidecar.path_of(photo, "ext").name == "a.jpg.xmp"
     assert sidecar.path_of(photo, "adobe").name == "a.xmp"

@@ -11,10 +11,11 @@ import numpy as np
 
 from qks_cli.bundle import read_bundle
 from qks_cli.bundling.assemble import assemble
+from qks_cli.errors import UsageError
 from qks_cli.training import mini
 from qks_cli.training.pool import read_photos
 from qks_cli.training.text_corpus import WordNet, make_corpus
-from qks_cli.training.text_tower import train_text_tower
+from qks_cli.training.text_tower import keep_text_tower, train_text_tower
 
 
 def train_mini(
@@ -33,8 +34,12 @@ def train_mini(
     """Train (or resume) the image model (``out/image``) and the text tower (``out/text``); returns
     the bundle, ``out/bundle``. What is reported is kept in ``out/log.jsonl`` too.
 
-    Raises ``TrainingError`` for bad data, ``ModelError`` for a ``start`` that does not fit.
+    ``text_epochs`` 0 keeps the text tower of ``start``. Raises ``TrainingError`` for bad data,
+    ``ModelError`` for a ``start`` that does not fit, ``UsageError`` where there is none to keep.
     """
+    begin = read_bundle(start) if start else None
+    if begin is None and not text_epochs:
+        raise UsageError("--text-epochs 0 keeps the text tower of --start, which is not given")
     settings = mini.MiniConfig.read(config or Path(mini.__file__).with_name("mini.json"))
     out.mkdir(parents=True, exist_ok=True)
     with (out / "log.jsonl").open("a", encoding="utf-8") as log:
@@ -49,22 +54,25 @@ def train_mini(
             pool=pool,
             teachers_folder=teachers,
             out=out / "image",
-            start=read_bundle(start) if start else None,
+            start=begin,
             wordnet=wordnet,
             device=device,
             report=kept,
         )
-        space = np.load(out / "image" / "label_space.npz")
-        captions = [caption for photo in read_photos(pool) for caption in photo.captions]
-        words = WordNet.read(wordnet)
-        corpus = make_corpus(words, space["names"].tolist(), captions, nouns=120_000, seed=1)
-        train_text_tower(
-            corpus,
-            {"mean": space["mean"], "whiten": space["whiten"]},
-            out / "text",
-            epochs=text_epochs,
-            report=kept,
-        )
+        if begin is not None and not text_epochs:
+            keep_text_tower(begin, out / "text")
+        else:
+            space = np.load(out / "image" / "label_space.npz")
+            captions = [caption for photo in read_photos(pool) for caption in photo.captions]
+            words = WordNet.read(wordnet)
+            corpus = make_corpus(words, space["names"].tolist(), captions, nouns=120_000, seed=1)
+            train_text_tower(
+                corpus,
+                {"mean": space["mean"], "whiten": space["whiten"]},
+                out / "text",
+                epochs=text_epochs,
+                report=kept,
+            )
     return assemble(
         out / "image", out / "text", out / "bundle", pool=pool, teachers=teachers, version=version
     )

@@ -81,7 +81,10 @@ def train(
         Path, typer.Option(help="mini: WordNet's dict files (Debian: wordnet-base).")
     ] = Path("/usr/share/wordnet"),
     text_epochs: Annotated[
-        float, typer.Option(help="mini: passes of the text tower's corpus.")
+        float,
+        typer.Option(
+            min=0, help="mini: passes of the text tower's corpus; 0 keeps --start's tower."
+        ),
     ] = 12.0,
 ) -> None:
     """Train a query decoder on a frozen model with a labelled data set, and make a model of it.

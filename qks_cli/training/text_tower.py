@@ -9,6 +9,7 @@ are near their place from the first step and the tower learns how words go toget
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,6 +21,9 @@ import torch
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from torch import Tensor, nn
 
+from qks_cli.bundle import Bundle
+from qks_cli.errors import TrainingError
+from qks_cli.network.bundle import load_text_tower
 from qks_cli.network.config import TextConfig
 from qks_cli.network.text import TextTower
 from qks_cli.training import checkpoints
@@ -134,6 +138,22 @@ def train_text_tower(
             checkpoints.save(out / "text", state, {"step": step, "held_out_cosine": cosine})
             report({"step": step, "held_out_cosine": cosine})
             saved = time.monotonic()
+    return out / "text"
+
+
+def keep_text_tower(bundle: Bundle, out: Path) -> Path:
+    """The tower of a bundle as if ``train_text_tower`` had ended with it in ``out``.
+
+    Raises ``ModelError`` for a model that has none of its own, ``TrainingError`` for one of another
+    kind."""
+    tower = load_text_tower(bundle)
+    if not isinstance(tower, TextTower):
+        raise TrainingError(f"the text tower of {bundle.name} is not a small model's")
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(bundle.file("tokenizer.json"), out / "tokenizer.json")
+    config = json.dumps(bundle.config["model"]["text"])
+    (out / "text_config.json").write_text(config, encoding="utf-8")
+    checkpoints.save(out / "text", {"tower": tower.state_dict()}, {"step": 0})
     return out / "text"
 
 

@@ -106,6 +106,10 @@ def test_plots_of_an_evaluation(tmp_path: Path) -> None:
         (("--dataset", "coco"), "needs --root"),
         (("--dataset", "coco", "--device", "tpu"), "no device 'tpu'"),
         (("--dataset", "mini"), "needs --pool and --teachers"),
+        (
+            ("--dataset", "mini", "--pool", ".", "--teachers", ".", "--text-epochs", "0"),
+            "--start, which is not given",
+        ),
         (("--dataset", "folder", "--root", "ROOT", "--loss", "hinge"), "no loss 'hinge'"),
         (("--dataset", "folder", "--root", "ROOT", "--head", "deep"), "no head 'deep'"),
         (("--dataset", "folder", "--root", "ROOT", "--prompts", "some"), "no prompt pool"),

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tokenizers import Tokenizer
 
+from qks_cli.bundle import read_bundle
 from qks_cli.errors import TrainingError
-from qks_cli.training import text_tower
+from qks_cli.network.bundle import load_text_tower
+from qks_cli.network.config import TextConfig
+from qks_cli.network.text import TextTower
+from qks_cli.training import checkpoints, text_tower
 from qks_cli.training.text_corpus import Corpus, WordNet, make_corpus
 from qks_cli.types import Float32Array
 
@@ -104,3 +110,16 @@ def test_the_tower_learns_what_its_teacher_says(
     assert tokenizer.token_to_id("œuf") is None
     assert (tmp_path / "text" / "text_config.json").is_file()
     assert rows[-1]["held_out_cosine"] > 0.8
+
+
+def test_the_tower_of_a_model_is_kept_as_it_is(tmp_path: Path) -> None:
+    mini = read_bundle("mini")
+    found = checkpoints.load(text_tower.keep_text_tower(mini, tmp_path / "text"))
+    assert found is not None
+    config = TextConfig(**json.loads((tmp_path / "text" / "text_config.json").read_text()))
+    tower = TextTower(config, mini.config["model"]["label_width"])
+    tower.load_state_dict(found[0]["tower"])
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.inference_mode():
+        assert torch.equal(tower.eval()(ids), load_text_tower(mini)(ids))
+    assert (tmp_path / "text" / "tokenizer.json").is_file()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from qks_cli.vocabulary.labels_file import Vocabulary
 
 
-THREADS = 4  # that make sidecars
+THREADS = 8  # that make sidecars
 AT_ONCE = 32  # new sidecars that are entered in the journal together
 GROUP = 200  # photos whose folders are brought to the disk together
 

@@ -10,7 +10,7 @@ from qks_cli.metadata import iptc, jpeg, png, webp
 from qks_cli.metadata.errors import Refusal
 from qks_cli.metadata.xmp import SUBJECT, TAGS_LIST, Keyword, Packet, Source
 
-HEAD, WHOLE = 1 << 20, 256 << 20  # bytes that are read to look for keywords
+HEAD, LONG_HEAD, WHOLE = 1 << 17, 1 << 20, 256 << 20  # bytes that are read to look for keywords
 
 Photo = jpeg.Jpeg | png.Png | webp.WebP
 
@@ -79,11 +79,13 @@ def keywords_in(path: Path) -> list[str]:
     try:
         with path.open("rb") as stream:
             data = stream.read(HEAD)
-            if data[:2] != b"\xff\xd8":
+            is_jpeg = data[:2] == b"\xff\xd8"
+            if not is_jpeg:
                 data += stream.read(WHOLE)
-        if data[:2] == b"\xff\xd8":
-            segments = jpeg.head_of(data)
-            photo: Photo = jpeg.Jpeg(data, segments, len(data))
+            elif not jpeg.has_whole_head(data):
+                data += stream.read(LONG_HEAD)
+        if is_jpeg:
+            photo: Photo = jpeg.Jpeg(data, jpeg.head_of(data), len(data))
         else:
             photo = parse(data)
         packet = Packet(photo.xmp())

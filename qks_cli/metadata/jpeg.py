@@ -136,6 +136,13 @@ def head_of(data: bytes) -> tuple[Segment, ...]:
     return tuple(head)
 
 
+def has_whole_head(data: bytes) -> bool:
+    """Whether the beginning of a file reaches its first scan."""
+    head = head_of(data)
+    at = head[-1].end if head else 2
+    return data[at : at + 16].lstrip(b"\xff")[:1] in (b"\xda", b"\xd9")
+
+
 def parse(data: bytes) -> Jpeg:
     """Raises ``Refusal`` for a file that is no whole JPEG, or has an unknown trailer."""
     if data[:2] != b"\xff\xd8":

@@ -60,6 +60,7 @@ class Packet:
     """An XMP document that can be edited. Raises ``Refusal`` for what cannot be read safely."""
 
     def __init__(self, data: bytes | None) -> None:
+        self._bare = data is None  # nothing stands in it yet, so that nothing is looked for
         if data is None:
             root = etree.Element(_name("x:xmpmeta"), nsmap={"x": META})
             rdf = etree.SubElement(root, _name("rdf:RDF"), nsmap={"rdf": RDF})
@@ -198,6 +199,8 @@ class Packet:
 
     def _properties(self, name: str) -> list[tuple[Any, Any]]:
         """Description and property element, of every property of this name."""
+        if self._bare:
+            return []
         wanted = _name(name)
         found = []
         for description in self.rdf.iterchildren(_name("rdf:Description")):
@@ -227,6 +230,7 @@ class Packet:
             if len(element) or (element.text or "").strip():
                 raise Refusal(f"its {name} is no list")
             return etree.SubElement(element, _name("rdf:" + LISTS.get(name, ("Bag", ""))[0]))
+        self._bare = False
         element = etree.SubElement(self._description(), _name(name))
         return etree.SubElement(element, _name("rdf:" + LISTS.get(name, ("Bag", ""))[0]))
 

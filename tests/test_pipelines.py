@@ -68,7 +68,9 @@ def test_recipe(name: str, home: Path) -> None:
         case "Paths of photos with a tag above a score":
             assert str(photos / "space/rocket.png") in output.splitlines()
         case "The most certain tags as a spreadsheet":
-            scores = [float(x.split(",")[2]) for x in (home / "tags.csv").read_text().splitlines()]
+            scores = [
+                float(x.split(",")[2] or 0) for x in (home / "tags.csv").read_text().splitlines()
+            ]
             assert scores == sorted(scores, reverse=True)
         case "Tag only what fd finds":
             assert len((home / "tagged.jsonl").read_text().splitlines()) == 4

@@ -19,7 +19,7 @@ from qks_cli.types import Float32Array
 
 Int64Array = npt.NDArray[np.int64]
 ROWS = 1024  # photos compared with all others at a time
-LOOSE = 0.02  # how far below the wanted likeness a compact vector may put a pair
+LOOSE = 0.07  # how far below the wanted likeness a compact vector may put a pair
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,12 @@ def everything(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def tagged(photos: Path, qks: Qks) -> Path:
+def tagged(photos: Path, qks: Qks, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Six photos, each with a tag: the words are not the model's, which may be silent."""
+    labels = photos.parent / "words.txt"
+    words = "sky\nperson\nanimal > cat\nplant > tree\nfood > breakfast\nbasketball\n"
+    labels.write_text(words, encoding="utf-8")
+    monkeypatch.setenv("QKS_LABELS", str(labels))
     (photos / "mine.jpg").write_bytes(
         files.with_xmp((photos / "cat.jpg").read_bytes(), files.packet("Tom", "mine"))
     )

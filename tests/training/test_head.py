@@ -178,7 +178,7 @@ def test_tokens_are_kept_once_and_their_size_is_told(run: Run, tmp_path: Path) -
         )
 
     first = keep("one")
-    assert said[0]["tokens_gb"] == round(5 * 73 * 256 * 2 / 1e9, 3)
+    assert said[0]["tokens_gb"] == round(5 * run.source.tokens * 256 * 2 / 1e9, 3)
     again = keep("one")
     assert len(said) == 2
     assert torch.equal(first.batch(np.array([1, 4])), again.batch(np.array([1, 4])))

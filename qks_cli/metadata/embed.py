@@ -79,15 +79,14 @@ def keywords_in(path: Path) -> list[str]:
     try:
         with path.open("rb") as stream:
             data = stream.read(HEAD)
-            is_jpeg = data[:2] == b"\xff\xd8"
-            if not is_jpeg:
-                data += stream.read(WHOLE)
-            elif not jpeg.has_whole_head(data):
-                data += stream.read(LONG_HEAD)
-        if is_jpeg:
-            photo: Photo = jpeg.Jpeg(data, jpeg.head_of(data), len(data))
-        else:
-            photo = parse(data)
+            if data[:2] == b"\xff\xd8":
+                head = jpeg.head_of(data)
+                if not jpeg.reaches_scan(data, head):
+                    data += stream.read(LONG_HEAD)
+                    head = jpeg.head_of(data)
+                photo: Photo = jpeg.Jpeg(data, head, len(data))
+            else:
+                photo = parse(data + stream.read(WHOLE))
         packet = Packet(photo.xmp())
         found = packet.own_labels()
         if isinstance(photo, jpeg.Jpeg):

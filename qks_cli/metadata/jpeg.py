@@ -136,9 +136,8 @@ def head_of(data: bytes) -> tuple[Segment, ...]:
     return tuple(head)
 
 
-def has_whole_head(data: bytes) -> bool:
-    """Whether the beginning of a file reaches its first scan."""
-    head = head_of(data)
+def reaches_scan(data: bytes, head: tuple[Segment, ...]) -> bool:
+    """Whether ``data`` has the first scan (or the end of the picture) behind ``head``."""
     at = head[-1].end if head else 2
     return data[at : at + 16].lstrip(b"\xff")[:1] in (b"\xda", b"\xd9")
 

@@ -294,3 +294,13 @@ def test_mutated_photos_are_written_whole_or_refused(name: str, draw: st.DataObj
         return
     if new != bytes(data):
         assert bytes(data) in embed.restored(new, before) or before.other is not None
+
+
+def test_keywords_behind_a_long_head_are_read(tmp_path: Path) -> None:
+    padding = files.segment(0xEF, b"x" * 60_000) * 4
+    photo = tmp_path / "long.jpg"
+    photo.write_bytes(files.behind_head(files.with_xmp(files.jpeg(), files.packet("mine")), b""))
+    assert embed.keywords_in(photo) == ["mine"]
+    data = photo.read_bytes()
+    photo.write_bytes(data[:2] + padding + data[2:])
+    assert embed.keywords_in(photo) == ["mine"]

@@ -17,7 +17,7 @@ DOORS: dict[str, set[str]] = {
     "types": set(),
     "photos": set(),
     "vocabulary": set(),
-    "metadata": set(),
+    "metadata": {"photos"},
     "network": {"bundle"},
     "inference": {"bundle", "network"},
     "index": {"vocabulary"},

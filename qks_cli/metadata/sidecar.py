@@ -16,12 +16,7 @@ from qks_cli.metadata.xmp import (
     Packet,
     Source,
 )
-
-# Formats that keep their metadata in photo.xmp.
-RAW = frozenset(
-    ".3fr .arw .cr2 .cr3 .crw .dcr .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw "
-    ".rw2 .rwl .sr2 .srf .srw .x3f".split()
-)
+from qks_cli.photos.suffixes import RAW
 
 
 def path_of(photo: Path, style: str) -> Path:

@@ -7,6 +7,7 @@ import pytest
 from qks_cli.metadata import sidecar
 from qks_cli.metadata.errors import Refusal
 from qks_cli.metadata.xmp import HIERARCHY, SUBJECT, TAGS_LIST, Keyword, Packet, Source
+from qks_cli.photos.suffixes import RAW
 from tests.metadata import files
 from tests.metadata.test_embed import BOMB, DEEP, OUTSIDE
 
@@ -75,3 +76,11 @@ def test_names(tmp_path: Path) -> None:
     (tmp_path / "a.jpg.xmp").touch()
     assert sidecar.path_of(photo, "ext").name == "a.jpg.xmp"
     assert sidecar.path_of(photo, "adobe").name == "a.xmp"
+
+
+@pytest.mark.parametrize("suffix", sorted(RAW))
+def test_every_raw_format_keeps_its_sidecar(tmp_path: Path, suffix: str) -> None:
+    for name in ("p.jpg", f"p{suffix.upper()}", "p.xmp"):
+        (tmp_path / name).touch()
+    assert sidecar.locate(tmp_path / "p.jpg", "ext") == (tmp_path / "p.jpg.xmp", False)
+    assert sidecar.path_of(tmp_path / f"p{suffix.upper()}", "ext").name == "p.xmp"

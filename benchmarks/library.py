@@ -32,12 +32,12 @@ from qks_cli.commands.runs import begin
 from qks_cli.commands.search import meanings_of
 from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
-from qks_cli.index.query import Text
-from qks_cli.index.search import Question, search
-from qks_cli.index.store import Library
 from qks_cli.inference.choose import open_engine
+from qks_cli.library.database import Library
 from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.photos.walk import walk
+from qks_cli.search.grammar import Text
+from qks_cli.search.ranking import Question, search
 from qks_cli.tagging.tagger import Tagger
 from qks_cli.types import TaggedPhoto
 from qks_cli.vocabulary.labels_file import read_labels

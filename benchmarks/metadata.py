@@ -33,9 +33,9 @@ import numpy as np
 from PIL import Image
 
 from qks_cli.commands.writing import Options, PhotoWriter, Target
-from qks_cli.index import ledger
-from qks_cli.index.ledger import LibraryJournal
-from qks_cli.index.store import Library
+from qks_cli.library import ledger
+from qks_cli.library.database import Library
+from qks_cli.library.ledger import LibraryJournal
 from qks_cli.metadata import embed, files, sidecar
 from qks_cli.metadata.errors import Refusal
 from qks_cli.metadata.xmp import Keyword, Source

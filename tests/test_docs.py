@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 
 from qks_cli.app import app
-from qks_cli.index.query import HELP
+from qks_cli.search.grammar import HELP
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

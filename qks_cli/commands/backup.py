@@ -19,10 +19,10 @@ def backup(
 ) -> None:
     """Write a whole, checked copy of the library, also while another run works on it."""
     from qks_cli.commands.runs import open_library
-    from qks_cli.index import upkeep
+    from qks_cli.library import backups
 
     with open_library(db, create=False) as library:
-        upkeep.back_up(library, file, force=force)
+        backups.back_up(library, file, force=force)
         say(f"{library.photo_count():,} photos in {shown(file)}; `qks restore` brings them back")
 
 
@@ -34,12 +34,12 @@ def restore(
     """Put a backup in the library's place; the library that was there is kept beside it."""
     from qks_cli import settings
     from qks_cli.errors import UsageError
-    from qks_cli.index import upkeep
+    from qks_cli.library import backups
 
     path = db or settings.index_path()
     if path.exists() and not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"{path} exists", hint="--yes puts the backup in its place")
         typer.confirm(f"Replace {path}? It is kept beside it.", abort=True, err=True)
-    kept = upkeep.restore(file, path)
+    kept = backups.restore(file, path)
     say(f"restored {shown(path)}" + (f"; the one before is {shown(kept)}" if kept else ""))

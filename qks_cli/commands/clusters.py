@@ -33,7 +33,7 @@ def clusters(
 
     from qks_cli.commands.labels import read_vocabulary
     from qks_cli.commands.runs import open_library, stored_tagger, tagged_model
-    from qks_cli.index.groups import pooled
+    from qks_cli.search.lookalikes import pooled
 
     with open_library(db, create=False) as library:
         bundle, model_id = tagged_model(library, model)

@@ -13,7 +13,7 @@ from qks_cli.commands.output import Row, Writer, say
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from qks_cli.index.store import Library
+    from qks_cli.library.database import Library
     from qks_cli.tagging.tagger import Tagger
 
 SQLITE = b"SQLite format 3\0"
@@ -69,7 +69,7 @@ def _tags(library: Library, side: str, model: str, *, min_score: float | None, t
         return _stored(library)
     path = Path(side).expanduser()
     if path.is_file() and path.open("rb").read(16) == SQLITE:
-        from qks_cli.index.store import Library as Other
+        from qks_cli.library.database import Library as Other
 
         with Other.open(path, create=False) as other:
             return _stored(other)

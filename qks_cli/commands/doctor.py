@@ -50,8 +50,8 @@ def _model(name: str) -> Iterator[Finding]:
 
 
 def _library(path: Path) -> Iterator[Finding]:
-    from qks_cli.index import upkeep
-    from qks_cli.index.store import Library
+    from qks_cli.library import backups
+    from qks_cli.library.database import Library
     from qks_cli.tagging.changes import look
 
     if not path.is_file():
@@ -59,8 +59,8 @@ def _library(path: Path) -> Iterator[Finding]:
         return
     try:
         with Library.open(path, create=False) as library:
-            errors = upkeep.check(library)
-            presence = look(library, None)
+            errors = backups.check(library)
+            found = look(library, None)
             failed = library.failure_count()
     except QksError as error:
         yield False, error.message, error.hint
@@ -69,13 +69,13 @@ def _library(path: Path) -> Iterator[Finding]:
     size = path.stat().st_size / 1e6
     yield (
         not errors,
-        f"library {path}, {presence.known:,} photos, {size:,.0f} MB, "
+        f"library {path}, {found.known:,} photos, {size:,.0f} MB, "
         + (f"damaged: {errors[0]}" if errors else "whole"),
         advice if errors else "",
     )
     if failed:
         yield True, f"{failed:,} photos could not be read", "`qks tag` tries them again"
-    folders = Counter(_first_gone(file) for _, file in presence.gone)
+    folders = Counter(_first_gone(file) for _, file in found.gone)
     for folder, count in folders.most_common(10):
         advice = "mount its drive, or `qks tag` where it is now, or `qks prune`"
         yield False, f"{count:,} photos gone from {folder}", advice

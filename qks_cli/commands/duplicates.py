@@ -11,8 +11,8 @@ from qks_cli.commands.options import Db, Model, Null, RowFormat
 from qks_cli.commands.output import Records, say
 
 if TYPE_CHECKING:
-    from qks_cli.index.groups import Member
-    from qks_cli.index.store import Library
+    from qks_cli.library.database import Library
+    from qks_cli.search.lookalikes import Member
 
 
 def duplicates(
@@ -60,8 +60,8 @@ def duplicates(
 
 
 def _same_bytes(library: Library) -> Iterator[tuple[str, list[Member]]]:
-    from qks_cli.index.groups import same_fingerprint
     from qks_cli.photos.same import file_digest
+    from qks_cli.search.lookalikes import same_fingerprint
 
     for candidates in same_fingerprint(library):
         by_bytes: dict[bytes, list[Member]] = {}
@@ -76,8 +76,8 @@ def _near(
     library: Library, model_id: int, likeness: float, copies: dict[int, int]
 ) -> list[tuple[str, list[Member]]]:
     """Groups by pixels and likeness; ``copies`` tells which photos are copies of one file."""
-    from qks_cli.index.groups import joined, members, near_pairs
     from qks_cli.photos.same import pixel_digest
+    from qks_cli.search.lookalikes import joined, members, near_pairs
 
     pairs = [(one, other) for one, other, _ in near_pairs(library, model_id, likeness)]
     by_id = members(library, sorted({photo_id for pair in pairs for photo_id in pair}))

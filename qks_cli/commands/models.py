@@ -88,7 +88,7 @@ def _references(photos: Path | None) -> list[Path]:
 
     from qks_cli import settings
     from qks_cli.bundling.pull import REFERENCES, example_photos
-    from qks_cli.index.store import Library
+    from qks_cli.library.database import Library
     from qks_cli.photos.walk import walk
 
     if photos is not None:

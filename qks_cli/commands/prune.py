@@ -28,7 +28,7 @@ def prune(
     """
     writer = Writer(format, nul=nul, reads_stdin=Path("-") in (paths or ()))
     from qks_cli.commands.runs import given_paths, open_library
-    from qks_cli.index import upkeep
+    from qks_cli.library import presence
     from qks_cli.photos.walk import absolute
     from qks_cli.tagging.changes import look
 
@@ -36,21 +36,21 @@ def prune(
         # Not only folders that are there: a removed one is what this is for.
         named = given_paths(paths, nul=nul) if paths else []
         roots = [absolute(path) for path in named] if paths else [None]
-        presences = [look(library, root) for root in roots]
-        gone = {photo_id: path for presence in presences for photo_id, path in presence.gone}
+        found = [look(library, root) for root in roots]
+        gone = {photo_id: path for one in found for photo_id, path in one.gone}
         tags = library.tags_of(list(gone))
         writer.write(Row(path, tags[photo_id]) for photo_id, path in gone.items())
         writer.close()
-        known = sum(presence.known for presence in presences)
+        known = sum(one.known for one in found)
         say(f"{len(gone):,} of {known:,} photos are gone")
         if not gone or dry_run:
             return
-        if any(presence.suspicious for presence in presences):
+        if any(one.suspicious for one in found):
             say("qks: that is most of them: is a drive not mounted?")
         confirm(
             "Remove them from the library?",
             yes=yes,
             otherwise="nothing was removed; --yes removes them",
         )
-        upkeep.forget(library, gone)
+        presence.forget(library, gone)
     say(f"{len(gone):,} removed from the library")

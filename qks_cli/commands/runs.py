@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qks_cli.bundle import Bundle
-    from qks_cli.index.store import Library
+    from qks_cli.library.database import Library
     from qks_cli.tagging.pipeline import Destination
     from qks_cli.tagging.tagger import Tagger
     from qks_cli.vocabulary.labels_file import Vocabulary
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def open_library(db: Path | None, *, create: bool = True) -> Library:
     """The library that the user means. Raises ``LibraryError`` as ``Library.open``."""
     from qks_cli import settings
-    from qks_cli.index.store import Library
+    from qks_cli.library.database import Library
 
     return Library.open(db or settings.index_path(), create=create)
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qks_cli.bundle import Bundle
-    from qks_cli.index.query import Filter, Node, Sum, Text
-    from qks_cli.index.search import Hit, Meaning
-    from qks_cli.index.store import Library
-    from qks_cli.index.words import Lookup
+    from qks_cli.library.database import Library
+    from qks_cli.search.grammar import Filter, Node, Sum, Text
+    from qks_cli.search.ranking import Hit, Meaning
+    from qks_cli.search.words import Lookup
     from qks_cli.types import Float32Array
 
 MIN_SCORE = 0.005  # words without meaning stay below it, weak answers above
@@ -27,7 +27,7 @@ MIN_SCORE = 0.005  # words without meaning stay below it, weak answers above
 
 def _help_query(wanted: bool) -> None:
     if wanted:
-        from qks_cli.index.query import HELP
+        from qks_cli.search.grammar import HELP
 
         typer.echo(HELP, nl=False)
         raise typer.Exit
@@ -73,9 +73,9 @@ def search(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from qks_cli.bundle import read_bundle
     from qks_cli.commands.runs import open_library, tagged_model
-    from qks_cli.index.query import And, Filter, Not, Or, Sum, Text, parse_query
-    from qks_cli.index.search import Question
-    from qks_cli.index.search import search as find
+    from qks_cli.search.grammar import And, Filter, Not, Or, Sum, Text, parse_query
+    from qks_cli.search.ranking import Question
+    from qks_cli.search.ranking import search as find
 
     text = " ".join(query)
     node = parse_query(text)
@@ -170,9 +170,9 @@ def meanings_of(bundle: Bundle, nodes: Sequence[Text | Sum]) -> dict[Node, Meani
 
     import numpy as np
 
-    from qks_cli.index.query import Text
-    from qks_cli.index.search import Meaning
     from qks_cli.inference.choose import open_engine
+    from qks_cli.search.grammar import Text
+    from qks_cli.search.ranking import Meaning
     from qks_cli.tagging.calibration import Calibration, LabelStats
     from qks_cli.tagging.tagger import as_taught
     from qks_cli.vocabulary.embeddings import embed_labels, to_length

@@ -30,9 +30,9 @@ def similar(
     writer = Writer(format, nul=nul)
     from qks_cli.commands.runs import open_library, tagged_model
     from qks_cli.commands.search import hit_row, tokens_of_photo
-    from qks_cli.index.query import Filter
-    from qks_cli.index.search import Question, search
     from qks_cli.photos.walk import absolute
+    from qks_cli.search.grammar import Filter
+    from qks_cli.search.ranking import Question, search
 
     like = Filter("like", str(photo))
     with open_library(db, create=False) as library:

@@ -33,8 +33,8 @@ def stats(
     """Count photos by label, folder, year and more; with bars in a table."""
     writer = Records(format, (by.value, "photos"), bar="photos")
     from qks_cli.commands.runs import open_library
-    from qks_cli.index import counting
+    from qks_cli.library import statistics
 
     with open_library(db, create=False) as library:
-        rows = counting.count_by(library, by.value)
+        rows = statistics.count_by(library, by.value)
     writer.write({by.value: name, "photos": count} for name, count in rows[:limit])

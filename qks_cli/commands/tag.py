@@ -19,7 +19,7 @@ from qks_cli.commands.output import Row, Writer, say, shown
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from qks_cli.index.store import Library
+    from qks_cli.library.database import Library
     from qks_cli.tagging.pipeline import Result
     from qks_cli.types import Photo
 
@@ -164,7 +164,7 @@ def tag(
             for folder in folders(roots):
                 counts["missing"] += note_absences(destination.library, folder)
             if counts["tagged"]:
-                from qks_cli.index import compact
+                from qks_cli.search import compact
 
                 compact.refresh(destination.library, destination.model_id)
         if destination is not None and seen and not stop():
@@ -217,20 +217,20 @@ class _StopSignal:
 
 def note_absences(library: Library, root: Path) -> int:
     """Mark photos at or below ``root`` whose files are gone; how many. Nothing is removed."""
-    from qks_cli.index import upkeep
+    from qks_cli.library import presence
     from qks_cli.tagging.changes import look
 
-    presence = look(library, root)
-    if presence.suspicious:
+    found = look(library, root)
+    if found.suspicious:
         say(
-            f"qks: {len(presence.gone):,} of {presence.known:,} photos known in {shown(root)} "
+            f"qks: {len(found.gone):,} of {found.known:,} photos known in {shown(root)} "
             "are gone: is a drive not mounted?\n"
             "     they are kept as they are; `qks prune` removes them"
         )
-        presence.gone.clear()
-    if presence.gone or presence.back:
-        upkeep.mark(library, gone=(x for x, _ in presence.gone), back=presence.back)
-    return len(presence.gone)
+        found.gone.clear()
+    if found.gone or found.back:
+        presence.mark(library, gone=(x for x, _ in found.gone), back=found.back)
+    return len(found.gone)
 
 
 def result_row(result: Result) -> Row:

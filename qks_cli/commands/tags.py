@@ -13,8 +13,8 @@ from qks_cli.commands.options import All, Db, Null, Paths, RecordFormat
 from qks_cli.commands.output import Records, confirm, say, shown
 
 if TYPE_CHECKING:
-    from qks_cli.index.ledger import Write
-    from qks_cli.index.store import Library
+    from qks_cli.library.database import Library
+    from qks_cli.library.ledger import Write
 
 app = typer.Typer(
     help="List, rename, merge and leave out labels; confirm and reject single tags.",
@@ -26,7 +26,7 @@ def complete_label(incomplete: str) -> list[str]:
     """Labels of the library for the shell, by how they begin."""
     from qks_cli.commands.runs import open_library
     from qks_cli.errors import QksError
-    from qks_cli.index import labels
+    from qks_cli.library import labels
 
     try:
         with open_library(None, create=False) as library:
@@ -48,7 +48,7 @@ def list_labels(db: Db = None, format: RecordFormat = None) -> None:
     """Every label with the photos that carry it and their mean score, most first."""
     writer = Records(format, ("label", "photos", "mean_score"))
     from qks_cli.commands.runs import open_library
-    from qks_cli.index import labels
+    from qks_cli.library import labels
 
     with open_library(db, create=False) as library:
         writer.write(
@@ -67,7 +67,7 @@ def rename(
     files: Files = False,
 ) -> None:
     """Show a label under another name, now and after later runs."""
-    from qks_cli.index import labels
+    from qks_cli.library import labels
 
     _edit(
         db,
@@ -90,7 +90,7 @@ def merge(
     files: Files = False,
 ) -> None:
     """Show one label as another that is there; a photo with both keeps the better score."""
-    from qks_cli.index import labels
+    from qks_cli.library import labels
 
     _edit(
         db,
@@ -112,7 +112,7 @@ def delete(
     files: Files = False,
 ) -> None:
     """Leave a label out everywhere, now and after later runs."""
-    from qks_cli.index import labels
+    from qks_cli.library import labels
 
     _edit(
         db,
@@ -140,7 +140,7 @@ def confirm_tag(
 
     `qks write --only-confirmed` writes nothing else. Exit code 1 where no photo was meant.
     """
-    from qks_cli.index import verdicts
+    from qks_cli.library import verdicts
 
     def change(library: Library, ids: list[int]) -> int:
         return verdicts.confirm(library, ids, label, add=add)
@@ -157,7 +157,7 @@ def reject_tag(
     Files that it was written into change with the next `qks write`. Labels above it in the
     vocabulary stay. Exit code 1 where no photo carried it.
     """
-    from qks_cli.index import verdicts
+    from qks_cli.library import verdicts
 
     def change(library: Library, ids: list[int]) -> int:
         return verdicts.reject(library, ids, label)
@@ -170,7 +170,7 @@ def reset_tag(
     label: Label, paths: Paths = None, everything: All = False, db: Db = None, nul: Null = False
 ) -> None:
     """Take back what was confirmed or rejected: photos carry what the model says."""
-    from qks_cli.index import verdicts
+    from qks_cli.library import verdicts
 
     def change(library: Library, ids: list[int]) -> int:
         return verdicts.reset(library, ids, label)
@@ -182,7 +182,7 @@ def reset_tag(
 def undo(db: Db = None) -> None:
     """Take back the last rename, merge or delete. Exit code 1 where there is none."""
     from qks_cli.commands.runs import open_library
-    from qks_cli.index import labels
+    from qks_cli.library import labels
 
     with open_library(db, create=False) as library:
         undone = labels.undo(library)
@@ -223,7 +223,7 @@ def _edit(
     files: bool,
 ) -> None:
     from qks_cli.commands.runs import open_library
-    from qks_cli.index import labels, ledger
+    from qks_cli.library import labels, ledger
 
     with open_library(db, create=False) as library:
         count = labels.photos_with(library, label)

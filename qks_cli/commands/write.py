@@ -16,7 +16,7 @@ from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from qks_cli.commands.writing import Options, Outcome
-    from qks_cli.index.store import Library
+    from qks_cli.library.database import Library
 
 FIELDS = ("path", "status", "file", "labels", "reason")
 GROUP = 200  # photos read and stored together
@@ -100,7 +100,7 @@ def untag(
     options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
     from qks_cli.commands.runs import open_library
     from qks_cli.commands.writing import selected, source_of, writing
-    from qks_cli.index import ledger
+    from qks_cli.library import ledger
 
     with open_library(db, create=False) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
@@ -139,7 +139,7 @@ def undo(
     options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
     from qks_cli.commands.runs import open_library
     from qks_cli.commands.writing import source_of, writing
-    from qks_cli.index import ledger
+    from qks_cli.library import ledger
 
     with open_library(db, create=False) as library:
         now = library.begin_run("undo", *library.latest_run())
@@ -177,7 +177,7 @@ def verify(
     writer = Records(format, FIELDS)
     from qks_cli.commands.runs import open_library
     from qks_cli.commands.writing import Outcome, selected
-    from qks_cli.index import ledger
+    from qks_cli.library import ledger
     from qks_cli.metadata.drift import drift
 
     with open_library(db, create=False) as library:
@@ -209,7 +209,7 @@ def import_keywords(
     writer = Records(format, ("path", "keywords"))
     from qks_cli.commands.runs import open_library
     from qks_cli.commands.writing import selected
-    from qks_cli.index import ledger
+    from qks_cli.library import ledger
     from qks_cli.metadata.drift import own_keywords
 
     with open_library(db, create=False) as library:

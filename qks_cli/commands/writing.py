@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qks_cli.errors import LibraryError
-from qks_cli.index import ledger, verdicts
-from qks_cli.index.ledger import LibraryJournal, Write
+from qks_cli.library import ledger, verdicts
+from qks_cli.library.ledger import LibraryJournal, Write
 from qks_cli.metadata import embed, exiftool, files, sidecar
 from qks_cli.metadata.embed import Before
 from qks_cli.metadata.errors import Refusal
 from qks_cli.metadata.xmp import Keyword, Source
 
 if TYPE_CHECKING:
-    from qks_cli.index.store import KnownPhoto, Library
+    from qks_cli.library.database import KnownPhoto, Library
     from qks_cli.vocabulary.labels_file import Vocabulary
 
 
@@ -425,8 +425,8 @@ def selected(
     Raises ``UsageError`` without paths unless ``everything``."""
     from qks_cli.commands.runs import given_paths
     from qks_cli.errors import UsageError
-    from qks_cli.index import upkeep
-    from qks_cli.index.store import key_path
+    from qks_cli.library import presence
+    from qks_cli.library.database import key_path
     from qks_cli.photos.walk import absolute
 
     if bool(paths) == everything:
@@ -436,7 +436,7 @@ def selected(
     named = given_paths(paths or [], nul=nul)
     roots: list[Path | None] = [absolute(path) for path in named]
     for root in roots or [None]:
-        for photo_id, key, _ in upkeep.paths_under(library, root):
+        for photo_id, key, _ in presence.paths_under(library, root):
             if photo_id in here:
                 found[photo_id] = key_path(key)
     return sorted(found.items(), key=lambda item: str(item[1]))
@@ -525,6 +525,6 @@ def _keep_to_written(library: Library, keywords: dict[int, list[Keyword]]) -> No
 
 def source_of(library: Library) -> Source:
     """Who says so: the model of the latest run."""
-    from qks_cli.index.store import now
+    from qks_cli.library.database import now
 
     return Source(*library.latest_model(), now())

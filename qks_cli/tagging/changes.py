@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qks_cli.index import upkeep
-from qks_cli.index.store import KnownPhoto, Library, key_path
+from qks_cli.library import presence
+from qks_cli.library.database import KnownPhoto, Library, key_path
 from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.photos.same import file_digest
 from qks_cli.photos.walk import absolute
@@ -77,23 +77,23 @@ def tell_apart(library: Library, tagged: Sequence[TaggedPhoto]) -> None:
     fresh = {one.fingerprint for one in tagged if one.fingerprint is not None}
     hashes = [
         (photo_id, whole)
-        for photo_id, path in upkeep.unhashed_lookalikes(library, fresh)
+        for photo_id, path in presence.unhashed_lookalikes(library, fresh)
         if (whole := file_digest(path)) is not None
     ]
     if hashes:
-        upkeep.keep_hashes(library, hashes)
+        presence.keep_hashes(library, hashes)
 
 
 def look(library: Library, root: Path | None) -> Presence:
     """Which photos that are known at or below ``root`` (None: everywhere) are still there."""
-    presence = Presence()
-    for photo_id, key, missing in upkeep.paths_under(library, root):
-        presence.known += 1
+    found = Presence()
+    for photo_id, key, missing in presence.paths_under(library, root):
+        found.known += 1
         if not os.path.lexists(key):
-            presence.gone.append((photo_id, key_path(key)))
+            found.gone.append((photo_id, key_path(key)))
         elif missing:
-            presence.back.append(photo_id)
-    return presence
+            found.back.append(photo_id)
+    return found
 
 
 def folders(roots: Iterable[Path]) -> list[Path]:
@@ -120,8 +120,8 @@ def _state(photo: Photo, row: KnownPhoto, wanted: Wanted, *, moved: bool) -> str
 def _moves(library: Library, photos: Sequence[Photo]) -> dict[Path, Path]:
     """New path to old path, of photos that lie where none was known and are gone elsewhere."""
     # By fingerprint too: cameras write thousands of raw files of one size.
-    by_size = upkeep.of_sizes(library, {photo.size for photo in photos})
-    known: dict[tuple[int, bytes], list[upkeep.Candidate]] = {}
+    by_size = presence.of_sizes(library, {photo.size for photo in photos})
+    known: dict[tuple[int, bytes], list[presence.Candidate]] = {}
     for size, candidates in by_size.items():
         for candidate in candidates:
             known.setdefault((size, candidate.fingerprint), []).append(candidate)

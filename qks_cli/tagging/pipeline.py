@@ -14,9 +14,9 @@ from itertools import islice
 import numpy as np
 
 from qks_cli.bundle import Bundle
-from qks_cli.index import upkeep
-from qks_cli.index.store import KnownPhoto, Library
 from qks_cli.inference.protocol import Engine
+from qks_cli.library import presence
+from qks_cli.library.database import KnownPhoto, Library
 from qks_cli.photos.decode import MAX_MEGAPIXELS
 from qks_cli.photos.details import read_details
 from qks_cli.photos.loader import load
@@ -134,7 +134,7 @@ class _Run:
             target.library.save_details(found)
         moves = [(x.row.id, x.photo) for x in changes if x.row and x.moved_from]
         if moves:
-            upkeep.move(target.library, moves)
+            presence.move(target.library, moves)
         same = [(x, x.row) for x in changes if x.row and x.state == "unchanged"]
         stale = [(x.photo, x.row) for x in changes if x.row and x.state == "stale"]
         stored = target.library.tags_of([row.id for _, row in same])

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import numpy as np
 
 from qks_cli.errors import LibraryError
-from qks_cli.index.migrations import MIGRATIONS
+from qks_cli.library.migrations import MIGRATIONS
 from qks_cli.types import Details, Float16Array, PhotoFailure, Tag, TaggedPhoto
 
 if TYPE_CHECKING:

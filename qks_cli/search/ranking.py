@@ -2,7 +2,7 @@
 
 Every part of a query gives each photo a score from 0 to 1; AND multiplies them, OR is
 1 - (1 - a)(1 - b) …. In a large library meanings are first judged by compact vectors
-(index/compact.py); the best photos are judged again by their query tokens.
+(search/compact.py); the best photos are judged again by their query tokens.
 
 Axes: N photos, M query tokens, E label space, K phrases.
 """
@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from qks_cli.index import compact
-from qks_cli.index.compact import EXACT
-from qks_cli.index.filters import SCORED, Condition, bounds, condition, haversine_km
-from qks_cli.index.query import And, Filter, Node, Not, Or, QueryError, Sum, Text
-from qks_cli.index.store import Library, base_name
-from qks_cli.index.words import Lookup, Words, in_any_number, match_labels
+from qks_cli.library.database import Library, base_name
+from qks_cli.search import compact
+from qks_cli.search.compact import EXACT
+from qks_cli.search.filters import SCORED, Condition, bounds, condition, haversine_km
+from qks_cli.search.grammar import And, Filter, Node, Not, Or, QueryError, Sum, Text
+from qks_cli.search.words import Lookup, Words, in_any_number, match_labels
 from qks_cli.types import Float16Array, Float32Array, Tag
 
 Int64Array = npt.NDArray[np.int64]

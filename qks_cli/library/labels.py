@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qks_cli.errors import UsageError
-from qks_cli.index.store import Library, marks, now
+from qks_cli.library.database import Library, marks, now
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qks_cli.errors import UsageError
-from qks_cli.index.migrations.m006_verdicts import BY_HAND
-from qks_cli.index.store import Library, in_chunks, marks, now
+from qks_cli.library.database import Library, in_chunks, marks, now
+from qks_cli.library.migrations.m006_verdicts import BY_HAND
 
 
 def confirm(library: Library, photo_ids: Sequence[int], name: str, *, add: bool) -> int:

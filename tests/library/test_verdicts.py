@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qks_cli.errors import UsageError
-from qks_cli.index import labels, verdicts
-from qks_cli.index.store import Library
+from qks_cli.library import labels, verdicts
+from qks_cli.library.database import Library
 from qks_cli.types import Tag
-from tests.index.test_store import save, tagged
+from tests.library.test_library import save, tagged
 
 PHOTOS = ("/a.jpg", "/b.jpg")
 LABELS = ("dog", "cat", "tree")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qks_cli.errors import UsageError
-from qks_cli.index.query import (
+from qks_cli.search.grammar import (
     HELP,
     And,
     Filter,

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qks_cli.index import compact
-from qks_cli.index.query import Filter, QueryError, parse_query, texts_of
-from qks_cli.index.search import Meaning, Question, closeness, search
-from qks_cli.index.store import Library
-from qks_cli.index.words import Words, match_labels
+from qks_cli.library.database import Library
+from qks_cli.search import compact
+from qks_cli.search.grammar import Filter, QueryError, parse_query, texts_of
+from qks_cli.search.ranking import Meaning, Question, closeness, search
+from qks_cli.search.words import Words, match_labels
 from qks_cli.types import Details, Photo, Tag, TaggedPhoto
 from qks_cli.vocabulary.labels_file import parse_labels
 

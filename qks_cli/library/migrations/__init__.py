@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qks_cli.index.migrations import (
+from qks_cli.library.migrations import (
     m001_initial,
     m002_changes,
     m003_search,

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qks_cli.errors import LibraryError
-from qks_cli.index.store import Library
+from qks_cli.library.database import Library
 from qks_cli.types import Float16Array, Float32Array
 
 EXACT = 4000  # photos that are judged by their query tokens at once, without a first pass

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qks_cli.index.store import Library, in_chunks, key_path, marks, now, path_key
+from qks_cli.library.database import Library, in_chunks, key_path, marks, now, path_key
 
 
 @dataclass(frozen=True, slots=True)

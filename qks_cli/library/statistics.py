@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 
-from qks_cli.index.store import Library
+from qks_cli.library.database import Library
 
 _HERE = "missing_since IS NULL"
 _COLUMNS = {

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qks_cli.errors import LibraryError
-from qks_cli.index.store import Library, key_path, path_key
+from qks_cli.library.database import Library, key_path, path_key
 from qks_cli.types import Photo, PhotoFailure, Tag, TaggedPhoto
 
 SELECTION = "min-score 0.5, top 20"
@@ -108,7 +108,7 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from tests.index.test_store import Library, save, tagged
+from tests.library.test_library import Library, save, tagged
 library = Library.open(Path(sys.argv[1]))
 save(library, tagged("/committed.jpg"))
 with library.atomic():

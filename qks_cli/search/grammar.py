@@ -83,7 +83,7 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """``name:value``; what it means is index/filters.py's business."""
+    """``name:value``; what it means is search/filters.py's business."""
 
     name: str
     value: str

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from qks_cli.index.query import Filter, QueryError
+from qks_cli.search.grammar import Filter, QueryError
 
 EARTH_KM = 6371.0
 
@@ -35,7 +35,7 @@ _HAS = {
 }
 _SHAPES = {"portrait": "height > width", "landscape": "width > height", "square": "width = height"}
 _NUMBERS = ("iso", "aperture", "focal", "exposure", "width", "height", "rating")
-SCORED = ("tag", "like", "score")  # filters that index/search.py gives meaning to
+SCORED = ("tag", "like", "score")  # filters that search/ranking.py gives meaning to
 
 
 def condition(filter: Filter, query: str) -> Condition:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from qks_cli.index import compact
-from qks_cli.index.search import alikeness, middle
-from qks_cli.index.store import PRESENT, Library, key_path
+from qks_cli.library.database import PRESENT, Library, key_path
+from qks_cli.search import compact
+from qks_cli.search.ranking import alikeness, middle
 from qks_cli.types import Float32Array
 
 Int64Array = npt.NDArray[np.int64]

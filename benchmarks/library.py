@@ -27,18 +27,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from qks_cli.bundle import read_bundle
-from qks_cli.commands.runs import begin
-from qks_cli.commands.search import meanings_of
+from qks_cli.cli.runs import begin
+from qks_cli.cli.search import meanings_of
 from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
-from qks_cli.inference.choose import open_engine
 from qks_cli.library.database import Library
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.choose import open_engine
+from qks_cli.model.tagger import Tagger
 from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.photos.walk import walk
 from qks_cli.search.grammar import Text
 from qks_cli.search.ranking import Question, search
-from qks_cli.tagging.tagger import Tagger
 from qks_cli.types import TaggedPhoto
 from qks_cli.vocabulary.labels_file import read_labels
 

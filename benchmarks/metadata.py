@@ -32,13 +32,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from qks_cli.commands.writing import Options, PhotoWriter, Target
+from qks_cli.cli.writing import Options, PhotoWriter, Target
+from qks_cli.keywords import embed, files, sidecar
+from qks_cli.keywords.errors import Refusal
+from qks_cli.keywords.xmp import Keyword, Source
 from qks_cli.library import ledger
 from qks_cli.library.database import Library
 from qks_cli.library.ledger import LibraryJournal
-from qks_cli.metadata import embed, files, sidecar
-from qks_cli.metadata.errors import Refusal
-from qks_cli.metadata.xmp import Keyword, Source
 from qks_cli.types import Photo, PhotoFailure
 
 SOURCE = Source("mini", "2", "2026-11-24T10:00:00+00:00")
@@ -113,8 +113,8 @@ def by_exiftool(photos: list[Path]) -> float:
 def fuzz(count: int) -> dict[str, int]:
     """Mutate and write; the counts of what came of it."""
     sys.path.insert(0, str(Path(__file__).parent.parent))
-    from tests.metadata.test_embed import PHOTOS
-    from tests.metadata.test_sidecar import files as made
+    from tests.keywords.test_embed import PHOTOS
+    from tests.keywords.test_sidecar import files as made
 
     chance = random.Random(1)
     seeds = [*PHOTOS.values(), made.packet("mine"), made.packet("a", "b").replace(b"\n", b"")]

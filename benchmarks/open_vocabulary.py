@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from qks_cli.bundle import read_bundle
 from qks_cli.evaluation import protocol
 from qks_cli.evaluation.measures import mean_average_precision
 from qks_cli.evaluation.protocol import EvaluationSet
-from qks_cli.inference.choose import open_engine
-from qks_cli.tagging.tagger import Tagger
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.choose import open_engine
+from qks_cli.model.tagger import Tagger
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.vocabulary.number import plural
 

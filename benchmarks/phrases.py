@@ -25,10 +25,10 @@ import numpy as np
 from PIL import Image
 from scipy.stats import rankdata
 
-from qks_cli.bundle import read_bundle
-from qks_cli.inference.choose import open_engine
-from qks_cli.tagging.scoring import score
-from qks_cli.tagging.tagger import Tagger
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.choose import open_engine
+from qks_cli.model.scoring import score
+from qks_cli.model.tagger import Tagger
 from qks_cli.training.pool import PoolPhoto, read_photos
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary

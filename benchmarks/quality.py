@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from qks_cli.bundle import read_bundle
 from qks_cli.evaluation import protocol
 from qks_cli.evaluation.measures import mean_average_precision
 from qks_cli.evaluation.protocol import EvaluationSet, Shown
-from qks_cli.inference.choose import open_engine
-from qks_cli.tagging.tagger import Tagger
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.choose import open_engine
+from qks_cli.model.tagger import Tagger
 from qks_cli.types import Float32Array, IntArray
 
 BoolArray = npt.NDArray[np.bool_]

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from qks_cli.bundle import read_bundle
 from qks_cli.evaluation.protocol import photo_tokens
-from qks_cli.inference.choose import open_engine
 from qks_cli.library.database import Library
-from qks_cli.tagging.tagger import Tagger
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.choose import open_engine
+from qks_cli.model.tagger import Tagger
 from qks_cli.types import Photo, TaggedPhoto
 from qks_cli.vocabulary.labels_file import format_labels, read_labels
 

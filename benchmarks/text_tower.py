@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from qks_cli.bundle import read_bundle
-from qks_cli.inference.onnx_engine import OnnxEngine
-from qks_cli.network.bundle import load_text_tower
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.onnx_engine import OnnxEngine
+from qks_cli.model.weights import load_text_tower
 from qks_cli.network.text import TextTower
 from qks_cli.training.batches import TrueLabels
 from qks_cli.training.label_space import SentenceTeacher

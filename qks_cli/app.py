@@ -14,7 +14,7 @@ import typer
 from typer.main import get_command
 
 from qks_cli import __version__
-from qks_cli.commands import (
+from qks_cli.cli import (
     backup,
     clusters,
     config,
@@ -37,7 +37,7 @@ from qks_cli.commands import (
     watch,
     write,
 )
-from qks_cli.commands.output import ReaderGoneError
+from qks_cli.cli.output import ReaderGoneError
 from qks_cli.errors import QksError
 
 app = typer.Typer(

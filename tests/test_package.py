@@ -32,7 +32,7 @@ def test_the_wheel_holds_the_model_and_finds_it(built: Path, tmp_path: Path) -> 
     assert any(name.startswith("qks_cli/_examples/") for name in names)
     assert "qks_cli/training/mini.json" in names
     assert not any(name.startswith(("tests/", "models/")) for name in names)
-    look = "from qks_cli.bundle import find_bundle; print(find_bundle('mini'))"
+    look = "from qks_cli.model.bundle import find_bundle; print(find_bundle('mini'))"
     done = subprocess.run(
         [sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True, check=True
     )

@@ -15,17 +15,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from qks_cli.bundle import read_bundle
 from qks_cli.bundling.calibrate import BANK, NOT_PHOTOS, fit_calibration, known_truth
 from qks_cli.errors import TrainingError
-from qks_cli.inference.onnx_engine import OnnxEngine
-from qks_cli.network.bundle import round_to_half, write_config, write_weights
+from qks_cli.export.graphs import export_image, export_text
+from qks_cli.model import calibration
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.onnx_engine import OnnxEngine
+from qks_cli.model.tagger import label_vectors
+from qks_cli.model.weights import round_to_half, write_config, write_weights
 from qks_cli.network.config import ModelConfig, TextConfig
-from qks_cli.network.export import export_image, export_text
 from qks_cli.network.model import build_model
 from qks_cli.network.text import TextTower
-from qks_cli.tagging import calibration
-from qks_cli.tagging.tagger import label_vectors
 from qks_cli.training import checkpoints
 from qks_cli.training.batches import TrueLabels
 from qks_cli.training.label_space import SCALE

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qks_cli.errors import TrainingError
-from qks_cli.tagging.calibration import Calibration, features
-from qks_cli.tagging.scoring import score
+from qks_cli.model.calibration import Calibration, features
+from qks_cli.model.scoring import score
 from qks_cli.training.batches import TrueLabels
 from qks_cli.training.teachers import Teachers
 from qks_cli.types import Float32Array, IntArray

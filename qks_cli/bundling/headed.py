@@ -14,11 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from qks_cli.bundle import Bundle, read_bundle
 from qks_cli.bundling.calibrate import Truth, fit_calibration
 from qks_cli.errors import TrainingError
-from qks_cli.inference.protocol import Engine
-from qks_cli.network.bundle import (
+from qks_cli.export.graphs import export_image, export_text
+from qks_cli.model import calibration
+from qks_cli.model.bundle import Bundle, read_bundle
+from qks_cli.model.calibration import Calibration
+from qks_cli.model.protocol import Engine
+from qks_cli.model.weights import (
     load_source,
     load_text_tower,
     round_to_half,
@@ -26,11 +29,8 @@ from qks_cli.network.bundle import (
     write_weights,
 )
 from qks_cli.network.config import DecoderConfig, ModelConfig
-from qks_cli.network.export import export_image, export_text
 from qks_cli.network.head import ClipSource, HeadedModel, build_head
 from qks_cli.network.zero_shot import ZeroShotText, build_clip
-from qks_cli.tagging import calibration
-from qks_cli.tagging.calibration import Calibration
 from qks_cli.training.head import load_best
 from qks_cli.types import Float32Array, IntArray
 from qks_cli.vocabulary.embeddings import embed_labels
@@ -135,7 +135,7 @@ def calibrate(
 
 def _raw_text(base: Bundle, engine: Engine) -> Callable[[Sequence[str]], Float32Array]:
     """An open_clip text tower's embeddings as they come, not brought to unit length."""
-    from qks_cli.inference.tokenizer import TextTokenizer
+    from qks_cli.model.tokenizer import TextTokenizer
 
     def embed(texts: Sequence[str]) -> Float32Array:
         tower: nn.Module = load_text_tower(base)

@@ -24,14 +24,14 @@ from tokenizers import (
     processors,
 )
 
-from qks_cli.bundle import read_bundle
 from qks_cli.errors import ModelError, PhotoError, UsageError
-from qks_cli.inference.torch_engine import TorchEngine
-from qks_cli.network.bundle import write_config, write_weights
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.calibration import Calibration
+from qks_cli.model.torch_engine import TorchEngine
+from qks_cli.model.weights import write_config, write_weights
 from qks_cli.network.config import BackboneConfig, DecoderConfig, ModelConfig
 from qks_cli.network.zero_shot import ZeroShotImage
 from qks_cli.photos.decode import decode
-from qks_cli.tagging.calibration import Calibration
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.vocabulary.prompts import POOL
 

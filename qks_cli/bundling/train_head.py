@@ -13,21 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from qks_cli.bundle import Bundle, read_bundle
 from qks_cli.bundling.calibrate import Truth
 from qks_cli.bundling.headed import REFERENCES, calibrate, label_embeddings, make_bundle
 from qks_cli.errors import UsageError
 from qks_cli.evaluation import plots
 from qks_cli.evaluation.measures import mean_average_precision
-from qks_cli.inference.choose import open_engine
-from qks_cli.inference.onnx_engine import OnnxEngine
-from qks_cli.inference.protocol import Engine
-from qks_cli.network.bundle import load_source
+from qks_cli.model.bundle import Bundle, read_bundle
+from qks_cli.model.choose import open_engine
+from qks_cli.model.onnx_engine import OnnxEngine
+from qks_cli.model.protocol import Engine
+from qks_cli.model.scoring import score
+from qks_cli.model.tagger import label_vectors
+from qks_cli.model.weights import load_source
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.head import KINDS, Source
 from qks_cli.photos.loader import pixel_batches
-from qks_cli.tagging.scoring import score
-from qks_cli.tagging.tagger import label_vectors
 from qks_cli.training import losses
 from qks_cli.training.datasets.labelled import DataSet, Split
 from qks_cli.training.head import METRICS, HeadConfig, Parts, Run, partition, read_metrics, train

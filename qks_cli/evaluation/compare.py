@@ -22,10 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from qks_cli.bundle import Bundle
 from qks_cli.errors import UsageError
 from qks_cli.evaluation.measures import Ranking, f1, hits_at, interval_around
-from qks_cli.network.bundle import load_image_model, load_source
+from qks_cli.model.bundle import Bundle
+from qks_cli.model.weights import load_image_model, load_source
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.head import ClipSource, HeadedModel, Source
 from qks_cli.network.pixels import Normalise

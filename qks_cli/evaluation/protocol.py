@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from qks_cli.bundle import Bundle
 from qks_cli.errors import UsageError
 from qks_cli.evaluation.measures import interval_around
-from qks_cli.inference.protocol import Engine
+from qks_cli.model.bundle import Bundle
+from qks_cli.model.protocol import Engine
+from qks_cli.model.scoring import score
+from qks_cli.model.tagger import Tagger
 from qks_cli.photos.loader import load
-from qks_cli.tagging.scoring import score
-from qks_cli.tagging.tagger import Tagger
 from qks_cli.types import Float32Array, IntArray, Photo
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 

@@ -31,7 +31,7 @@ class Write:
 
 
 class LibraryJournal:
-    """The journal of metadata/files.py, and the ledger: a write is entered with its journal row, so
+    """The journal of keywords/files.py, and the ledger: a write is entered with its journal row, so
     that a crash loses neither.
 
     ``pending`` is what the next ``begin`` is about. Entries of new files stay open until their

@@ -25,3 +25,16 @@ class Normalise(nn.Module):
         # Planes first: along a last axis of three, ONNX Runtime takes a fifth of the model's time.
         planes_B3HW = pixels_BHW3.permute(0, 3, 1, 2).to(self.scale.dtype)
         return planes_B3HW * self.scale - self.shift
+
+
+class PixelsToTokens(nn.Module):
+    """uint8 pixels [B, S, S, 3] to query tokens [B, M, E]: what an engine runs."""
+
+    def __init__(self, model: nn.Module, config: ModelConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.normalise = Normalise(config)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        tokens: Tensor = self.model(self.normalise(pixels)).query_BME
+        return tokens

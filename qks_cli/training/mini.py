@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from qks_cli.bundle import Bundle
 from qks_cli.errors import TrainingError
-from qks_cli.network.bundle import load_image_model
+from qks_cli.model.bundle import Bundle
+from qks_cli.model.weights import load_image_model
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.model import build_model
 from qks_cli.training import checkpoints

@@ -21,9 +21,9 @@ import torch
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from torch import Tensor, nn
 
-from qks_cli.bundle import Bundle
 from qks_cli.errors import TrainingError
-from qks_cli.network.bundle import load_text_tower
+from qks_cli.model.bundle import Bundle
+from qks_cli.model.weights import load_text_tower
 from qks_cli.network.config import TextConfig
 from qks_cli.network.text import TextTower
 from qks_cli.training import checkpoints

@@ -7,9 +7,9 @@ import open_clip
 import pytest
 import torch
 
-from qks_cli.bundle import read_bundle
 from qks_cli.bundling.pull import convert_tokenizer, pull
 from qks_cli.errors import ModelError, UsageError
+from qks_cli.model.bundle import read_bundle
 from tests.conftest import Qks
 
 TINY = {

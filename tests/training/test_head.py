@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from qks_cli.bundle import read_bundle
 from qks_cli.errors import ModelError, TrainingError
-from qks_cli.network.bundle import load_source
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.weights import load_source
 from qks_cli.network.config import DecoderConfig, ModelConfig
 from qks_cli.training import checkpoints, datasets, head, losses, views
 from qks_cli.training.datasets.labelled import Split

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from qks_cli.bundle import read_bundle
 from qks_cli.errors import TrainingError
-from qks_cli.network.bundle import load_image_model, write_config, write_weights
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.weights import load_image_model, write_config, write_weights
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.model import build_model
 from qks_cli.training.mini import MiniConfig, Phase, _first_model, averaged_weights, train

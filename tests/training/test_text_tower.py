@@ -9,9 +9,9 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from qks_cli.bundle import read_bundle
 from qks_cli.errors import TrainingError
-from qks_cli.network.bundle import load_text_tower
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.weights import load_text_tower
 from qks_cli.network.config import TextConfig
 from qks_cli.network.text import TextTower
 from qks_cli.training import checkpoints, text_tower

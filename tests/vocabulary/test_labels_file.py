@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qks_cli.bundle import find_bundle
 from qks_cli.errors import VocabularyError
+from qks_cli.model.bundle import find_bundle
 from qks_cli.vocabulary.labels_file import (
     Label,
     Vocabulary,

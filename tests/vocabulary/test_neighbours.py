@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qks_cli.bundle import read_bundle
-from qks_cli.inference.onnx_engine import OnnxEngine
-from qks_cli.tagging.tagger import label_vectors
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.onnx_engine import OnnxEngine
+from qks_cli.model.tagger import label_vectors
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary import neighbours
 from qks_cli.vocabulary.labels_file import Label

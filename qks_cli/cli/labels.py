@@ -1,0 +1,175 @@
+"""``qks labels``: start a labels file, check one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qks_cli.cli.options import Db, Labels, MinScore, Model, RecordFormat
+from qks_cli.cli.output import Records, say
+from qks_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from qks_cli.model.bundle import Bundle
+    from qks_cli.vocabulary.labels_file import Vocabulary
+    from qks_cli.workflows.audit import BoolArray, Finding
+
+DEFAULT = "labels.txt"
+
+app = typer.Typer(help="Start, check, judge and list labels files.", no_args_is_help=True)
+
+
+@app.command()
+def init(
+    file: Annotated[str, typer.Argument(help="File to write; - writes to stdout.")] = DEFAULT,
+    model: Annotated[str, typer.Option(help="Whose labels.")] = "mini",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write the model's own labels to a file, to be edited."""
+    from qks_cli.model.bundle import read_bundle
+
+    text = default_labels(read_bundle(model)).read_bytes()
+    if file == "-":
+        sys.stdout.buffer.write(text)
+        return
+    path = Path(file)
+    try:
+        with path.open("wb" if force else "xb") as stream:
+            stream.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists", hint="--force replaces it") from error
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    say(f"wrote {path}; edit it, then: qks tag PHOTOS --labels {path}")
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="The labels file to check.")],
+) -> None:
+    """Report duplicates and errors with their line numbers. Exit code 2 where there are errors."""
+    from qks_cli.vocabulary.labels_file import read_labels
+
+    vocabulary, warnings = read_labels(file)
+    for line, message in warnings:
+        say(f"{file}:{line}: {message}")
+    parents = {label.parent for label in vocabulary.labels if label.parent is not None}
+    synonyms = sum(len(label.synonyms) for label in vocabulary.labels)
+    typer.echo(
+        f"{file}: {len(vocabulary.labels):,} labels, {len(parents):,} of them parents, "
+        f"{synonyms:,} synonyms, {len(warnings):,} warnings"
+    )
+
+
+@app.command()
+def versions(db: Db = None, format: RecordFormat = None) -> None:
+    """List the vocabularies that this library was tagged with; `qks diff` compares them."""
+    writer = Records(format, ("version", "first_used", "labels", "photos"))
+    from qks_cli.cli.runs import open_library
+    from qks_cli.vocabulary.labels_file import parse_labels
+
+    with open_library(db, create=False) as library:
+        rows = library.vocabulary_versions()
+    writer.write(
+        {
+            "version": version,
+            "first_used": first,
+            "labels": len(parse_labels(text, f"version {version}")[0].labels),
+            "photos": photos,
+        }
+        for version, first, text, photos in rows
+    )
+
+
+@app.command()
+def audit(
+    labels: Labels = None,
+    words: Annotated[
+        Path | None,
+        typer.Option(help="Word list to suggest labels from. Default: the model's own labels."),
+    ] = None,
+    suggestions: Annotated[int, typer.Option(min=0, help="Labels to suggest at most.")] = 20,
+    sample: Annotated[int, typer.Option(min=1, help="Photos to judge by at most.")] = 5000,
+    db: Db = None,
+    model: Model = "mini",
+    min_score: MinScore = None,
+    format: RecordFormat = None,
+) -> None:
+    """Judge a labels file by your photos, without reading one.
+
+    kind: never (a label that fires nowhere), everywhere (on more than half of the photos), alike
+    (two labels that mean the same; photos: those with both), strange (unlike any word that the
+    model was taught: its tags are guesses; other: the nearest such word), suggested (a word that
+    would tag photos that nothing fits; photos: how many). How many photos nothing fits is said on
+    stderr.
+    """
+    writer = Records(format, ("kind", "label", "other", "photos"))
+    import numpy as np
+
+    from qks_cli.cli.runs import open_library, stored_tagger, tagged_model
+    from qks_cli.vocabulary import neighbours
+    from qks_cli.vocabulary.labels_file import read_labels
+    from qks_cli.workflows.audit import audit as judge
+    from qks_cli.workflows.audit import suggest
+
+    with open_library(db, create=False) as library:
+        bundle, model_id = tagged_model(library, model)
+        vocabulary = read_vocabulary(labels, bundle, quiet=False)
+        _, tokens_NME = library.tokens_of(library.sample_ids(model_id, sample), model_id)
+    assert tokens_NME is not None
+    wide_NME = tokens_NME.astype(np.float32)
+    own = stored_tagger(bundle, vocabulary, min_score=min_score)
+    fired_NC = np.asarray(own.scores(wide_NME) >= own.selector.cutoffs_C)
+    findings = judge(vocabulary.names, fired_NC, own.labels_CE)
+    if bundle.has(neighbours.FILE):
+        findings += _strange(bundle, vocabulary, fired_NC)
+    bare_N = np.asarray(~fired_NC.any(axis=1))
+    if suggestions and bare_N.any():
+        candidates = read_labels(words or default_labels(bundle))[0]
+        other = stored_tagger(bundle, candidates, min_score=min_score)
+        fires_NC = np.asarray(other.scores(wide_NME[bare_N]) >= other.selector.cutoffs_C)
+        known = frozenset(
+            word.casefold() for x in vocabulary.labels for word in (x.name, *x.synonyms)
+        )
+        findings += suggest(candidates.names, fires_NC, known, suggestions)
+    writer.write(
+        {"kind": x.kind, "label": x.label, "other": x.other, "photos": x.photos} for x in findings
+    )
+    say(f"nothing fits {int(bare_N.sum()):,} of {len(bare_N):,} photos looked at")
+
+
+def _strange(bundle: Bundle, vocabulary: Vocabulary, fired_NC: BoolArray) -> list[Finding]:
+    from qks_cli import settings
+    from qks_cli.model.choose import open_engine
+    from qks_cli.model.tagger import embedded
+    from qks_cli.vocabulary import neighbours
+    from qks_cli.workflows.audit import strange
+
+    engine, cache = open_engine(bundle, "cpu"), settings.cache_path()
+    labels_CE = embedded(bundle, engine, vocabulary.labels, cache=cache)
+    file = bundle.file(neighbours.FILE)
+    nearest_C, cosine_C = neighbours.nearest(labels_CE, neighbours.read_taught(file))
+    taught = neighbours.read_names(file)
+    return strange(vocabulary.names, fired_NC, [taught[t] for t in nearest_C], cosine_C)
+
+
+def default_labels(bundle: Bundle) -> Path:
+    """The labels file of a model, or of ``mini`` where it brings none."""
+    from qks_cli.model.bundle import find_bundle
+
+    own = bundle.path / DEFAULT
+    return own if own.is_file() else find_bundle("mini") / DEFAULT
+
+
+def read_vocabulary(file: Path | None, bundle: Bundle, *, quiet: bool) -> Vocabulary:
+    """The user's labels or the model's own; warnings go to stderr. Raises ``VocabularyError``."""
+    from qks_cli.vocabulary.labels_file import read_labels
+
+    vocabulary, warnings = read_labels(file or default_labels(bundle))
+    if not quiet:
+        for line, message in warnings:
+            say(f"qks: {file}:{line}: {message}")
+    return vocabulary

@@ -1,0 +1,40 @@
+"""Options that several commands share, each with one meaning and one help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qks_cli.cli.output import Format
+
+Paths = Annotated[
+    list[Path] | None, typer.Argument(help="Photos and folders; - reads paths from stdin.")
+]
+All = Annotated[bool, typer.Option("--all", help="The whole library.")]
+Db = Annotated[
+    Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="Your labels file. Default: the model's own.", envvar="QKS_LABELS"),
+]
+Model = Annotated[str, typer.Option(help="Name or folder of the model.", envvar="QKS_MODEL")]
+MinScore = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0, max=1.0, help="Cut-off for tags. Default: the model's own.", envvar="QKS_MIN_SCORE"
+    ),
+]
+Top = Annotated[int, typer.Option(min=1, help="Tags a photo at most.")]
+RowFormat = Annotated[Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")]
+RecordFormat = Annotated[
+    Format | None,
+    typer.Option(help="table, jsonl or csv. Default: table on a terminal, else jsonl."),
+]
+Null = Annotated[bool, typer.Option("-0", "--null", help="Paths end with NUL.")]
+Exclude = Annotated[
+    list[str] | None, typer.Option(help="Glob of names or paths to leave out; repeatable.")
+]
+Hidden = Annotated[bool, typer.Option("--hidden", help="Hidden files and folders too.")]

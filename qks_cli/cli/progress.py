@@ -1,0 +1,125 @@
+"""What a run says on stderr while it goes: a bar over photos, a table over epochs."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from qks_cli.cli.output import say
+
+
+class Progress:
+    """The bar: count, photos/s and time left; nothing where stderr is no terminal.
+
+    ``count`` is run on a thread to learn how many there are."""
+
+    def __init__(self, *, shown: bool, count: Callable[[], int] | None) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._count = count
+        if shown and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                TaskProgressColumn,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                BarColumn(),
+                TaskProgressColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[speed]:.0f} photos/s"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task("", total=None, speed=0.0)
+            if self._count is not None:
+                threading.Thread(target=self._learn_total, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self) -> None:
+        """One photo more is done."""
+        if self._bar is not None:
+            speed = self._bar.tasks[0].finished_speed or self._bar.tasks[0].speed or 0.0
+            self._bar.update(self._task, advance=1, speed=speed)
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        if self._bar is None:
+            say(text)
+        else:
+            shown = text.encode(errors="replace").decode()
+            self._bar.console.print(shown, markup=False, highlight=False, soft_wrap=True)
+
+    def _learn_total(self) -> None:
+        if self._count is not None:
+            self._bar.update(self._task, total=self._count())
+
+
+class RunTable:
+    """Rows as they come: a live table on a terminal, lines elsewhere."""
+
+    SHOWN = 15
+
+    def __init__(self, *, active: bool) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.active = active
+        self.live: Any = None
+        if active and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self.live = Live(console=Console(stderr=True), auto_refresh=False)
+
+    def __enter__(self) -> Self:
+        if self.live is not None:
+            self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def row(self, row: dict[str, Any]) -> None:
+        """An epoch's figures, or another word on how it goes."""
+        if not self.active:
+            return
+        if self.live is None or "epoch" not in row:
+            text = ", ".join(f"{name} {_figure(value)}" for name, value in row.items())
+            if self.live is None:
+                say(text)
+            else:
+                self.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            return
+        from rich.table import Table
+
+        self.rows.append(row)
+        table = Table(*row)
+        for one in self.rows[-self.SHOWN :]:
+            table.add_row(*(_figure(value) for value in one.values()))
+        self.live.update(table, refresh=True)
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

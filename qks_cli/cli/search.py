@@ -1,0 +1,247 @@
+"""``qks search``: photos by tags and by meaning, in well under a second, without torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qks_cli.cli.options import Db, Model, Null, RowFormat
+from qks_cli.cli.output import Row, Writer, say
+from qks_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qks_cli.library.database import Library
+    from qks_cli.model.bundle import Bundle
+    from qks_cli.search.grammar import Filter, Node, Sum, Text
+    from qks_cli.search.ranking import Hit, Meaning
+    from qks_cli.search.words import Lookup
+    from qks_cli.types import Float32Array
+
+MIN_SCORE = 0.005  # words without meaning stay below it, weak answers above
+
+
+def _help_query(wanted: bool) -> None:
+    if wanted:
+        from qks_cli.search.grammar import HELP
+
+        typer.echo(HELP, nl=False)
+        raise typer.Exit
+
+
+def search(
+    query: Annotated[list[str], typer.Argument(help="Words, phrases, filters: --help-query.")],
+    db: Db = None,
+    model: Model = "mini",
+    limit: Annotated[int, typer.Option(min=1, help="Photos at most.")] = 20,
+    min_score: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Photos that fit less are not shown.")
+    ] = MIN_SCORE,
+    format: RowFormat = None,
+    nul: Null = False,
+    tags_only: Annotated[
+        bool, typer.Option("--tags-only", help="Match tags, ignore meaning.")
+    ] = False,
+    semantic_only: Annotated[
+        bool, typer.Option("--semantic-only", help="Match meaning, ignore tags.")
+    ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Judge every photo in full, however many there are.")
+    ] = False,
+    help_query: Annotated[
+        bool,
+        typer.Option(
+            "--help-query", callback=_help_query, is_eager=True, help="Describe the query language."
+        ),
+    ] = False,
+) -> None:
+    """Find photos by tags, by meaning and by what cameras noted.
+
+    Words that are labels or synonyms match tags; the whole phrase matches by meaning. Filters,
+    OR, NOT and more: --help-query.
+
+    Exit code 0 where photos were found, 1 where none was, 2 on an error.
+    """
+    if tags_only and semantic_only:
+        raise UsageError("--tags-only and --semantic-only exclude each other")
+    writer = Writer(format, nul=nul)
+    # Read when numpy is first imported: waiting for a second thread takes longer than one thread.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from qks_cli.cli.runs import open_library, tagged_model
+    from qks_cli.model.bundle import read_bundle
+    from qks_cli.search.grammar import And, Filter, Not, Or, Sum, Text, parse_query
+    from qks_cli.search.ranking import Question
+    from qks_cli.search.ranking import search as find
+
+    text = " ".join(query)
+    node = parse_query(text)
+    likes: list[Filter] = []
+    meant: list[Text | Sum] = []
+
+    def gather(one: Node, *, positive: bool) -> None:
+        match one:
+            case And(nodes) | Or(nodes):
+                for each in nodes:
+                    gather(each, positive=positive)
+            case Not(inner):
+                gather(inner, positive=False)
+            case Filter(name="like"):
+                likes.append(one)
+            case Text() | Sum() if positive:
+                meant.append(one)
+            case _:
+                pass
+
+    gather(node, positive=True)
+    if tags_only:
+        meant = []
+    with open_library(db, create=False) as library:
+        meanings: dict[Node, Meaning] = {}
+        tokens: dict[Filter, Float32Array] = {}
+        model_id = None
+        if meant or likes:
+            if semantic_only or likes:
+                bundle, model_id = tagged_model(library, model)
+            else:
+                bundle = read_bundle(model)
+                model_id = library.stored_model(bundle.hash)
+            if model_id is not None:
+                meanings = meanings_of(bundle, meant) if meant else {}
+                tokens = {
+                    like: tokens_of_photo(library, bundle, model_id, Path(like.value))
+                    for like in likes
+                }
+            elif library.photo_count():
+                say(f"qks: tagged with another model than {bundle.name}: matching tags only")
+        question = Question(
+            node,
+            text,
+            label_lookup(library),
+            by_tags=not semantic_only,
+            model_id=model_id,
+            meanings=meanings,
+            likes=tokens,
+        )
+        hits = find(library, question, limit=limit, min_score=min_score, exact=exact)
+    writer.write(hit_row(hit) for hit in hits)
+    writer.close()
+    if not hits:
+        raise typer.Exit(1)
+
+
+def label_lookup(library: Library) -> Lookup:
+    """Words and synonyms of the library's vocabulary, and every label that its tags have."""
+    from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
+
+    text = library.latest_vocabulary()
+    vocabulary = Vocabulary(())
+    if text is not None:
+        vocabulary = parse_labels(text, "the library's labels")[0]
+    others = {name.casefold(): name for name in library.label_names()}
+
+    def lookup(word: str) -> str | None:
+        label = vocabulary.lookup(word)
+        return label.name if label is not None else others.get(word.casefold())
+
+    return lookup
+
+
+def hit_row(hit: Hit) -> Row:
+    """What a found photo prints."""
+    return Row(
+        hit.path,
+        hit.tags,
+        {
+            "score": round(hit.score, 4),
+            "tag_score": round(hit.tag_score, 4),
+            "meaning_score": round(hit.meaning_score, 4),
+        },
+        f"{hit.score:.2f}  ",
+    )
+
+
+def meanings_of(bundle: Bundle, nodes: Sequence[Text | Sum]) -> dict[Node, Meaning]:
+    """How well photos fit each phrase or sum of phrases, on the same scale as tags."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+
+    from qks_cli.model.calibration import Calibration, LabelStats
+    from qks_cli.model.choose import open_engine
+    from qks_cli.model.tagger import as_taught
+    from qks_cli.search.grammar import Text
+    from qks_cli.search.ranking import Meaning
+    from qks_cli.vocabulary.embeddings import embed_labels, to_length
+    from qks_cli.vocabulary.labels_file import Label
+
+    terms = {node: (node,) if isinstance(node, Text) else node.terms for node in nodes}
+    phrases = list(dict.fromkeys(term.text for own in terms.values() for term in own))
+    # Reading the reference bank and loading the text tower leave Python alone: at the same time.
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(Calibration.read, bundle)
+        vectors_KE = embed_labels(
+            [Label(phrase) for phrase in phrases],
+            templates=bundle.templates,
+            embed=open_engine(bundle, "cpu").text_embeddings,
+            model_hash=bundle.hash,
+            cache=None,
+            length=bundle.label_length,
+        )
+        vectors_KE = as_taught(bundle, vectors_KE)
+        calibration = read.result()
+    vector_of = dict(zip(phrases, vectors_KE, strict=True))
+    sums_KE = np.stack(
+        [
+            vector_of[own[0].text]
+            if len(own) == 1
+            else to_length(
+                np.sum([x.weight * vector_of[x.text] for x in own], axis=0)[None],
+                bundle.label_length,
+            )[0]
+            for own in terms.values()
+        ]
+    ).astype(np.float32)
+    stats = calibration.label_stats(sums_KE)
+
+    def meaning(row: int) -> Meaning:
+        one = slice(row, row + 1)
+        own = LabelStats(stats.mean[one], stats.std[one], stats.high[one])
+
+        def fits(raw_N: Float32Array) -> Float32Array:
+            fits_N1 = calibration.probabilities(raw_N[:, None], own)
+            return np.asarray(fits_N1[:, 0], np.float32)
+
+        return Meaning(sums_KE[row], fits)
+
+    return {node: meaning(row) for row, node in enumerate(terms)}
+
+
+def tokens_of_photo(library: Library, bundle: Bundle, model_id: int, photo: Path) -> Float32Array:
+    """Query tokens [M, E] of a photo, from the library where it is there.
+
+    Raises ``UsageError`` where it cannot be read."""
+    import numpy as np
+
+    from qks_cli.photos.walk import absolute
+
+    path = absolute(photo.expanduser())
+    known = library.known([path]).get(path)
+    if known is not None:
+        _, stored_NME = library.tokens_of([known.id], model_id)
+        if stored_NME is not None:
+            return np.asarray(stored_NME[0], np.float32)
+    from qks_cli.errors import PhotoError
+    from qks_cli.model.choose import open_engine
+    from qks_cli.photos.decode import decode
+
+    side = bundle.image_size
+    pixels_1HW3 = np.empty((1, side, side, 3), np.uint8)
+    try:
+        decode(path, bundle.resize, pixels_1HW3[0])
+    except PhotoError as error:
+        raise UsageError(f"{path}: {error.reason}", hint=error.hint) from error
+    return np.asarray(open_engine(bundle, "cpu").query_tokens(pixels_1HW3)[0], np.float32)

@@ -1,0 +1,40 @@
+"""``qks stats``: what a library holds, counted."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from qks_cli.cli.options import Db, RecordFormat
+from qks_cli.cli.output import Records
+
+
+class By(StrEnum):
+    """What photos are counted by."""
+
+    label = "label"
+    folder = "folder"
+    year = "year"
+    month = "month"
+    camera = "camera"
+    lens = "lens"
+    rating = "rating"
+    status = "status"
+
+
+def stats(
+    by: Annotated[By, typer.Option(help="What photos are counted by.")] = By.label,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 40,
+    db: Db = None,
+    format: RecordFormat = None,
+) -> None:
+    """Count photos by label, folder, year and more; with bars in a table."""
+    writer = Records(format, (by.value, "photos"), bar="photos")
+    from qks_cli.cli.runs import open_library
+    from qks_cli.library import statistics
+
+    with open_library(db, create=False) as library:
+        rows = statistics.count_by(library, by.value)
+    writer.write({by.value: name, "photos": count} for name, count in rows[:limit])

@@ -1,0 +1,531 @@
+"""What commands that write into photos and sidecars have in common."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qks_cli.errors import LibraryError
+from qks_cli.keywords import embed, files, sidecar
+from qks_cli.keywords.embed import Before
+from qks_cli.keywords.errors import Refusal
+from qks_cli.keywords.formats import exiftool
+from qks_cli.keywords.xmp import Keyword, Source
+from qks_cli.library import ledger, verdicts
+from qks_cli.library.ledger import LibraryJournal, Write
+
+if TYPE_CHECKING:
+    from qks_cli.library.database import KnownPhoto, Library
+    from qks_cli.vocabulary.labels_file import Vocabulary
+
+
+THREADS = 8  # that make sidecars
+AT_ONCE = 32  # new sidecars that are entered in the journal together
+GROUP = 200  # photos whose folders are brought to the disk together
+
+
+class Target(StrEnum):
+    """Where keywords go."""
+
+    sidecar = "sidecar"
+    embed = "embed"
+
+
+class Style(StrEnum):
+    """Names of new sidecars: photo.jpg.xmp or photo.xmp."""
+
+    ext = "ext"
+    adobe = "adobe"
+
+
+class Mtime(StrEnum):
+    """The modification time of a photo that was written to."""
+
+    bump = "bump"
+    keep = "keep"
+
+
+class Backend(StrEnum):
+    """What writes into photos: our own splicer, or exiftool for TIFF and DNG as well."""
+
+    own = "own"
+    exiftool = "exiftool"
+
+
+class Compat(StrEnum):
+    """Programs that need more than the rules say."""
+
+    immich = "immich"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to write; see ``qks write --help``."""
+
+    to: Target = Target.sidecar
+    style: Style = Style.ext
+    mtime: Mtime = Mtime.bump
+    backend: Backend = Backend.own
+    backup: Path | None = None
+    immich: bool = False
+    synonyms: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``status``: written, unchanged, removed, refused; ``file`` is what it is about.
+
+    ``reason`` says why it was refused, or why a sidecar was taken instead of the photo."""
+
+    path: Path
+    status: str
+    file: Path
+    labels: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _NewSidecar:
+    """A sidecar to be made for ``photo``."""
+
+    write: Write
+    temporary: Path
+    data: bytes
+    photo: Path
+
+
+@dataclass(slots=True)
+class PhotoWriter:
+    """Writes into photos and sidecars, each by the whole protocol.
+
+    New sidecars are made on threads, where most of the time is waiting for the disk: they are there
+    after ``finish``, which brings their folders to the disk too.
+    """
+
+    library: Library
+    journal: LibraryJournal
+    source: Source
+    options: Options = field(default_factory=Options)
+    _waiting: dict[Path, _NewSidecar] = field(default_factory=dict)
+    _making: dict[Path, tuple[int, Future[None]]] = field(default_factory=dict)
+    _folders: dict[Path, Path] = field(default_factory=dict)
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
+
+    def write(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
+        """Make ``keywords`` our keywords of a photo."""
+        reason = ""
+        if self.options.to is Target.embed:
+            try:
+                return self._embed(photo_id, path, keywords)
+            except Refusal as refusal:
+                self.journal.abandon()
+                if not refusal.sidecar:
+                    return Outcome(path, "refused", path, reason=refusal.reason)
+                reason = refusal.reason
+        try:
+            return self._sidecar(photo_id, path, keywords, reason)
+        except Refusal as refusal:
+            self.journal.abandon()
+            return Outcome(path, "refused", path, reason=refusal.reason)
+
+    def undo(self, path: Path, writes: Sequence[Write], *, one: bool = False) -> Outcome:
+        """Take ``writes`` of one file back, all of them, or the last alone.
+
+        Where nothing else changed, the file gets the bytes that it had. Else, unless ``one``, our
+        keywords are taken out and the rest stays.
+        """
+        last = writes[-1]
+        try:
+            if not os.path.lexists(last.file):
+                if not self.options.dry_run:
+                    ledger.forget(self.library, [last] if one else writes)
+                return Outcome(path, "removed", last.file, reason="it is gone")
+            seen = files.read(last.file)
+            linked = one or all(
+                older.sha_after == newer.sha_before for older, newer in pairwise(writes)
+            )
+            exact = linked and seen.sha256 == last.sha_after
+            if one and not exact:
+                raise Refusal(
+                    "it was changed since; `qks untag` takes our keywords out", sidecar=False
+                )
+            new = self._before(writes[-1:] if one else writes, seen, exact=exact)
+            if not self.options.dry_run:
+                if new is None:
+                    files.remove(seen, self.journal)
+                elif new != seen.data:
+                    self._replace(seen, new)
+                ledger.forget(self.library, [last] if one else writes)
+                if last.kind == Target.embed and new is not None:
+                    self._touched(last.photo_id, path)
+            return Outcome(path, "removed", last.file, last.labels)
+        except Refusal as refusal:
+            self.journal.abandon()
+            return Outcome(path, "refused", last.file, reason=refusal.reason)
+
+    def erase(self, photo_id: int, path: Path) -> list[Outcome]:
+        """Take our keywords out of a photo and its sidecar that the ledger knows nothing of."""
+        found = []
+        for file in (path, sidecar.path_of(path, "ext")):
+            try:
+                if not file.exists():
+                    continue
+                seen = files.read(file)
+                if file == path:
+                    new = embed.with_keywords(seen.data, (), self.source)[0]
+                else:
+                    new = sidecar.with_keywords(seen.data, (), self.source) or seen.data
+                if new == seen.data:
+                    continue
+                if not self.options.dry_run:
+                    self._replace(seen, new)
+                    if file == path:
+                        self._touched(photo_id, path)
+                found.append(Outcome(path, "removed", file))
+            except Refusal as refusal:
+                self.journal.abandon()
+                if file != path:
+                    found.append(Outcome(path, "refused", file, reason=refusal.reason))
+        return found
+
+    def finish(self) -> dict[Path, str]:
+        """Bring what is new to the disk; sidecars that could not be made, and why."""
+        self._make()
+        self._folders.clear()
+        failed = {}
+        for file, (entry, made) in self._making.items():
+            try:
+                made.result()
+            except Refusal as refusal:
+                self.journal.drop(entry)
+                failed[file] = refusal.reason
+        for folder in {file.parent for file in self._making}:
+            files.sync_folder(folder)
+        self._making.clear()
+        self.journal.close()
+        return failed
+
+    def close(self) -> None:
+        """Finish, and end the threads."""
+        self.finish()
+        self._threads.shutdown()
+
+    def _embed(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
+        if self.options.backend is Backend.exiftool and path.suffix.lower() in exiftool.SUFFIXES:
+            seen = files.read(path)
+            new, before = exiftool.with_keywords(
+                seen.path, seen.data, keywords, self.source, immich=self.options.immich
+            )
+        else:
+            if path.suffix.lower() not in EMBEDDED:
+                raise Refusal("keywords are not put into files of this format")
+            seen = files.read(path)
+            new, before = embed.with_keywords(
+                seen.data, keywords, self.source, immich=self.options.immich
+            )
+        labels = tuple(keyword.label for keyword in keywords)
+        if new == seen.data:
+            return Outcome(path, "unchanged", seen.path, labels)
+        if not self.options.dry_run:
+            digest = hashlib.sha256(new).digest()
+            self.journal.pending = Write(
+                photo_id,
+                Target.embed,
+                seen.path,
+                True,
+                before.xmp,
+                before.other,
+                seen.sha256,
+                digest,
+                labels,
+            )
+            self._replace(seen, new, digest)
+            self._touched(photo_id, path)
+        return Outcome(path, "written", seen.path, labels)
+
+    def _sidecar(
+        self, photo_id: int, path: Path, keywords: Sequence[Keyword], reason: str
+    ) -> Outcome:
+        real = self._real(path)
+        file, exists = sidecar.locate(real, self.options.style)
+        labels = tuple(keyword.label for keyword in keywords)
+        if file in self._making or file in self._waiting:  # a.jpg and a.png share a.xmp
+            self.finish()
+            exists = file.exists()
+        seen = files.read(file) if exists else None
+        theirs = [] if exists or not keywords else embed.keywords_in(real)
+        old = None if seen is None else seen.data
+        new = sidecar.with_keywords(
+            old, keywords, self.source, theirs=theirs, immich=self.options.immich
+        )
+        if new is None or new == old:
+            return Outcome(path, "unchanged", file, labels, reason)
+        if not self.options.dry_run:
+            write = Write(
+                photo_id,
+                Target.sidecar,
+                file if seen is None else seen.path,
+                seen is not None,
+                old,
+                None,
+                None if seen is None else seen.sha256,
+                hashlib.sha256(new).digest(),
+                labels,
+            )
+            if seen is None:
+                self._waiting[file] = _NewSidecar(write, files.temporary_for(file), new, real)
+                if len(self._waiting) == AT_ONCE:
+                    self._make()
+            else:
+                self.journal.pending = write
+                self._replace(seen, new)
+        return Outcome(path, "written", file, labels, reason)
+
+    def _make(self) -> None:
+        """Begin to make the sidecars that wait, entered in the journal together first."""
+        entries = self.journal.begin_all((x.write, x.temporary) for x in self._waiting.values())
+        for entry, (file, new) in zip(entries, self._waiting.items(), strict=True):
+            made = self._threads.submit(files.create, file, new.temporary, new.data, like=new.photo)
+            self._making[file] = (entry, made)
+        self._waiting.clear()
+
+    def _real(self, path: Path) -> Path:
+        """The file that a photo is; folders are resolved once for many photos."""
+        folder = self._folders.get(path.parent)
+        if folder is None:
+            folder = self._folders[path.parent] = path.parent.resolve()
+        real = folder / path.name
+        return real.resolve() if real.is_symlink() else real
+
+    def _before(self, writes: Sequence[Write], seen: files.Seen, *, exact: bool) -> bytes | None:
+        """The bytes of a file as they were before ``writes``; None where it was not there."""
+        write = writes[0]
+        if write.kind == Target.sidecar:
+            if exact:
+                return write.xmp if write.existed else None
+            return sidecar.with_keywords(seen.data, (), self.source)
+        by_exiftool = seen.path.suffix.lower() in exiftool.SUFFIXES
+        if exact:
+            for candidate in (
+                _candidates(writes, seen)
+                if by_exiftool
+                else embed.restored(seen.data, Before(write.xmp, write.other))
+            ):
+                if hashlib.sha256(candidate).digest() == write.sha_before:
+                    return candidate
+        if by_exiftool:
+            return exiftool.with_keywords(seen.path, seen.data, (), self.source)[0]
+        return embed.with_keywords(seen.data, (), self.source)[0]
+
+    def _replace(self, seen: files.Seen, data: bytes, digest: bytes | None = None) -> None:
+        files.replace(
+            seen,
+            data,
+            self.journal,
+            digest=digest,
+            keep_mtime=self.options.mtime is Mtime.keep,
+            backup=self.options.backup,
+        )
+
+    def _touched(self, photo_id: int, path: Path) -> None:
+        from qks_cli.photos.fingerprint import fingerprint
+
+        with suppress(OSError):  # then the next run reads it again
+            ledger.touched(self.library, photo_id, path.stat(), fingerprint(path))
+
+
+def _candidates(writes: Sequence[Write], seen: files.Seen) -> Iterator[bytes]:
+    """What a file that exiftool wrote may have been before ``writes``."""
+    data = seen.data
+    for write in reversed(writes):
+        data = exiftool.undone(data, Before(write.xmp, write.other))
+    yield data
+    yield from exiftool.restored(seen.path, seen.data, Before(writes[0].xmp))
+
+
+EMBEDDED = frozenset(".jpg .jpeg .jpe .jfif .png .webp".split())
+
+
+@contextmanager
+def writing(
+    library: Library, run_id: int, source: Source, options: Options
+) -> Iterator[PhotoWriter]:
+    """A writer; only one at a time for a library. First mends what a crash left.
+
+    Raises ``LibraryError`` where another one is at work."""
+    handle = os.open(library.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LibraryError(
+                "another qks is writing into photos of this library", hint="wait for it to end"
+            ) from None
+        ledger.recover(library, _digest, files.sweep)
+        writer = PhotoWriter(library, LibraryJournal(library, run_id), source, options)
+        try:
+            yield writer
+        finally:
+            writer.close()
+    finally:
+        os.close(handle)
+
+
+def _digest(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError:
+        return None
+
+
+def keywords_for(
+    library: Library, photo_ids: Sequence[int], parent_of: dict[str, str], min_score: float
+) -> dict[int, list[Keyword]]:
+    """The keywords of photos: their tags as shown, with the vocabulary's parents."""
+    found = {}
+    for photo_id, tags in library.tags_of(photo_ids).items():
+        found[photo_id] = [
+            Keyword(tag.label, tag.score, _ancestors(tag.label, parent_of))
+            for tag in tags
+            if tag.score >= min_score
+        ]
+    return found
+
+
+def _vocabulary(library: Library) -> Vocabulary:
+    """The words of the latest run; none where there was no run."""
+    from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
+
+    text = library.latest_vocabulary()
+    return Vocabulary(()) if text is None else parse_labels(text, "the library's labels")[0]
+
+
+def _ancestors(label: str, parent_of: dict[str, str]) -> tuple[str, ...]:
+    chain: list[str] = []
+    while (parent := parent_of.get(chain[0] if chain else label)) is not None:
+        chain.insert(0, parent)
+    return tuple(chain)
+
+
+def selected(
+    library: Library, paths: list[Path] | None, *, everything: bool, nul: bool
+) -> list[tuple[int, Path]]:
+    """Photos at or below ``paths`` (``-``: those on stdin) that are tagged and there, by path.
+
+    Raises ``UsageError`` without paths unless ``everything``."""
+    from qks_cli.cli.runs import given_paths
+    from qks_cli.errors import UsageError
+    from qks_cli.library import presence
+    from qks_cli.library.database import key_path
+    from qks_cli.photos.walk import absolute
+
+    if bool(paths) == everything:
+        raise UsageError("give paths, or --all for the whole library")
+    here = set(library.tagged_ids())
+    found: dict[int, Path] = {}
+    named = given_paths(paths or [], nul=nul)
+    roots: list[Path | None] = [absolute(path) for path in named]
+    for root in roots or [None]:
+        for photo_id, key, _ in presence.paths_under(library, root):
+            if photo_id in here:
+                found[photo_id] = key_path(key)
+    return sorted(found.items(), key=lambda item: str(item[1]))
+
+
+def write_all(
+    library: Library,
+    photos: Sequence[tuple[int, Path]],
+    options: Options,
+    *,
+    run_id: int,
+    min_score: float = 0.0,
+    only: bool = False,
+    confirmed: bool = False,
+) -> Generator[Outcome, None, None]:
+    """Write the stored tags of photos, folder entries brought to the disk every few hundred.
+
+    ``only`` keeps to the labels of a photo's last write, as they are shown now; ``confirmed`` to
+    those that the user confirmed."""
+    vocabulary = _vocabulary(library)
+    with writing(library, run_id, source_of(library), options) as hand:
+        for at in range(0, len(photos), GROUP):
+            part = photos[at : at + GROUP]
+            ids = [photo_id for photo_id, _ in part]
+            keywords = keywords_for(library, ids, vocabulary.parent_of, min_score)
+            if confirmed:
+                sure = verdicts.confirmed(library, ids)
+                keywords = {
+                    photo_id: [keyword for keyword in own if keyword.label in sure[photo_id]]
+                    for photo_id, own in keywords.items()
+                }
+            if options.synonyms or only:
+                keywords = {
+                    photo_id: _with_synonyms(own, vocabulary) for photo_id, own in keywords.items()
+                }
+            if only:
+                _keep_to_written(library, keywords)
+            known = library.known([path for _, path in part])
+            outcomes = [
+                hand.write(photo_id, path, keywords[photo_id])
+                if _as_tagged(path, known.get(path))
+                else Outcome(path, "refused", path, reason="it is not as it was tagged: `qks tag`")
+                for photo_id, path in part
+            ]
+            failed = hand.finish()
+            for outcome in outcomes:
+                reason = failed.get(outcome.file)
+                if reason is None:
+                    yield outcome
+                else:
+                    yield Outcome(outcome.path, "refused", outcome.file, reason=reason)
+
+
+def _as_tagged(path: Path, known: KnownPhoto | None) -> bool:
+    """Whether the tags are of the pixels that the file has now."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return known is not None and (known.size, known.mtime_ns) == (
+        status.st_size,
+        status.st_mtime_ns,
+    )
+
+
+def _with_synonyms(keywords: Sequence[Keyword], vocabulary: Vocabulary) -> list[Keyword]:
+    """Each keyword, then its synonyms, which stand where it stands. Once each, in any case."""
+    found: dict[str, Keyword] = {}
+    for keyword in keywords:
+        label = vocabulary.lookup(keyword.label)
+        own = () if label is None else label.synonyms
+        for word in (keyword.label, *own):
+            found.setdefault(word.casefold(), replace(keyword, label=word))
+    return list(found.values())
+
+
+def _keep_to_written(library: Library, keywords: dict[int, list[Keyword]]) -> None:
+    """Leave out keywords that stand for no label of a photo's last write."""
+    for chain in ledger.writes_of(library, list(keywords)).values():
+        last = chain[-1]
+        # A synonym is no label: it is shown as it is.
+        shown = {library.shown_name(label) or label for label in last.labels}
+        kept = [keyword for keyword in keywords[last.photo_id] if keyword.label in shown]
+        keywords[last.photo_id] = kept
+
+
+def source_of(library: Library) -> Source:
+    """Who says so: the model of the latest run."""
+    from qks_cli.library.database import now
+
+    return Source(*library.latest_model(), now())

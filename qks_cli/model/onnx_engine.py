@@ -1,0 +1,90 @@
+"""The CPU engine: ONNX Runtime over the bundle's exported graphs; imports no torch.
+
+Axes: B photos, M query tokens, E label space, N texts, T text tokens.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from qks_cli.errors import ModelError
+from qks_cli.model.bundle import WEIGHTS, Bundle
+from qks_cli.model.tokenizer import TextTokenizer
+from qks_cli.types import Float32Array, UInt8Array
+
+TEXT_BATCH = 256
+IMAGE_BATCH = 8  # more do not fit a processor's caches, which the decoding threads need too
+
+
+class OnnxEngine:
+    """``threads`` 0 takes every core for texts, and half of them for photos: the others decode.
+
+    Sessions are made when needed: search reads no photo.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
+        self.bundle = bundle
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self.name = f"ONNX Runtime on {self.threads} CPU threads"
+
+    def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:
+        """See ``Engine``."""
+        parts = [
+            self._image.run(None, {"pixels": pixels_BHW3[at : at + IMAGE_BATCH]})[0]
+            for at in range(0, len(pixels_BHW3), IMAGE_BATCH)
+        ]
+        return np.concatenate(parts, dtype=np.float32)
+
+    def text_embeddings(self, texts: Sequence[str]) -> Float32Array:
+        """See ``Engine``."""
+        vectors_NE = np.empty((len(texts), self.bundle.width), np.float32)
+        with ThreadPoolExecutor(1) as pool:  # the graph loads while the tokenizer does
+            loading = pool.submit(lambda: self._text)
+            ids_NT = self._tokenizer(texts)
+            text = loading.result()
+        lengths_N = (ids_NT != 0).sum(axis=1)
+        # Texts of like length go together, so that a short one is not padded to the longest.
+        order = np.argsort(lengths_N, kind="stable")
+        fixed = text.get_inputs()[0].shape[1]  # open_clip's towers read texts of one length
+        for start in range(0, len(order), TEXT_BATCH):
+            rows = order[start : start + TEXT_BATCH]
+            used = fixed if isinstance(fixed, int) else int(lengths_N[rows[-1]])
+            vectors_NE[rows] = text.run(None, {"ids": ids_NT[rows, :used]})[0]
+        return vectors_NE
+
+    @cached_property
+    def _tokenizer(self) -> TextTokenizer:
+        return TextTokenizer(self.bundle)
+
+    @cached_property
+    def _image(self) -> Any:
+        # Measured on two cores: a second thread doubles the model's CPU time and gains nothing.
+        return self._session("image.onnx", max(1, self.threads // 2))
+
+    @cached_property
+    def _text(self) -> Any:
+        return self._session("text.onnx", self.threads)
+
+    def _session(self, name: str, threads: int) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        # Idle workers that spin would take the cores from the decoding threads.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        path = self.bundle.file(name)
+        if self.bundle.has(WEIGHTS):  # graphs read what they share with it from there
+            self.bundle.file(WEIGHTS)
+        try:
+            return onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's own errors have no common public class
+            raise ModelError(f"{path} cannot be run: {error}") from error

@@ -1,0 +1,219 @@
+"""From photos to stored tags: the one way, batch by batch, as a generator.
+
+A photo that has not changed is not read again: its stored tags are passed on, or chosen anew from
+its stored query tokens where the vocabulary or the cut-off changed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from qks_cli.library import presence
+from qks_cli.library.database import KnownPhoto, Library
+from qks_cli.model.bundle import Bundle
+from qks_cli.model.protocol import Engine
+from qks_cli.model.tagger import Tagger
+from qks_cli.photos.decode import MAX_MEGAPIXELS
+from qks_cli.photos.details import read_details
+from qks_cli.photos.loader import load
+from qks_cli.types import Photo, PhotoFailure, Tag, TaggedPhoto
+from qks_cli.workflows.changes import Wanted, find_changes, tell_apart
+
+GROUP = 2048  # photos looked up in the library together; results come in order within and across
+COMMIT_SECONDS = 1.0  # with one batch on top, what a kill can lose stays under 2 s
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``status``: ``tagged`` (read), ``retagged`` (from stored tokens), ``moved`` (its tags kept),
+    ``unchanged``, ``failed``.
+
+    ``reason`` says why it failed.
+    """
+
+    photo: Photo
+    status: str
+    tags: tuple[Tag, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How photos are read. ``workers`` are decoding threads."""
+
+    batch_size: int = 32
+    workers: int = 2
+    max_megapixels: float = MAX_MEGAPIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where results are stored, under which model and vocabulary."""
+
+    library: Library
+    model_id: int
+    vocabulary_id: int
+    model_hash: str
+    vocabulary_digest: str
+
+    def wanted(self, selection: str) -> Wanted:
+        """What a photo's tags have to be of, to stay."""
+        return Wanted(self.model_hash, self.vocabulary_digest, selection)
+
+
+def tag_photos(
+    photos: Iterable[Photo],
+    *,
+    bundle: Bundle,
+    engine: Engine,
+    tagger: Tagger,
+    destination: Destination | None,
+    options: LoadOptions,
+    stop: Callable[[], bool] = lambda: False,
+) -> Generator[Result, None, None]:
+    """One result a photo, in the order of ``photos``, each after it was stored.
+
+    ``destination`` None stores and looks up nothing. Once ``stop`` says so, the batch in hand is
+    finished and stored, and the iterator ends.
+    """
+    source = iter(photos)
+    run = _Run(bundle, engine, tagger, destination, options, stop)
+    while not stop() and (group := list(islice(source, GROUP))):
+        yield from run.group(group)
+
+
+class _Run:
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: Engine,
+        tagger: Tagger,
+        destination: Destination | None,
+        options: LoadOptions,
+        stop: Callable[[], bool],
+    ) -> None:
+        self.bundle = bundle
+        self.engine = engine
+        self.tagger = tagger
+        self.destination = destination
+        self.options = options
+        self.stop = stop
+
+    def group(self, photos: Sequence[Photo]) -> Iterator[Result]:
+        """Results in order: those from the library wait for the read ones before them."""
+        ready = self._from_library(photos)
+        waiting = iter(photos)
+        due = next(waiting, None)
+        unread = [photo for photo in photos if photo.path not in ready]
+        for results in self._read(unread):
+            ready.update((result.photo.path, result) for result in results)
+            while due is not None and due.path in ready:
+                yield ready.pop(due.path)
+                due = next(waiting, None)
+        while due is not None and due.path in ready:
+            yield ready.pop(due.path)
+            due = next(waiting, None)
+
+    def _from_library(self, photos: Sequence[Photo]) -> dict[object, Result]:
+        if self.destination is None:
+            return {}
+        target = self.destination
+        changes = find_changes(target.library, photos, target.wanted(self.tagger.selection))
+        # Photos of a library from before details were read: read now, once.
+        kept = ("unchanged", "stale")
+        bare = [
+            (x.row.id, x.photo) for x in changes if x.row and x.state in kept and not x.row.detailed
+        ]
+        if bare:
+            found = [(photo_id, read_details(photo.path)) for photo_id, photo in bare]
+            target.library.save_details(found)
+        moves = [(x.row.id, x.photo) for x in changes if x.row and x.moved_from]
+        if moves:
+            presence.move(target.library, moves)
+        same = [(x, x.row) for x in changes if x.row and x.state == "unchanged"]
+        stale = [(x.photo, x.row) for x in changes if x.row and x.state == "stale"]
+        stored = target.library.tags_of([row.id for _, row in same])
+        ready: dict[object, Result] = {
+            x.photo.path: Result(
+                x.photo, "moved" if x.moved_from else "unchanged", tuple(stored[row.id])
+            )
+            for x, row in same
+        }
+        return ready | self._retag(stale, target)
+
+    def _retag(
+        self, stale: Sequence[tuple[Photo, KnownPhoto]], target: Destination
+    ) -> dict[object, Result]:
+        by_id = {row.id: photo for photo, row in stale}
+        ids, tokens_NME = target.library.tokens_of(list(by_id), target.model_id)
+        if tokens_NME is None:
+            return {}
+        tags = self.tagger(tokens_NME.astype(np.float32))
+        target.library.retag(
+            zip(ids, tags, strict=True),
+            model_id=target.model_id,
+            vocabulary_id=target.vocabulary_id,
+            selection=self.tagger.selection,
+        )
+        return {
+            by_id[photo_id].path: Result(by_id[photo_id], "retagged", own)
+            for photo_id, own in zip(ids, tags, strict=True)
+        }
+
+    def _read(self, photos: Sequence[Photo]) -> Iterator[list[Result]]:
+        """Results of photos that have to be read, in lots that were stored together."""
+        tagged: list[TaggedPhoto] = []
+        failures: list[PhotoFailure] = []
+        saved = time.monotonic()
+        batches = load(
+            photos,
+            size=self.bundle.image_size,
+            resize=self.bundle.resize,
+            batch_size=self.options.batch_size,
+            workers=self.options.workers,
+            max_megapixels=self.options.max_megapixels,
+        )
+        for batch in batches:
+            failures += batch.failures
+            if batch.photos:
+                # Rounded as they will be stored, so that tags chosen again later are the same.
+                tokens_BME = self.engine.query_tokens(batch.pixels_BHW3).astype(np.float16)
+                tags = self.tagger(tokens_BME.astype(np.float32))
+                tagged += map(
+                    TaggedPhoto,
+                    batch.photos,
+                    tags,
+                    tokens_BME,
+                    batch.sizes,
+                    batch.fingerprints,
+                    batch.details,
+                )
+            stopped = self.stop()
+            if stopped or time.monotonic() - saved > COMMIT_SECONDS:
+                yield self._save(tagged, failures)
+                tagged, failures, saved = [], [], time.monotonic()
+            if stopped:
+                batches.close()
+                return
+        yield self._save(tagged, failures)
+
+    def _save(
+        self, tagged: Sequence[TaggedPhoto], failures: Sequence[PhotoFailure]
+    ) -> list[Result]:
+        if self.destination is not None and (tagged or failures):
+            self.destination.library.save(
+                tagged,
+                failures,
+                model_id=self.destination.model_id,
+                vocabulary_id=self.destination.vocabulary_id,
+                selection=self.tagger.selection,
+            )
+            tell_apart(self.destination.library, tagged)
+        return [Result(row.photo, "tagged", row.tags) for row in tagged] + [
+            Result(row.photo, "failed", reason=row.reason) for row in failures
+        ]

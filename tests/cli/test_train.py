@@ -1,0 +1,134 @@
+"""`qks train` on every layout, and what comes of it in `qks tag` and `qks eval`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qks_cli.app import app
+from qks_cli.bundling.pull import pull
+from qks_cli.errors import QksError, UsageError
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.onnx_engine import OnnxEngine
+from qks_cli.model.torch_engine import TorchEngine
+from tests.bundling.test_pull import weights  # noqa: F401 - a fixture
+from tests.conftest import Qks
+from tests.training import miniatures
+
+SMALL = "--head compact --queries 2 --layers 1 --epochs 2 --batch 8 --rate 1e-3".split()
+
+
+def run(*arguments: object) -> None:
+    """The command line in this process: torch is imported once for all tests."""
+    app([str(one) for one in arguments], standalone_mode=False)
+
+
+@pytest.mark.parametrize("name", sorted(miniatures.MAKERS))
+def test_a_model_is_trained_and_tags(
+    name: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    root = miniatures.MAKERS[name](tmp_path / "data")
+    photos = miniatures.photo(tmp_path / "new" / "photo.jpg", 7).parent
+    data = ("--dataset", name, "--root", root)
+    run("train", *data, "--out", tmp_path / "out", *SMALL)
+    said = capfdbinary.readouterr().err
+    assert b"map_trained" in said
+    assert b"ready: qks tag PHOTOS --model" in said
+    model = tmp_path / "out" / "model"
+    for made in ("training.png", "labels.png"):
+        assert (tmp_path / "out" / made).read_bytes().startswith(b"\x89PNG")
+    options = ("--labels", model / "labels.txt", "--min-score", "0", "--top", "2")
+    run("tag", photos, "--model", model, *options, "--device", "cpu")
+    (row,) = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert len(row["tags"]) == 2
+    run("eval", *data, "--model", model, "--bootstrap", "5", "--format", "jsonl")
+    rows = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert {row["method"] for row in rows} >= {"QKS", "class token", "patch max", "QKS + z"}
+    assert all(row["map_low"] <= row["map"] <= row["map_high"] for row in rows)
+    assert {row["subset"] for row in rows} >= ({"SEEN"} if name == "library" else {"SEEN", "ZSL"})
+
+
+def test_a_head_on_a_pulled_backbone(
+    weights: Path,  # noqa: F811
+    photos: Path,
+    tmp_path: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    found = sorted(photos.rglob("*.jpg"))
+    base = pull(f"ViT-tiny-test/{weights}", tmp_path / "models", references=found)
+    root = miniatures.coco(tmp_path / "data")
+    data = ("--dataset", "coco", "--root", root)
+    options = (*SMALL, "--head", "reference", "--prompts", "one")
+    run("train", *data, "--model", base, "--out", tmp_path / "out", *options)
+    bundle = read_bundle(str(tmp_path / "out" / "model"))
+    assert (bundle.queries, bundle.width, bundle.templates) == (2, 16, ("a photo of a {}",))
+    pixels = np.random.default_rng(1).integers(0, 255, (3, 64, 64, 3)).astype(np.uint8)
+    onnx, eager = OnnxEngine(bundle), TorchEngine(bundle, "cpu")
+    np.testing.assert_allclose(
+        onnx.query_tokens(pixels), eager.query_tokens(pixels), rtol=0.02, atol=0.02
+    )
+    texts = ["a photo of a dog", "red"]
+    vectors = onnx.text_embeddings(texts)
+    np.testing.assert_allclose(vectors, eager.text_embeddings(texts), rtol=0.02, atol=0.02)
+    lengths = np.linalg.norm(vectors, axis=1)
+    assert not np.allclose(lengths, 1, atol=1e-2)  # magnitude takes part in matching
+    capfdbinary.readouterr()
+    run("eval", *data, "--model", bundle.path, "--bootstrap", "0", "--protocol", "both")
+    rows = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert {row["protocol"] for row in rows} == {"filtered", "unfiltered"}
+    run("eval", *data, "--model", base, "--bootstrap", "0", "--limit", "8")
+
+
+def test_photos_are_read_in_every_epoch_where_tokens_are_not_kept(tmp_path: Path) -> None:
+    root = miniatures.folder(tmp_path / "data")
+    data = ("--dataset", "folder", "--root", root, "--out", tmp_path / "out")
+    run("train", *data, *SMALL, "--epochs", "1", "--no-cache-tokens")
+    assert not (tmp_path / "out" / "tokens").exists()
+    assert read_bundle(str(tmp_path / "out" / "model")).has("image.onnx")
+
+
+def test_plots_of_an_evaluation(tmp_path: Path) -> None:
+    root = miniatures.coco(tmp_path / "data")
+    run("eval", "--dataset", "coco", "--root", root, "--bootstrap", "0", "--plots", tmp_path / "p")
+    names = {path.name for path in (tmp_path / "p").iterdir()}
+    assert names >= {"reliability.png", "precision-recall-seen.png", "calibration.json"}
+    stored = json.loads((tmp_path / "p" / "calibration.json").read_text())
+    assert set(stored["default_cutoff"]) == {"SEEN", "ZSL", "GZSL"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--dataset", "imagenet", "--root", "."), "no data set 'imagenet'"),
+        (("--dataset", "coco"), "needs --root"),
+        (("--dataset", "coco", "--device", "tpu"), "no device 'tpu'"),
+        (("--dataset", "mini"), "needs --pool and --teachers"),
+        (
+            ("--dataset", "mini", "--pool", ".", "--teachers", ".", "--text-epochs", "0"),
+            "--start, which is not given",
+        ),
+        (("--dataset", "folder", "--root", "ROOT", "--loss", "hinge"), "no loss 'hinge'"),
+        (("--dataset", "folder", "--root", "ROOT", "--head", "deep"), "no head 'deep'"),
+        (("--dataset", "folder", "--root", "ROOT", "--prompts", "some"), "no prompt pool"),
+        (("--dataset", "folder", "--root", "ROOT", "--resume"), "no run to resume"),
+        (
+            ("--dataset", "folder", "--root", "ROOT", "--unfreeze", "--cache-tokens"),
+            "--unfreeze changes",
+        ),
+    ],
+)
+def test_options_that_cannot_be(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    root = miniatures.folder(tmp_path / "data")
+    given = [str(root) if one == "ROOT" else one for one in options]
+    with pytest.raises((UsageError, QksError), match=message):
+        run("train", *given, "--out", tmp_path / "out")
+
+
+def test_an_evaluation_that_cannot_be(tmp_path: Path, qks: Qks) -> None:
+    done = qks("eval", "--dataset", "voc", "--root", tmp_path)
+    assert done.returncode == 2
+    assert b"lacks ImageSets/Main/trainval.txt" in done.stderr
+    assert b"Pascal VOC page" in done.stderr

@@ -1,0 +1,150 @@
+"""The write protocol: the original is whole whatever happens."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from qks_cli.keywords import files
+from qks_cli.keywords.errors import Refusal
+
+
+class Memory:
+    """A journal that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.begun: list[Path] = []
+        self.ended: list[int] = []
+
+    def begin(self, path: Path, temporary: Path, seen: files.Seen | None) -> int:
+        self.begun.append(temporary)
+        return len(self.begun)
+
+    def done(self, entry: int) -> None:
+        self.ended.append(entry)
+
+
+def create(path: Path, data: bytes, like: Path) -> None:
+    files.create(path, files.temporary_for(path), data, like=like)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    return path
+
+
+def test_replaced_with_all_its_attributes(photo: Path) -> None:
+    try:
+        os.setxattr(photo, "user.note", b"mine")
+        marked = True
+    except OSError:
+        marked = False  # this file system has none
+    os.utime(photo, ns=(1_000_000_000, 2_000_000_000))
+    journal = Memory()
+    files.replace(files.read(photo), b"newer", journal, keep_mtime=True)
+    assert photo.read_bytes() == b"newer"
+    status = photo.stat()
+    assert stat.S_IMODE(status.st_mode) == 0o640
+    assert status.st_mtime_ns == 2_000_000_000
+    if marked:
+        assert os.getxattr(photo, "user.note") == b"mine"
+    assert journal.ended == [1]
+    assert list(photo.parent.iterdir()) == [photo]
+    files.replace(files.read(photo), b"again", journal)
+    assert photo.stat().st_mtime_ns > 2_000_000_000
+
+
+def test_a_symbolic_link_stays_one(photo: Path) -> None:
+    link = photo.parent / "link.jpg"
+    link.symlink_to(photo.name)
+    files.replace(files.read(link), b"newer", Memory())
+    assert link.is_symlink()
+    assert photo.read_bytes() == b"newer"
+
+
+def test_what_must_not_be_written_to(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.link(photo, photo.parent / "twin.jpg")
+    with pytest.raises(Refusal, match="hard links") as linked:
+        files.read(photo)
+    assert linked.value.sidecar
+    (photo.parent / "twin.jpg").unlink()
+    photo.chmod(0o440)
+    with pytest.raises(Refusal, match="read-only"):
+        files.read(photo)
+    with pytest.raises(Refusal):
+        files.read(photo.parent)
+    with pytest.raises(Refusal):
+        files.read(photo.parent / "nothing.jpg")
+
+
+def test_a_photo_that_changes_meanwhile_wins(photo: Path) -> None:
+    seen = files.read(photo)
+    photo.write_bytes(b"edited by somebody")
+    with pytest.raises(Refusal, match="changed meanwhile"):
+        files.replace(seen, b"newer", Memory())
+    assert photo.read_bytes() == b"edited by somebody"
+    assert list(photo.parent.iterdir()) == [photo]
+
+
+def test_a_full_disk(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int, data: memoryview) -> int:
+        raise OSError(28, "No space left on device")
+
+    seen = files.read(photo)
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(Refusal, match="No space"):
+        files.replace(seen, b"newer", Memory())
+    with pytest.raises(Refusal, match="No space"):
+        create(photo.with_suffix(".xmp"), b"newer", photo)
+    monkeypatch.undo()
+    assert photo.read_bytes() == b"old"
+    assert list(photo.parent.iterdir()) == [photo]
+
+
+def test_a_disk_that_lies(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: real(handle, b"\0" * len(data)))
+    with pytest.raises(Refusal, match="reads back otherwise"):
+        files.replace(files.read(photo), b"newer", Memory())
+    assert photo.read_bytes() == b"old"
+
+
+def test_a_new_file_never_replaces_one(photo: Path) -> None:
+    side = photo.with_suffix(".xmp")
+    create(side, b"one", photo)
+    assert stat.S_IMODE(side.stat().st_mode) == 0o640
+    with pytest.raises(Refusal, match="meanwhile"):
+        create(side, b"two", photo)
+    assert side.read_bytes() == b"one"
+    assert sorted(photo.parent.iterdir()) == [photo, side]
+    files.remove(files.read(side), Memory())
+    assert list(photo.parent.iterdir()) == [photo]
+
+
+def test_backups_keep_the_oldest(photo: Path, tmp_path: Path) -> None:
+    backup = tmp_path / "backup"
+    files.replace(files.read(photo), b"newer", Memory(), backup=backup)
+    files.replace(files.read(photo), b"newest", Memory(), backup=backup)
+    copy = backup.joinpath(*photo.resolve().parts[1:])
+    assert copy.read_bytes() == b"old"
+
+
+def test_sweeping_takes_only_our_own(photo: Path) -> None:
+    left = photo.parent / ".qks-0123.tmp"
+    left.write_bytes(b"half")
+    assert files.sweep([left, photo, photo.parent / ".qks-none.tmp"]) == 1
+    assert photo.is_file()
+    assert not left.exists()
+
+
+def test_two_runs_do_not_write_one_photo(photo: Path) -> None:
+    seen = files.read(photo)
+    with files._locked(photo), pytest.raises(Refusal, match="another program"):
+        files.replace(seen, b"newer", Memory())
+    assert photo.read_bytes() == b"old"

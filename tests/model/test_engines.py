@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from qks_cli.errors import ModelError, UsageError
+from qks_cli.model.bundle import find_bundle, list_bundles, read_bundle
+from qks_cli.model.choose import open_engine
+from qks_cli.model.onnx_engine import OnnxEngine
+from qks_cli.model.tagger import Tagger
+from qks_cli.model.torch_engine import TorchEngine
+from qks_cli.vocabulary.labels_file import read_labels
+
+TEXTS = ["a dog", "Café au lait", "x" * 500, "", "two people riding bicycles on the beach"]
+
+
+def test_both_engines_give_the_same_scores() -> None:
+    from skimage import data
+
+    bundle = read_bundle("mini")
+    side = bundle.image_size
+    pictures = [data.chelsea(), data.coffee(), data.astronaut()]
+    photos = [Image.fromarray(picture).resize((side, side)) for picture in pictures]
+    pixels = np.stack([np.asarray(photo) for photo in photos])
+    onnx, torch = OnnxEngine(bundle), TorchEngine(bundle, "cpu")
+    np.testing.assert_allclose(onnx.text_embeddings(TEXTS), torch.text_embeddings(TEXTS), atol=2e-4)
+    one, two = onnx.query_tokens(pixels), torch.query_tokens(pixels)
+    # The graph's convolutions are rounded to half precision after batch norms were folded into
+    # them: alike to a thousandth of the largest, the step of the precision that tokens are kept in.
+    np.testing.assert_allclose(one, two, atol=1e-3 * np.abs(two).max())
+    vocabulary, _ = read_labels(bundle.path / "labels.txt")
+    tagger = Tagger.build(bundle, onnx, vocabulary)
+    np.testing.assert_allclose(tagger.scores(one), tagger.scores(two), atol=2e-3)
+
+
+def test_scores_do_not_depend_on_the_batch() -> None:
+    bundle = read_bundle("mini")
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 255, (5, bundle.image_size, bundle.image_size, 3), dtype=np.uint8)
+    engine = OnnxEngine(bundle)
+    alone = np.concatenate([engine.query_tokens(pixels[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(engine.query_tokens(pixels), alone, atol=1e-3)
+
+
+def copy_of_mini(folder: Path) -> Path:
+    return Path(shutil.copytree(find_bundle("mini"), folder / "mini"))
+
+
+def test_a_damaged_bundle_names_the_file(tmp_path: Path) -> None:
+    folder = copy_of_mini(tmp_path)
+    with (folder / "image.onnx").open("ab") as stream:
+        stream.write(b"x")
+    with pytest.raises(ModelError, match=r"image\.onnx is damaged"):
+        OnnxEngine(read_bundle(str(folder))).query_tokens(np.zeros((1, 8, 8, 3), np.uint8))
+    (folder / "text.onnx").unlink()
+    with pytest.raises(ModelError, match=r"lacks the file text\.onnx"):
+        OnnxEngine(read_bundle(str(folder))).text_embeddings(["x"])
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="not a model's configuration"):
+        read_bundle(str(folder))
+
+
+def test_the_users_models_come_first(tmp_path: Path) -> None:
+    folder = copy_of_mini(tmp_path / "models")
+    assert find_bundle("mini") == folder
+    assert folder in list_bundles()
+    with pytest.raises(ModelError, match="no model 'nothing'"):
+        find_bundle("nothing")
+
+
+def test_a_device_that_is_not_there() -> None:
+    with pytest.raises(UsageError, match="no device 'abacus'"):
+        open_engine(read_bundle("mini"), "abacus")

@@ -32,3 +32,10 @@ def models_path() -> Path:
     """Folder of models the user pulled or trained: ``$QKS_MODELS`` or in the data folder."""
     named = os.environ.get("QKS_MODELS")
     return Path(named).expanduser() if named else platformdirs.user_data_path(APP) / "models"
+
+
+def processors() -> int:
+    """How many processors this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):  # Linux; it knows of taskset and containers
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

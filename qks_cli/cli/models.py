@@ -75,6 +75,9 @@ def pull(
     labels, and its scores are calibrated on reference photos.
     """
     from qks_cli import settings
+    from qks_cli.bundling.reach import check_reachable
+
+    check_reachable(name)
     from qks_cli.bundling.pull import pull as fetch
 
     folder = fetch(

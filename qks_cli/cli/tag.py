@@ -134,9 +134,7 @@ def tag(
             engine=engine,
             tagger=tagger,
             destination=destination,
-            options=LoadOptions(
-                batch_size, workers or len(os.sched_getaffinity(0)), max_megapixels
-            ),
+            options=LoadOptions(batch_size, workers or settings.processors(), max_megapixels),
             stop=stop,
         )
         status = "interrupted"

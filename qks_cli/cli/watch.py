@@ -119,7 +119,7 @@ def watch(
                     engine=engine,
                     tagger=tagger,
                     destination=destination,
-                    options=LoadOptions(workers=len(os.sched_getaffinity(0))),
+                    options=LoadOptions(workers=settings.processors()),
                     stop=changes.stop.is_set,
                 )
                 for result in results:

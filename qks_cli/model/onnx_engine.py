@@ -5,7 +5,6 @@ Axes: B photos, M query tokens, E label space, N texts, T text tokens.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from qks_cli import settings
 from qks_cli.errors import ModelError
 from qks_cli.model.bundle import WEIGHTS, Bundle
 from qks_cli.model.tokenizer import TextTokenizer
@@ -30,7 +30,7 @@ class OnnxEngine:
 
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
         self.bundle = bundle
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or settings.processors()
         self.name = f"ONNX Runtime on {self.threads} CPU threads"
 
     def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:

@@ -87,6 +87,8 @@ def test_without_a_network_it_is_one_line(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    # Another model is kept, so that it is looked for; with none it ends sooner (test_reach.py).
+    (tmp_path / "hub" / "hub" / "models--another--one").mkdir(parents=True)
     done = qks("models", "pull", "ViT-B-32/laion2b_s34b_b79k")
     assert done.returncode == 2
     assert b"cannot fetch ViT-B-32/laion2b_s34b_b79k" in done.stderr

@@ -29,7 +29,7 @@ from qks_cli.model.bundle import read_bundle
 from qks_cli.model.choose import open_engine
 from qks_cli.model.scoring import score
 from qks_cli.model.tagger import Tagger
-from qks_cli.training.pool import PoolPhoto, read_photos
+from qks_cli.training.mini.pool import PoolPhoto, read_photos
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 

@@ -1,6 +1,6 @@
 """Make a bundle out of training runs: weights, graphs, calibration, configuration.
 
-The image run (``training/mini.py``) and the text run (``training/text_tower.py``) go in; the folder
+The image run (``training/mini``) and the text run (``training/text_tower.py``) go in; the folder
 that comes out is what ``qks tag --model`` takes.
 """
 
@@ -27,11 +27,11 @@ from qks_cli.network.config import ModelConfig, TextConfig
 from qks_cli.network.model import build_model
 from qks_cli.network.text import TextTower
 from qks_cli.training import checkpoints
-from qks_cli.training.batches import TrueLabels
 from qks_cli.training.label_space import SCALE
-from qks_cli.training.mini import MiniConfig, averaged_weights, label_names
-from qks_cli.training.pool import PackedPixels, kept_apart, pack, read_photos
-from qks_cli.training.teachers import Teachers
+from qks_cli.training.mini.batches import TrueLabels
+from qks_cli.training.mini.pool import PackedPixels, kept_apart, pack, read_photos
+from qks_cli.training.mini.teachers import Teachers
+from qks_cli.training.mini.train import MiniConfig, averaged_weights, label_names
 from qks_cli.types import Float32Array, IntArray
 from qks_cli.vocabulary import embeddings, neighbours
 from qks_cli.vocabulary.labels_file import Label, read_labels

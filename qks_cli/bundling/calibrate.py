@@ -19,8 +19,8 @@ import numpy.typing as npt
 from qks_cli.errors import TrainingError
 from qks_cli.model.calibration import Calibration, features
 from qks_cli.model.scoring import score
-from qks_cli.training.batches import TrueLabels
-from qks_cli.training.teachers import Teachers
+from qks_cli.training.mini.batches import TrueLabels
+from qks_cli.training.mini.teachers import Teachers
 from qks_cli.types import Float32Array, IntArray
 
 BANK = 2000  # reference photos

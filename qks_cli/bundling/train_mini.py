@@ -12,8 +12,8 @@ import numpy as np
 from qks_cli.bundling.assemble import assemble
 from qks_cli.errors import UsageError
 from qks_cli.model.bundle import read_bundle
-from qks_cli.training import mini
-from qks_cli.training.pool import read_photos
+from qks_cli.training.mini import train as mini
+from qks_cli.training.mini.pool import read_photos
 from qks_cli.training.text_corpus import WordNet, make_corpus
 from qks_cli.training.text_tower import keep_text_tower, train_text_tower
 

@@ -7,10 +7,10 @@ import pytest
 
 from qks_cli.bundling.calibrate import cutoff_for, known_truth
 from qks_cli.errors import TrainingError
-from qks_cli.training.batches import TrueLabels
-from qks_cli.training.pool import read_photos
-from qks_cli.training.teachers import Teachers
-from tests.training.pools import make_pool
+from qks_cli.training.mini.batches import TrueLabels
+from qks_cli.training.mini.pool import read_photos
+from qks_cli.training.mini.teachers import Teachers
+from tests.training.mini.pools import make_pool
 
 
 def test_the_cutoff_keeps_the_wanted_precision() -> None:

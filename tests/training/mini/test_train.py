@@ -11,9 +11,9 @@ from qks_cli.model.bundle import read_bundle
 from qks_cli.model.weights import load_image_model, write_config, write_weights
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.model import build_model
-from qks_cli.training.mini import MiniConfig, Phase, _first_model, averaged_weights, train
-from qks_cli.training.pool import kept_apart, read_photos
-from tests.training.pools import make_pool, write_label_space
+from qks_cli.training.mini.pool import kept_apart, read_photos
+from qks_cli.training.mini.train import MiniConfig, Phase, _first_model, averaged_weights, train
+from tests.training.mini.pools import make_pool, write_label_space
 
 MODEL = {
     "name": "small",
@@ -100,7 +100,7 @@ def test_a_pool_that_lacks_a_photo(tmp_path: Path) -> None:
 
 
 def test_photos_kept_apart_are_never_drawn(tmp_path: Path) -> None:
-    from qks_cli.training.mini import _chances
+    from qks_cli.training.mini.train import _chances
 
     pool, _ = make_pool(tmp_path, photos=200)
     photos = read_photos(pool)

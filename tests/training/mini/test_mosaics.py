@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from qks_cli.training import mosaics
-from qks_cli.training.batches import TrueLabels, ViewLoader
-from qks_cli.training.pool import pack, read_photos
-from qks_cli.training.teachers import Targets, Teachers
-from tests.training.pools import make_pool
+from qks_cli.training.mini import mosaics
+from qks_cli.training.mini.batches import TrueLabels, ViewLoader
+from qks_cli.training.mini.pool import pack, read_photos
+from qks_cli.training.mini.teachers import Targets, Teachers
+from tests.training.mini.pools import make_pool
 
 SIDE = 2  # cells a side of one photo
 

@@ -24,12 +24,12 @@ from qks_cli.model.weights import load_image_model
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.model import build_model
 from qks_cli.training import checkpoints
-from qks_cli.training.batches import Batch, TrueLabels, ViewLoader
-from qks_cli.training.distill import DistillationLoss, LossWeights
 from qks_cli.training.label_space import LabelSpace, SentenceTeacher
-from qks_cli.training.pool import PoolPhoto, kept_apart, pack, read_photos
-from qks_cli.training.teachers import Teachers
-from qks_cli.training.variants import Variants, read_synonyms
+from qks_cli.training.mini.batches import Batch, TrueLabels, ViewLoader
+from qks_cli.training.mini.distill import DistillationLoss, LossWeights
+from qks_cli.training.mini.pool import PoolPhoto, kept_apart, pack, read_photos
+from qks_cli.training.mini.teachers import Teachers
+from qks_cli.training.mini.variants import Variants, read_synonyms
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.prompts import SHORT_POOL
 

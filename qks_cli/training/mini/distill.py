@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from qks_cli.network.model import ImageTokens, scores
-from qks_cli.training.teachers import Targets, Teachers
+from qks_cli.training.mini.teachers import Targets, Teachers
 from qks_cli.types import Float32Array
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qks_cli.training.variants import Variants, plural, read_synonyms
+from qks_cli.training.mini.variants import Variants, plural, read_synonyms
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from qks_cli.training import mosaics
-from qks_cli.training.pool import PackedPixels, PoolPhoto
-from qks_cli.training.teachers import Targets, Teachers
+from qks_cli.training.mini import mosaics
+from qks_cli.training.mini.pool import PackedPixels, PoolPhoto
+from qks_cli.training.mini.teachers import Targets, Teachers
 from qks_cli.types import Float32Array, UInt8Array
 
 # Sources whose photos carry exactly one of the source's own classes (specification of the data).
@@ -73,8 +73,8 @@ class ViewLoader:
 
     Every draw is a function of ``seed`` and the step, so that a resumed run goes on as if it had
     never stopped. Mosaics take the place of a share of the views where it is asked for
-    (``training/mosaics.py``). ``object_crops`` is the chance that a photo with a small object is
-    seen through a crop around it instead of a teacher's view.
+    (``mosaics.py``). ``object_crops`` is the chance that a photo with a small object is seen
+    through a crop around it instead of a teacher's view.
     """
 
     def __init__(

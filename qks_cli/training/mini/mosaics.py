@@ -14,7 +14,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from qks_cli.training.teachers import Targets
+from qks_cli.training.mini.teachers import Targets
 
 PHOTOS = 4
 SURE = 0.3  # stuff that one photo has settles the mosaic from there on

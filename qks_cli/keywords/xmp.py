@@ -89,6 +89,16 @@ class Packet:
                 found.append((label, tuple(place for place in places if place)))
         return found
 
+    def is_ours_alone(self) -> bool:
+        """Whether nothing stands in it but what we write into a packet that we make."""
+        names = {_name(name) for name in (*LISTS, "qks:Tags", "qks:Seeded")}
+        return (
+            self.tree.getroot().keys() == []
+            and all(not set(x.keys()) - {_name("rdf:about")} for x in self.rdf)
+            and all(element.tag in names for one in self.rdf for element in one)
+            and not self.own_labels()
+        )
+
     def own_labels(self) -> list[str]:
         """Keywords of the user: all lists, ours left out, paths by their last part."""
         written = {tuple(place.split("=", 1)) for _, places in self.ours() for place in places}

@@ -64,7 +64,11 @@ def with_xmp(data: bytes, body: bytes) -> bytes:
 
 def mpf(order: str = "<") -> bytes:
     """A JPEG with a second picture behind it, as MPF names it."""
-    first, second = jpeg(exif=exif()), jpeg()
+    return mpf_of(jpeg(exif=exif()), jpeg(), order)
+
+
+def mpf_of(first: bytes, second: bytes, order: str = "<") -> bytes:
+    """Two JPEGs in one file, named by MPF behind the head of the first."""
     at = behind_head(first, b"MARK").index(b"MARK")
     entries = 8 + 2 + 3 * 12 + 4  # where they stand behind the MPF header
     whole = len(first) + 2 + 2 + 4 + entries + 32
@@ -133,3 +137,11 @@ def webp(**options: object) -> bytes:
     stream = io.BytesIO()
     picture().save(stream, "WEBP", **options)
     return stream.getvalue()
+
+
+def the_older_way(data: bytes, body: bytes) -> bytes:
+    """XMP ahead of Exif, where versions before 0.2 put it; offsets in Exif as they were."""
+    at = 2
+    while not data.startswith(b"Exif\0\0", at + 4):
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return data[:at] + segment(0xE1, XMP + body) + data[at:]

@@ -1,4 +1,4 @@
-"""IPTC-IIM keywords, where a photo has IIM that can be understood (metadata.md, Which fields)."""
+"""IPTC-IIM keywords (IPTC-NAA Information Interchange Model 4.2), where their encoding is known."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ def keywords(resources: bytes) -> list[str] | None:
 
 
 def with_keywords(resources: bytes, add: Sequence[str], drop: Sequence[str]) -> bytes:
-    """Resources with keywords added and dropped, the digest made anew where there is one.
+    """Resources with keywords added and dropped, the digest made anew where it was right.
 
+    One that was not right says that another program changed IPTC alone: it goes on saying so.
     A keyword of more than 64 bytes is not added. Raises ``Refusal`` where IIM is not readable.
     """
     iim = _find(resources, IIM)
@@ -53,7 +54,7 @@ def with_keywords(resources: bytes, add: Sequence[str], drop: Sequence[str]) -> 
     sets[place:place] = [(*KEYWORD, value) for value in fresh]
     built = b"".join(_dataset(*one) for one in sets)
     result = _replace(resources, IIM, built)
-    if _find(result, DIGEST) is not None:
+    if _find(resources, DIGEST) == hashlib.md5(iim, usedforsecurity=False).digest():
         result = _replace(result, DIGEST, hashlib.md5(built, usedforsecurity=False).digest())
     return result
 

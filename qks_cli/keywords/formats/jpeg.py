@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from qks_cli.keywords.errors import Refusal
+from qks_cli.keywords.formats import references, tiff
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 PHOTOSHOP = b"Photoshop 3.0\0"
 EXIF, MPF = b"Exif\0\0", b"MPF\0"
 MOST = 65_502  # bytes of a packet in one segment
+STARTS = 256  # things behind the head that Exif is searched for offsets to
 _BARE = frozenset((0x01, *range(0xD0, 0xD8)))
 
 
@@ -26,6 +29,15 @@ class Segment:
     start: int
     end: int
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """New bytes for those from ``start`` to ``end``."""
+
+    start: int
+    end: int
+    new: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,72 +63,146 @@ class Jpeg:
         found = self._of(0xED, PHOTOSHOP)
         return found[0].payload[len(PHOTOSHOP) :] if len(found) == 1 else None
 
-    def with_xmp(self, packet: bytes | None) -> bytes:
-        """The file with another packet, or none."""
+    def exif(self) -> Segment | None:
+        """The segment with Exif, the first of several."""
+        return next(iter(self._of(0xE1, EXIF)), None)
+
+    def is_xmp_ahead(self) -> bool:
+        """Whether XMP stands before Exif, which hides Exif from common readers."""
+        found, exif = self._of(0xE1, XMP), self.exif()
+        return bool(found) and exif is not None and found[0].start < exif.start
+
+    def with_xmp(
+        self,
+        packet: bytes | None,
+        *,
+        resources: bytes | None = None,
+        ahead: bool = False,
+        correct: bool = True,
+        search: bool = True,
+    ) -> bytes:
+        """The file with another packet or none, and with other image ``resources`` if given.
+
+        A packet that was there keeps its place; a new one goes right behind Exif. ``ahead`` of Exif
+        and without ``correct`` offsets in it is how versions before 0.2 wrote: for undoing those.
+        Raises ``Refusal`` where it cannot be done safely; unless ``search``, offsets of unknown
+        meaning are not looked for: the caller holds the result against a hash."""
         found = self._of(0xE1, XMP)
+        edits = []
         if packet is not None and len(packet) > MOST:
             raise Refusal(f"its XMP would be larger than {MOST} bytes")
         new = b"" if packet is None else _segment(0xE1, XMP + packet)
         if found:
-            return self._splice(found[0].start, found[0].end, new)
-        # Ahead of Exif: cameras count offsets to previews behind the picture from there.
-        place = next(
-            (x.start for x in self.head if x.marker == 0xE1 and x.payload.startswith(EXIF)),
-            None,
-        )
-        if place is None:
-            first = self.head[0]
-            place = first.end if first.marker == 0xE0 else first.start
-        return self._splice(place, place, new)
-
-    def with_photoshop(self, resources: bytes) -> bytes:
-        """The file with other image resources in the segment that has them."""
-        (old,) = self._of(0xED, PHOTOSHOP)
-        if len(resources) + len(PHOTOSHOP) > 65_533:
-            raise Refusal("its IPTC would be too large")
-        return self._splice(old.start, old.end, _segment(0xED, PHOTOSHOP + resources))
+            edits.append(Edit(found[0].start, found[0].end, new))
+        elif new:
+            place = self._place(ahead=ahead)
+            edits.append(Edit(place, place, new))
+        if resources is not None:
+            (old,) = self._of(0xED, PHOTOSHOP)
+            if len(resources) + len(PHOTOSHOP) > 65_533:
+                raise Refusal("its IPTC would be too large")
+            edits.append(Edit(old.start, old.end, _segment(0xED, PHOTOSHOP + resources)))
+        return self._edited(sorted(edits, key=lambda one: one.start), correct, search)
 
     def same_picture(self, other: Jpeg) -> bool:
-        """Whether all bytes outside XMP, Photoshop and MPF segments are the same."""
+        """Whether all bytes outside XMP, Photoshop and MPF segments are the same, but for offsets
+        in Exif that lead to data behind it."""
         tail, size = self.head[-1].end, len(self.data) - self.head[-1].end
         return (
-            self._foreign() == other._foreign()
+            self._foreign(known := self._references()) == other._foreign(known)
             and size == len(other.data) - other.head[-1].end
             # Compares in place; slices would copy the picture.
             and other.data.endswith(memoryview(self.data)[tail:])
         )
 
-    def _foreign(self) -> bytes:
-        parts, at = [], 0
+    def _place(self, *, ahead: bool) -> int:
+        """Where a new packet goes: behind Exif, else behind JFIF, else first of all."""
+        exif = self._of(0xE1, EXIF)
+        if exif and ahead:
+            return exif[0].start
+        if exif:
+            if len(exif) > 1 and len(exif[0].payload) > MOST:
+                raise Refusal("its Exif spreads over several segments")
+            return exif[0].end
+        jfif = [x for x in self.head[:2] if x.marker == 0xE0]
+        return jfif[-1].end if jfif else self.head[0].start
+
+    def _references(self) -> list[int]:
+        """Where in the Exif block those offsets stand."""
+        exif = self.exif()
+        found = [] if exif is None else references.references(self._around(exif))
+        return [one.at for one in found]
+
+    def _foreign(self, known: Sequence[int]) -> bytes:
+        parts: list[bytes | bytearray] = []
+        at = 0
+        exif = self.exif()
         for one in self.head:
             if one.marker in (0xE1, 0xE2, 0xED) and one.payload.startswith((XMP, PHOTOSHOP, MPF)):
                 parts.append(self.data[at : one.start])
+                at = one.end
+            elif one is exif:
+                file = self._around(one)
+                block = bytearray(file.block)
+                for place in known:
+                    block[place : place + 4] = bytes(4)
+                parts += [self.data[at : file.start], block]
                 at = one.end
         return b"".join((*parts, self.data[at : self.head[-1].end]))
 
     def _of(self, marker: int, start: bytes) -> list[Segment]:
         return [x for x in self.head if x.marker == marker and x.payload.startswith(start)]
 
-    def _splice(self, start: int, end: int, new: bytes) -> bytes:
-        grown = len(new) - (end - start)
-        exif = self._of(0xE1, EXIF)
-        moves = grown and exif and start > exif[0].start and _trails(self.data, self.trailer)
-        if moves and not self._of(0xE2, MPF):
-            # What lies behind the picture would move away from Exif, which may point to it.
-            if grown < 0 and new.startswith(b"\xff\xe1"):
-                new = _relength(new + b" " * -grown)
-                grown = 0
-            else:
-                raise Refusal("data behind the picture may be pointed to from Exif")
+    def _around(self, exif: Segment) -> references.File:
+        start = exif.end - len(exif.payload) + len(EXIF)
+        return references.File(self.data, exif.payload[len(EXIF) :], start, self.trailer)
+
+    def _edited(self, edits: Sequence[Edit], correct: bool, search: bool) -> bytes:
+        """The file with parts of its head replaced, and what says where things lie corrected."""
         view = memoryview(self.data)  # photos are large, and fresh memory slow to touch
-        spliced = b"".join((view[:start], new, view[end:]))
-        index = self._of(0xE2, MPF)
-        if not index:
+        parts: list[bytes | memoryview] = []
+        at = 0
+        for one in edits:
+            parts += [view[at : one.start], one.new]
+            at = one.end
+        spliced = b"".join((*parts, view[at:]))
+
+        def moved(place: int) -> int:
+            return place + sum(len(x.new) - (x.end - x.start) for x in edits if x.end <= place)
+
+        index, exif = self._of(0xE2, MPF), self.exif()
+        if len(spliced) == len(self.data) or (exif is None and not index):
+            return spliced
+        known: list[references.Reference] = []
+        if correct and exif is not None:
+            file = self._around(exif)
+            known = references.references(file)
+            if search:
+                references.check(file, known, self._starts(exif.end))
+        if not index and not known:
             return spliced
         data = bytearray(spliced)
-        for one in index:
-            _mend_mpf(data, one, start, end, grown)
+        for one_index in index:
+            _mend_mpf(data, self, one_index, moved)
+        if known and exif is not None:
+            start = moved(file.start)
+            data[start : start + len(file.block)] = references.corrected(file.block, known, moved)
         return bytes(data)
+
+    def _starts(self, behind: int) -> list[int]:
+        """Places behind ``behind`` that something in Exif could point to."""
+        found = [self.trailer]
+        padding = len(self.data) - self.trailer - len(self.data[self.trailer :].lstrip(b"\0\xff"))
+        found.append(self.trailer + padding)
+        for start, end in ((behind, self.head[-1].end), (self.trailer, len(self.data))):
+            at = self.data.find(b"\xff\xd8\xff", start, end)
+            while at >= 0 and len(found) < STARTS:
+                found.append(at)
+                at = self.data.find(b"\xff\xd8\xff", at + 1, end)
+        for one in self._of(0xE2, MPF):
+            for base, offset, size in _mpf_pictures(self.data, one):
+                found += [base + offset, base + offset + size] if offset else [size]
+        return [place for place in found if behind <= place < len(self.data)]
 
 
 def head_of(data: bytes) -> tuple[Segment, ...]:
@@ -215,24 +301,13 @@ def _is_mp4(trailer: bytes) -> bool:
     return place >= 4 and not trailer[: place - 4].strip(b"\0\xff")
 
 
-def _trails(data: bytes, trailer: int) -> bool:
-    return bool(data[trailer:].strip(b"\0\xff"))
-
-
 def _segment(marker: int, payload: bytes) -> bytes:
     return bytes((0xFF, marker)) + (len(payload) + 2).to_bytes(2) + payload
 
 
-def _relength(segment: bytes) -> bytes:
-    return segment[:2] + (len(segment) - 2).to_bytes(2) + segment[4:]
-
-
-def _mend_mpf(data: bytearray, old: Segment, start: int, end: int, grown: int) -> None:
-    """The first picture's size, and offsets of the others, after ``grown`` bytes at ``start``."""
-    if not grown:
-        return
-    base = old.end - len(old.payload) + len(MPF) + (grown if end <= old.start else 0)
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(data[base : base + 4]))
+def _mpf_fields(data: bytes | bytearray, base: int) -> Iterator[tuple[str, int]]:
+    """Byte order and place of each picture's entry. Raises ``Refusal`` for what is no MPF."""
+    order = tiff.order_of(bytes(data[base : base + 4]))
     if order is None:
         raise Refusal("its MPF cannot be read")
     try:
@@ -241,14 +316,32 @@ def _mend_mpf(data: bytearray, old: Segment, start: int, end: int, grown: int) -
         for number in range(count):
             at = base + first + 2 + 12 * number
             tag, _, size, place = struct.unpack_from(order + "HHII", data, at)
-            if tag != 0xB002:
-                continue
-            for entry in range(size // 16):
-                field = base + place + 16 * entry
-                length, offset = struct.unpack_from(order + "II", data, field + 4)
-                if entry == 0:
-                    struct.pack_into(order + "I", data, field + 4, length + grown)
-                elif offset and start >= old.end:
-                    struct.pack_into(order + "I", data, field + 8, offset + grown)
+            for entry in range(size // 16 if tag == 0xB002 else 0):
+                struct.unpack_from(order + "IIII", data, base + place + 16 * entry)
+                yield order, base + place + 16 * entry
+    except struct.error as error:
+        raise Refusal("its MPF cannot be read") from error
+
+
+def _mpf_pictures(data: bytes, segment: Segment) -> Iterator[tuple[int, int, int]]:
+    """What offsets count from, offset (0: the first picture) and size of each picture."""
+    base = segment.end - len(segment.payload) + len(MPF)
+    for order, field in _mpf_fields(data, base):
+        size, offset = struct.unpack_from(order + "II", data, field + 4)
+        yield base, offset, size
+
+
+def _mend_mpf(data: bytearray, old: Jpeg, segment: Segment, moved: Callable[[int], int]) -> None:
+    """The first picture's size, and offsets of the others, where places have ``moved``."""
+    base = segment.end - len(segment.payload) + len(MPF)
+    now = moved(base)
+    grown = moved(old.head[-1].end) - old.head[-1].end
+    try:
+        for number, (order, field) in enumerate(_mpf_fields(data, now)):
+            size, offset = struct.unpack_from(order + "II", data, field + 4)
+            if number == 0:
+                struct.pack_into(order + "I", data, field + 4, size + grown)
+            elif offset:
+                struct.pack_into(order + "I", data, field + 8, moved(base + offset) - now)
     except struct.error as error:
         raise Refusal("its MPF cannot be read") from error

@@ -1,0 +1,110 @@
+"""The structure of a TIFF block: Exif inside a photo, or a TIFF or DNG file. Reads only.
+
+Hostile input is expected: whatever is broken is left out, and the work is bounded.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+EXIF, GPS, INTEROPERABILITY, SUB_DIRECTORIES, MAKER_NOTE = 0x8769, 0x8825, 0xA005, 0x014A, 0x927C
+MAKE, XP_KEYWORDS, XMP, IPTC, PHOTOSHOP = 0x010F, 0x9C9E, 0x02BC, 0x83BB, 0x8649
+DNG_VERSION, PHOTOMETRIC = 0xC612, 0x0106
+COLOUR_FILTER_ARRAY = 32803  # a value of PHOTOMETRIC: sensor data, not a picture
+DIRECTORIES, ENTRIES = 64, 4096  # of a block, of a directory; more are not looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of a directory: ``at`` is where it stands, ``field`` its last four bytes (a value or
+    an offset), ``offset`` where its value starts, ``size`` the value's bytes."""
+
+    tag: int
+    kind: int
+    count: int
+    at: int
+    offset: int
+    size: int
+
+    @property
+    def field(self) -> int:
+        return self.at + 8
+
+    @property
+    def inline(self) -> bool:
+        return self.size <= 4
+
+
+def order_of(data: bytes) -> str | None:
+    """``<`` or ``>`` by the first four bytes; None for what is no TIFF."""
+    return ORDERS.get(bytes(data[:4]))
+
+
+def directories(data: bytes) -> Iterator[list[Entry]]:
+    """The standard directories, the main one first: those that a picture or Exif has."""
+    order = order_of(data)
+    if order is None or len(data) < 8:
+        return
+    waiting = [_number(data, 4, order)]
+    seen: set[int] = set()
+    while waiting and len(seen) < DIRECTORIES:
+        at = waiting.pop(0)
+        if at in seen or at < 8:
+            continue
+        seen.add(at)
+        entries, following = directory(data, at, order)
+        yield entries
+        for entry in entries:
+            if entry.tag in (EXIF, GPS, INTEROPERABILITY, SUB_DIRECTORIES):
+                waiting += numbers(data, entry, order)[:16]
+        if following:
+            waiting.append(following)
+
+
+def directory(data: bytes, at: int, order: str, base: int = 0) -> tuple[list[Entry], int]:
+    """The entries of the directory at ``at``, and where the following one is (0: nowhere).
+
+    Offsets in it count from ``base``; those of the entries are places in ``data``."""
+    found: list[Entry] = []
+    if at + 2 > len(data):
+        return found, 0
+    (count,) = struct.unpack_from(order + "H", data, at)
+    for number in range(min(count, ENTRIES)):
+        place = at + 2 + 12 * number
+        if place + 12 > len(data):
+            return found, 0
+        tag, kind, values, offset = struct.unpack_from(order + "HHII", data, place)
+        if kind not in SIZES:
+            continue
+        size = SIZES[kind] * values
+        found.append(
+            Entry(tag, kind, values, place, base + offset if size > 4 else place + 8, size)
+        )
+    end = at + 2 + 12 * count
+    return found, _number(data, end, order) if end + 4 <= len(data) else 0
+
+
+def numbers(data: bytes, entry: Entry, order: str) -> list[int]:
+    """The values of a SHORT or LONG entry; none where they are not in ``data``."""
+    letter = {3: "H", 4: "I", 13: "I"}.get(entry.kind)
+    if letter is None or entry.offset + entry.size > len(data):
+        return []
+    return list(
+        struct.unpack_from(f"{order}{min(entry.count, ENTRIES)}{letter}", data, entry.offset)
+    )
+
+
+def value(data: bytes, tag: int) -> bytes | None:
+    """The bytes of a tag in the main directory; None where it is not there."""
+    for entry in next(directories(data), []):
+        if entry.tag == tag and entry.offset + entry.size <= len(data):
+            return bytes(data[entry.offset : entry.offset + entry.size])
+    return None
+
+
+def _number(data: bytes, at: int, order: str) -> int:
+    return int(struct.unpack_from(order + "I", data, at)[0])

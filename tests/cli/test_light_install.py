@@ -16,12 +16,22 @@ HEAVY = ("torch", "torchvision", "open_clip", "timm")
 TRAIN = ("onnx", "onnxscript", "transformers", "matplotlib")
 
 
+# Started before qks: what is named is nowhere on the path, as if it were not installed.
+HIDE = """
+import sys
+from importlib.machinery import PathFinder
+look = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *rest: None if name in {names!r} else look(name, *rest)
+from qks_cli.app import main
+sys.argv[0] = "qks"
+main()
+"""
+
+
 def qks(without: tuple[str, ...], *arguments: object) -> subprocess.CompletedProcess[str]:
     """The command line, with packages that cannot be imported."""
-    code = f"import sys; sys.modules.update(dict.fromkeys({without!r}))\n"
-    code += "from qks_cli.app import main; sys.argv[0] = 'qks'; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        [sys.executable, "-c", HIDE.format(names=without), *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=120,

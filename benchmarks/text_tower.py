@@ -26,9 +26,9 @@ from qks_cli.model.weights import load_text_tower
 from qks_cli.network.text import TextTower
 from qks_cli.training.label_space import SentenceTeacher
 from qks_cli.training.mini.batches import TrueLabels
+from qks_cli.training.mini.labels import label_names
 from qks_cli.training.mini.pool import read_photos
 from qks_cli.training.mini.teachers import Teachers
-from qks_cli.training.mini.train import label_names
 from qks_cli.training.text_corpus import WordNet, make_corpus
 from qks_cli.training.text_tower import token_ids
 from qks_cli.types import Float32Array

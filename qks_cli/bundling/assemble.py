@@ -29,9 +29,11 @@ from qks_cli.network.text import TextTower
 from qks_cli.training import checkpoints
 from qks_cli.training.label_space import SCALE
 from qks_cli.training.mini.batches import TrueLabels
+from qks_cli.training.mini.config import MiniConfig
+from qks_cli.training.mini.labels import label_names
 from qks_cli.training.mini.pool import PackedPixels, kept_apart, pack, read_photos
 from qks_cli.training.mini.teachers import Teachers
-from qks_cli.training.mini.train import MiniConfig, averaged_weights, label_names
+from qks_cli.training.mini.train import averaged_weights
 from qks_cli.types import Float32Array, IntArray
 from qks_cli.vocabulary import embeddings, neighbours
 from qks_cli.vocabulary.labels_file import Label, read_labels
@@ -41,7 +43,13 @@ RESIZE = "squash"
 
 
 def assemble(
-    image_run: Path, text_run: Path, out: Path, *, pool: Path, teachers: Path, version: str
+    image_run: Path,
+    text_run: Path,
+    out: Path,
+    *,
+    pools: Sequence[Path],
+    teachers: Sequence[Path],
+    version: str,
 ) -> Path:
     """Write a bundle into ``out``, embeddings of the labels.txt there included.
 
@@ -75,20 +83,20 @@ def assemble(
         )
 
     describe()
-    _embed_taught(out, label_names(Teachers(teachers), TrueLabels(read_photos(pool))))
+    _embed_taught(out, label_names(Teachers(*teachers), TrueLabels(read_photos(*pools))))
     describe()
-    _calibrate(out, pool, teachers, image_run.parent / "packed")
+    _calibrate(out, pools, teachers, image_run.parent / "packed")
     if (out / "labels.txt").is_file():
         _embed_default_labels(out)
     describe()
     return out
 
 
-def _calibrate(out: Path, pool: Path, teachers_folder: Path, packed: Path) -> None:
+def _calibrate(out: Path, pools: Sequence[Path], teachers: Sequence[Path], packed: Path) -> None:
     bundle = read_bundle(str(out))
     engine = OnnxEngine(bundle)
-    photos = read_photos(pool)
-    pixels = pack(pool, photos, packed)
+    photos = read_photos(*pools)
+    pixels = pack(photos, packed)
     apart = np.array([kept_apart(photo) for photo in photos])
     drawn = np.array([photo.source in NOT_PHOTOS for photo in photos])
     rng = np.random.default_rng(1)
@@ -101,7 +109,7 @@ def _calibrate(out: Path, pool: Path, teachers_folder: Path, packed: Path) -> No
     fitted = fit_calibration(
         lambda rows: _tokens(engine, pixels, rows, bundle.image_size),
         embed,
-        known_truth(Teachers(teachers_folder), TrueLabels(photos), apart_rows),
+        known_truth(Teachers(*teachers), TrueLabels(photos), apart_rows),
         apart_rows,
         bank,
     )

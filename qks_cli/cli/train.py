@@ -71,10 +71,12 @@ def train(
     ] = 0,
     model_version: Annotated[str, typer.Option(help="Version of the finished model.")] = "1",
     pool: Annotated[
-        Path | None, typer.Option(help="mini: folder with photos.jsonl and its archives.")
+        list[Path] | None,
+        typer.Option(help="mini: folder with photos.jsonl and its archives. May be repeated."),
     ] = None,
     teachers: Annotated[
-        Path | None, typer.Option(help="mini: folder with what the teachers say.")
+        list[Path] | None,
+        typer.Option(help="mini: folder with what the teachers say of a pool, one for each."),
     ] = None,
     start: Annotated[str | None, typer.Option(help="mini: a model to train on from.")] = None,
     wordnet: Annotated[
@@ -105,7 +107,7 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     if dataset == MINI:
-        if pool is None or teachers is None:
+        if not pool or not teachers:
             raise UsageError("--dataset mini needs --pool and --teachers")
         from qks_cli.bundling.train_mini import train_mini
 

@@ -23,7 +23,7 @@ from qks_cli.types import Float32Array, UInt8Array
 # Sources whose photos carry exactly one of the source's own classes (specification of the data).
 SINGLE_LABEL = frozenset(
     "places intel sports sea catdog imagenette natural vehicles weather caltech101 pacs sun "
-    "flowers instruments".split()
+    "flowers instruments rooms".split()
 )
 # Sources whose listed words are complete over the source's own vocabulary, with some noise.
 EXHAUSTIVE = frozenset({"corel5k"})

@@ -27,8 +27,10 @@ from qks_cli.types import UInt8Array
 
 @dataclass(frozen=True, slots=True)
 class PoolPhoto:
-    """One line of ``photos.jsonl``. ``labels`` are true; what is not listed may be unknown."""
+    """One line of ``photos.jsonl`` in ``pool``. ``labels`` are true; what is not listed may be
+    unknown."""
 
+    pool: Path
     file: str
     source: str
     labels: tuple[str, ...]
@@ -36,27 +38,29 @@ class PoolPhoto:
     held_out: tuple[str, ...]
 
 
-def read_photos(pool: Path) -> list[PoolPhoto]:
-    """The pool's photos in file order. Raises ``TrainingError`` where the list is missing."""
+def read_photos(*pools: Path) -> list[PoolPhoto]:
+    """The photos of one or more pools, in the order of their files. Raises ``TrainingError`` where
+    a list is missing."""
+    return [photo for pool in pools for photo in _listed(pool)]
+
+
+def _listed(pool: Path) -> Iterator[PoolPhoto]:
     listing = pool / "photos.jsonl"
     if not listing.is_file():
         raise TrainingError(
             f"no training pool at {pool}", hint="give the folder that holds photos.jsonl"
         )
-    rows = []
     with listing.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            rows.append(
-                PoolPhoto(
-                    row["file"],
-                    row["source"],
-                    tuple(row["labels"]),
-                    tuple(row.get("captions", ())),
-                    tuple(row.get("held_out", ())),
-                )
+            yield PoolPhoto(
+                pool,
+                row["file"],
+                row["source"],
+                tuple(row["labels"]),
+                tuple(row.get("captions", ())),
+                tuple(row.get("held_out", ())),
             )
-    return rows
 
 
 def kept_apart(photo: PoolPhoto) -> bool:
@@ -82,8 +86,8 @@ class PackedPixels:
         return self.pixels[start : start + height * width * 3].reshape(height, width, 3)
 
 
-def pack(pool: Path, photos: list[PoolPhoto], folder: Path) -> PackedPixels:
-    """Decode the pool into ``folder`` once (about 65 KB a photo) and map it; later calls only map.
+def pack(photos: list[PoolPhoto], folder: Path) -> PackedPixels:
+    """Decode the photos into ``folder`` once, about 65 KB a photo, and map it; later calls map.
 
     Raises ``TrainingError`` for a photo that the archives do not hold.
     """
@@ -92,7 +96,7 @@ def pack(pool: Path, photos: list[PoolPhoto], folder: Path) -> PackedPixels:
         rows = []
         offset = 0
         with (folder / "pixels.bin").open("wb") as out:
-            for pixels in _decoded(pool, photos):
+            for pixels in _decoded(photos):
                 rows.append((offset, *pixels.shape[:2]))
                 out.write(pixels.tobytes())
                 offset += pixels.size
@@ -102,14 +106,15 @@ def pack(pool: Path, photos: list[PoolPhoto], folder: Path) -> PackedPixels:
     return PackedPixels(folder)
 
 
-def _decoded(pool: Path, photos: list[PoolPhoto]) -> Iterator[UInt8Array]:
-    archives: dict[str, zipfile.ZipFile] = {}
+def _decoded(photos: list[PoolPhoto]) -> Iterator[UInt8Array]:
+    archives: dict[Path, zipfile.ZipFile] = {}
 
     def entry(photo: PoolPhoto) -> bytes:
-        archive, name = photo.file.split("/", 1)
+        source, name = photo.file.split("/", 1)
+        archive = photo.pool / f"{source}.zip"
         try:
             if archive not in archives:
-                archives[archive] = zipfile.ZipFile(pool / f"{archive}.zip")
+                archives[archive] = zipfile.ZipFile(archive)
             return archives[archive].read(name)
         except (OSError, KeyError) as error:
             raise TrainingError(f"the pool lacks {photo.file}: {error}") from error

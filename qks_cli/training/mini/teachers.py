@@ -7,8 +7,10 @@ I ImageNet (1,000), G its groups (448), O COCO objects (80), F stuff (150 and ba
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,14 +46,15 @@ class Targets:
 
 
 class Teachers:
-    """The teachers' stored answers, read once; ``targets`` makes a batch of them dense."""
+    """The teachers' stored answers about one or more pools, one ``folder`` each, read once;
+    ``targets`` makes a batch of them dense."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, *folders: Path) -> None:
         try:
-            names = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-            self.scores = dict(np.load(folder / "scores.npz"))
-            self.objects = dict(np.load(folder / "objects.npz"))
-            self.stuff = dict(np.load(folder / "stuff.npz"))
+            names = json.loads((folders[0] / "labels.json").read_text(encoding="utf-8"))
+            self.scores = _joined([folder / "scores.npz" for folder in folders])
+            self.objects = _joined([folder / "objects.npz" for folder in folders])
+            self.stuff = _joined([folder / "stuff.npz" for folder in folders])
         except OSError as error:
             raise TrainingError(f"the teachers' scores cannot be read: {error}") from error
         self.everyday_names = [name.lower() for name in names["everyday"]]
@@ -200,6 +203,11 @@ class Teachers:
         known = seen | complete[:, None] | (whole < 0.05)
         known[:, 0] = False
         return whole, known.astype(np.float32), cells
+
+
+def _joined(files: Sequence[Path]) -> dict[str, npt.NDArray[Any]]:
+    stored = [dict(np.load(file)) for file in files]
+    return {name: np.concatenate([one[name] for one in stored]) for name in stored[0]}
 
 
 def _cell_centres(

@@ -1,4 +1,4 @@
-"""Train the small model from random weights on the pool and its teachers.
+"""Train the small model on a pool of photos and what its teachers say about them.
 
 The run is a list of phases, each with an image size and a learning rate that goes linearly from one
 value to another; it resumes exactly, and more phases may be appended to a run that has ended.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,76 +22,44 @@ from qks_cli.errors import TrainingError
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.weights import load_image_model
 from qks_cli.network.config import ModelConfig
-from qks_cli.network.model import build_model
+from qks_cli.network.model import CompactModel, build_model
 from qks_cli.training import checkpoints
-from qks_cli.training.label_space import LabelSpace, SentenceTeacher
 from qks_cli.training.mini.batches import Batch, TrueLabels, ViewLoader
+from qks_cli.training.mini.config import MiniConfig, Phase
 from qks_cli.training.mini.distill import DistillationLoss, LossWeights
+from qks_cli.training.mini.folded import FoldedModel, unfolded
+from qks_cli.training.mini.labels import label_names, label_vectors
 from qks_cli.training.mini.pool import PoolPhoto, kept_apart, pack, read_photos
+from qks_cli.training.mini.pretrained import load_pretrained
 from qks_cli.training.mini.teachers import Teachers
 from qks_cli.training.mini.variants import Variants, read_synonyms
 from qks_cli.types import Float32Array
-from qks_cli.vocabulary.prompts import SHORT_POOL
 
 WORDNET = Path("/usr/share/wordnet")  # where Debian's wordnet-base puts it
+WARM_UP = 300  # steps
+REPORT_EVERY = 50  # steps
+SAVE_EVERY = 180  # seconds
 
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """``images`` pictures at ``size`` pixels, learning rate from ``lr_start`` to ``lr_end``;
-    ``mosaics`` is the share of them that are made of four photos."""
-
-    size: int
-    images: int
-    lr_start: float
-    lr_end: float
-    mosaics: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class MiniConfig:
-    """Everything that a run depends on beside the data; written beside its checkpoints.
-
-    Photos that show an object that is in less than ``rare`` of all photos are drawn more often.
-    """
-
-    model: dict[str, Any]
-    phases: tuple[Phase, ...]
-    batch: int = 128
-    weight_decay: float = 0.05
-    average: float = 0.998
-    gradient_clip: float = 2.0
-    seed: int = 1
-    losses: dict[str, float] = field(default_factory=dict)
-    source_weights: dict[str, float] = field(default_factory=dict)
-    object_crops: float = 0.0
-    rare: float = 0.0
-
-    @classmethod
-    def read(cls, path: Path) -> MiniConfig:
-        """Raises ``TrainingError`` for JSON that is not such a configuration."""
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            data["phases"] = tuple(Phase(**phase) for phase in data["phases"])
-            return cls(**data)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise TrainingError(f"{path} is not a training configuration: {error}") from error
+Report = Callable[[dict[str, Any]], None]
 
 
 def train(
     config: MiniConfig,
     *,
-    pool: Path,
-    teachers_folder: Path,
+    pools: Sequence[Path],
+    teachers: Sequence[Path],
     out: Path,
     start: Bundle | None = None,
+    keep_tower: bool = False,
     wordnet: Path = WORDNET,
     device: str = "cpu",
-    report: Callable[[dict[str, Any]], None] = lambda row: None,
+    report: Report = lambda row: None,
 ) -> Path:
     """Run (or resume) in ``out``; returns the checkpoint folder. ``report`` gets a row of means
-    every 50 steps. A new run begins with the weights of ``start`` where it is given, else from
-    random ones. ``wordnet`` gives labels their synonyms.
+    every 50 steps. A new run begins with the weights of ``start`` where it is given and fits, its
+    backbone with those of ``config.pretrained`` where that is set. ``keep_tower`` takes the
+    labels' vectors from the text tower of ``start``. ``teachers`` are the folders that belong to
+    ``pools``, one each; ``wordnet`` gives labels their synonyms.
 
     Raises ``TrainingError`` on bad data, a loss that is not finite, or where ``start`` is not built
     as ``config`` says; ``ModelError`` where its weights cannot be read.
@@ -99,114 +67,64 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
     torch.manual_seed(config.seed)
-    photos = read_photos(pool)
-    teachers = Teachers(teachers_folder)
+    photos = read_photos(*pools)
+    said = Teachers(*teachers)
     truth = TrueLabels(photos)
     hidden = frozenset(word.lower() for photo in photos for word in photo.held_out)
-    names, labels_VTE = label_vectors(
-        label_names(teachers, truth), out, config.model["label_width"], wordnet, hidden
+    names = label_names(said, truth)
+    labels_VTE = label_vectors(
+        names,
+        out,
+        config.model["label_width"],
+        Variants(read_synonyms(wordnet), hidden),
+        start if keep_tower else None,
     )
     loader = ViewLoader(
-        pack(pool, photos, out.parent / "packed"),
-        teachers,
+        pack(photos, out.parent / "packed"),
+        said,
         truth,
-        _chances(photos, config) * teachers.rarity(config.rare),
+        _chances(photos, config) * said.rarity(config.rare),
         seed=config.seed,
         object_crops=config.object_crops,
     )
-    model_config = ModelConfig.from_dict(config.model)
-    model = _first_model(model_config, start).to(device)
-    model.to(memory_format=torch.channels_last)
+    width = ModelConfig.from_dict(config.model).decoder.width
     loss = DistillationLoss(
-        teachers,
-        truth.names,
-        names,
-        labels_VTE,
-        model_config.decoder.width,
-        LossWeights(**config.losses),
-    ).to(device)
-    learner = nn.ModuleDict({"model": model, "loss": loss})
-    averaged = AveragedModel(
-        model, multi_avg_fn=_ema(config.average), use_buffers=True, device=torch.device(device)
+        said, truth.names, names, labels_VTE, width, LossWeights(**config.losses)
     )
-    optimiser = torch.optim.AdamW(
-        _parameter_groups(learner, config.weight_decay), lr=config.phases[0].lr_start
-    )
-    step, images = _resume(out / "last", learner, averaged, optimiser)
-    normalise = _Normalise(model_config, device)
-    last_saved = time.monotonic()
-    done = 0
+    run = _Run(config, first_model(config, start), loss, out / "last", device)
     for phase in config.phases:
-        skipped = min(max(images - done, 0), phase.images)
-        done += phase.images
-        steps = (phase.images - skipped) // config.batch
-        sums: dict[str, float] = {}
-        began = time.monotonic()
-        batches = loader.batches(
-            step, steps, size=phase.size, batch=config.batch, mosaic_share=phase.mosaics
-        )
-        for count, batch in enumerate(batches, 1):
-            share = (skipped + count * config.batch) / phase.images
-            rate = phase.lr_start + (phase.lr_end - phase.lr_start) * share
-            warm = min(1.0, (step + 1) / 300)
-            for group in optimiser.param_groups:
-                group["lr"] = rate * warm
-            terms = _step(learner, batch, normalise, optimiser, config, device)
-            averaged.update_parameters(model)
-            step += 1
-            images += config.batch
-            for name, value in terms.items():
-                sums[name] = sums.get(name, 0.0) + value
-            if count % 50 == 0:
-                speed = 50 * config.batch / (time.monotonic() - began)
-                row = {"step": step, "images": images, "size": phase.size, "lr": rate * warm}
-                report(row | {"speed": speed} | {k: v / 50 for k, v in sums.items()})
-                sums, began = {}, time.monotonic()
-            if time.monotonic() - last_saved > 180:
-                _save(out / "last", learner, averaged, optimiser, step, images)
-                last_saved = time.monotonic()
-    _save(out / "last", learner, averaged, optimiser, step, images)
+        run.phase(phase, loader, report)
+    run.save()
     return out / "last"
 
 
-def label_names(teachers: Teachers, truth: TrueLabels) -> list[str]:
-    """Every name that a teacher or the pool uses, once."""
-    return list(
-        dict.fromkeys(
-            teachers.everyday_names
-            + teachers.imagenet_names
-            + teachers.group_names
-            + teachers.coco_names
-            + teachers.ade_names
-            + truth.names
-        )
-    )
-
-
-def label_vectors(
-    names: list[str], out: Path, width: int, wordnet: Path, hidden: frozenset[str]
-) -> tuple[list[str], Float32Array]:
-    """The names with their vectors [V, T, E] (see ``variants``), made once per run folder.
-
-    The label space is written to ``label_space.npz`` beside them.
-    """
-    named = out / "label_space.npz"
-    if named.is_file():
-        stored = np.load(named)
-        if stored["names"].tolist() == names and stored["labels"].shape[2:] == (width,):
-            return names, stored["labels"]
-    teacher = SentenceTeacher()
-    sentences = teacher.embed_names(names, SHORT_POOL)
-    space = LabelSpace.fit(sentences, width)
-    variants = Variants(read_synonyms(wordnet), hidden)
-    others = [teacher.embed_names(*asked) for asked in variants.of(names)]
-    labels_VTE = np.stack([space.labels(vectors) for vectors in (sentences, *others)])
-    np.savez(named, names=names, labels=labels_VTE, mean=space.mean_S, whiten=space.whiten_SE)
-    return names, labels_VTE
+def first_model(config: MiniConfig, start: Bundle | None) -> CompactModel:
+    """The model that a run begins with. Raises ``TrainingError`` where ``start`` is built otherwise
+    than ``config`` says."""
+    wanted = ModelConfig.from_dict(config.model)
+    model = build_model(wanted)
+    if not isinstance(model, CompactModel):
+        raise TrainingError("the small model needs a compact decoder")
+    if start is not None:
+        built = ModelConfig.from_dict(start.config["model"])
+        if built.decoder != wanted.decoder:
+            raise TrainingError(f"the model {start.name} is not built as the configuration says")
+        if built.backbone != wanted.backbone and config.pretrained is None:
+            raise TrainingError(f"the model {start.name} has another backbone")
+        if built.neck not in (0, wanted.neck):
+            raise TrainingError(f"the model {start.name} has another neck than the configuration")
+        # A new neck changes nothing, so a model that has none may be given one; what reads
+        # another backbone's maps is learnt anew.
+        own, given = model.state_dict(), load_image_model(start).state_dict()
+        fits = {k: v for k, v in given.items() if k in own and v.shape == own[k].shape}
+        model.load_state_dict(own | fits)
+    if config.pretrained is not None:
+        load_pretrained(model.backbone.trunk, config.pretrained)
+    return model
 
 
 def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:
-    """The averaged model's state from a checkpoint of ``train``."""
+    """The averaged model's state from a checkpoint of ``train``, as ``build_model`` makes it."""
     found = checkpoints.load(checkpoint)
     if found is None:
         raise TrainingError(f"no checkpoint in {checkpoint}")
@@ -218,18 +136,140 @@ def averaged_weights(checkpoint: Path) -> dict[str, Tensor]:
     }
 
 
-def _first_model(config: ModelConfig, start: Bundle | None) -> nn.Module:
-    if start is None:
-        return build_model(config)
-    built = ModelConfig.from_dict(start.config["model"])
-    if (built.backbone, built.decoder) != (config.backbone, config.decoder):
-        raise TrainingError(f"the model {start.name} is not built as the configuration says")
-    if built.neck not in (0, config.neck):
-        raise TrainingError(f"the model {start.name} has another neck than the configuration")
-    model = build_model(config)
-    # A new neck changes nothing, so a model that has none may be given one.
-    model.load_state_dict(model.state_dict() | load_image_model(start).state_dict())
-    return model
+class _Run:
+    """The state of a run: weights, their running mean, the optimiser, and how far it is."""
+
+    def __init__(
+        self,
+        config: MiniConfig,
+        model: CompactModel,
+        loss: DistillationLoss,
+        folder: Path,
+        device: str,
+    ) -> None:
+        self.config = config
+        self.folder = folder
+        self.device = device
+        self.plain = ModelConfig.from_dict(config.model)
+        self.folded: FoldedModel | None = None
+        if config.frozen_stages:
+            self.folded = FoldedModel(model, config.frozen_stages)
+        self.model: nn.Module = self.folded.model if self.folded else model
+        self.model.to(device).to(memory_format=torch.channels_last)
+        self.learner = nn.ModuleDict({"model": self.model, "loss": loss.to(device)})
+        self.averaged = AveragedModel(
+            self.model,
+            multi_avg_fn=_ema(config.average),
+            use_buffers=True,
+            device=torch.device(device),
+        )
+        self.optimiser = torch.optim.AdamW(self._parameter_groups())
+        self.normalise = _Normalise(self.plain, device)
+        self.step = self.images = self.passed = 0
+        self._resume()
+        self.saved = time.monotonic()
+
+    def phase(self, phase: Phase, loader: ViewLoader, report: Report) -> None:
+        """What is left of ``phase``, which begins where the phases before it end."""
+        config = self.config
+        skipped = min(max(self.images - self.passed, 0), phase.images)
+        self.passed += phase.images
+        steps = (phase.images - skipped) // config.batch
+        sums: dict[str, float] = {}
+        began = time.monotonic()
+        batches = loader.batches(
+            self.step, steps, size=phase.size, batch=config.batch, mosaic_share=phase.mosaics
+        )
+        for count, batch in enumerate(batches, 1):
+            share = (skipped + count * config.batch) / phase.images
+            rate = phase.lr_start + (phase.lr_end - phase.lr_start) * share
+            for name, value in self._step(batch, rate).items():
+                sums[name] = sums.get(name, 0.0) + value
+            if count % REPORT_EVERY == 0:
+                speed = REPORT_EVERY * config.batch / (time.monotonic() - began)
+                row = {"step": self.step, "images": self.images, "size": phase.size, "lr": rate}
+                report(row | {"speed": speed} | {k: v / REPORT_EVERY for k, v in sums.items()})
+                sums, began = {}, time.monotonic()
+            if time.monotonic() - self.saved > SAVE_EVERY:
+                self.save()
+
+    def save(self) -> None:
+        """A checkpoint from which ``_resume`` goes on exactly."""
+        tensors = {
+            "learner": self.learner.state_dict(),
+            "running": self.averaged.state_dict(),
+            "averaged": self._averaged_state(),
+            "optimiser": self.optimiser.state_dict(),
+            "rng": torch.get_rng_state(),
+        }
+        checkpoints.save(self.folder, tensors, {"step": self.step, "images": self.images})
+        self.saved = time.monotonic()
+
+    def _averaged_state(self) -> dict[str, Tensor]:
+        state = self.averaged.state_dict()
+        if self.folded is None:
+            return state
+        own = {k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")}
+        plain = unfolded(own, build_model(self.plain))
+        return {f"module.{name}": value for name, value in plain.items()}
+
+    def _resume(self) -> None:
+        found = checkpoints.load(self.folder)
+        if found is None:
+            return
+        tensors, progress = found
+        self.learner.load_state_dict(tensors["learner"])
+        self.averaged.load_state_dict(tensors["running"])
+        self.optimiser.load_state_dict(tensors["optimiser"])
+        torch.set_rng_state(tensors["rng"])
+        self.step, self.images = int(progress["step"]), int(progress["images"])
+
+    def _step(self, batch: Batch, rate: float) -> dict[str, float]:
+        config, device = self.config, self.device
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["share"] * min(1.0, (self.step + 1) / WARM_UP)
+        self.learner.train()
+        truth = (batch.positive_BT, batch.own_BT, batch.judged_BT)
+        positive, own, judged = (matrix.to(device) for matrix in truth)
+        targets = batch.targets
+        for name in targets.__slots__:
+            setattr(targets, name, getattr(targets, name).to(device, non_blocking=True))
+        forward = self.folded or self.model
+        with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
+            tokens = forward(self.normalise(batch.pixels_BSS3, device))
+        tokens = type(tokens)(*(part.float() for part in tokens))
+        terms = self.learner["loss"](tokens, targets, positive, own, judged)
+        total = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(total):
+            raise TrainingError("the loss is no longer a number", hint="resume with a lower rate")
+        self.optimiser.zero_grad(set_to_none=False)
+        torch.autograd.backward(total)
+        trained = [p for group in self.optimiser.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(trained, config.gradient_clip)
+        self.optimiser.step()
+        self.averaged.update_parameters(self.model)
+        self.step += 1
+        self.images += config.batch
+        return {name: float(value.detach()) for name, value in terms.items()} | {
+            "total": float(total.detach())
+        }
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """Weights decay, biases and scales do not; a pretrained backbone learns more slowly."""
+        slow = set(map(id, self.folded.backbone_parameters())) if self.folded else set()
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for parameter in self.learner.parameters():
+            if parameter.requires_grad:
+                key = (id(parameter) in slow, parameter.dim() > 1)
+                groups.setdefault(key, []).append(parameter)
+        return [
+            {
+                "params": parameters,
+                "share": self.config.backbone_rate if of_backbone else 1.0,
+                "weight_decay": self.config.weight_decay if decays else 0.0,
+            }
+            for (of_backbone, decays), parameters in groups.items()
+        ]
 
 
 class _Normalise:
@@ -240,39 +280,10 @@ class _Normalise:
     def __call__(self, pixels_BSS3: Tensor, device: str) -> Tensor:
         pixels = pixels_BSS3.to(device).permute(0, 3, 1, 2).float()
         shape = (len(pixels), 1, 1, 1)
-        gain = torch.empty(shape, device=device).uniform_(0.8, 1.2)
-        tint = torch.empty((len(pixels), 3, 1, 1), device=device).uniform_(0.94, 1.06)
-        return (pixels * gain * tint).clamp_(0, 255).sub_(self.mean).div_(self.std)
-
-
-def _step(
-    learner: nn.ModuleDict,
-    batch: Batch,
-    normalise: _Normalise,
-    optimiser: torch.optim.Optimizer,
-    config: MiniConfig,
-    device: str,
-) -> dict[str, float]:
-    learner.train()
-    truth = (batch.positive_BT, batch.own_BT, batch.judged_BT)
-    positive, own, judged = (matrix.to(device) for matrix in truth)
-    targets = batch.targets
-    for name in targets.__slots__:
-        setattr(targets, name, getattr(targets, name).to(device, non_blocking=True))
-    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-        tokens = learner["model"](normalise(batch.pixels_BSS3, device))
-    tokens = type(tokens)(*(part.float() for part in tokens))
-    terms = learner["loss"](tokens, targets, positive, own, judged)
-    total = torch.stack(list(terms.values())).sum()
-    if not torch.isfinite(total):
-        raise TrainingError("the loss is no longer a number", hint="resume with a lower rate")
-    optimiser.zero_grad(set_to_none=False)
-    torch.autograd.backward(total)
-    nn.utils.clip_grad_norm_(learner.parameters(), config.gradient_clip)
-    optimiser.step()
-    return {name: float(value.detach()) for name, value in terms.items()} | {
-        "total": float(total.detach())
-    }
+        gain = torch.empty(shape, device=device).uniform_(0.75, 1.25)
+        tint = torch.empty((len(pixels), 3, 1, 1), device=device).uniform_(0.92, 1.08)
+        changed = (pixels * gain * tint).clamp_(0, 255).sub_(self.mean).div_(self.std)
+        return changed.contiguous(memory_format=torch.channels_last)
 
 
 def _ema(decay: float) -> Callable[..., None]:
@@ -287,52 +298,9 @@ def _ema(decay: float) -> Callable[..., None]:
     return update
 
 
-def _parameter_groups(learner: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    decayed = [p for p in learner.parameters() if p.dim() > 1]
-    plain = [p for p in learner.parameters() if p.dim() <= 1]
-    return [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-
-
 def _chances(photos: list[PoolPhoto], config: MiniConfig) -> Float32Array:
     weights = config.source_weights
     return np.array(
         [0.0 if kept_apart(photo) else weights.get(photo.source, 1.0) for photo in photos],
         np.float32,
     )
-
-
-def _resume(
-    folder: Path,
-    learner: nn.Module,
-    averaged: AveragedModel,
-    optimiser: torch.optim.Optimizer,
-) -> tuple[int, int]:
-    found = checkpoints.load(folder)
-    if found is None:
-        return 0, 0
-    tensors, progress = found
-    learner.load_state_dict(tensors["learner"])
-    averaged.load_state_dict(tensors["averaged"])
-    optimiser.load_state_dict(tensors["optimiser"])
-    torch.set_rng_state(tensors["rng"])
-    return int(progress["step"]), int(progress["images"])
-
-
-def _save(
-    folder: Path,
-    learner: nn.Module,
-    averaged: AveragedModel,
-    optimiser: torch.optim.Optimizer,
-    step: int,
-    images: int,
-) -> None:
-    tensors = {
-        "learner": learner.state_dict(),
-        "averaged": averaged.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "rng": torch.get_rng_state(),
-    }
-    checkpoints.save(folder, tensors, {"step": step, "images": images})

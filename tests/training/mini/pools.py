@@ -69,9 +69,9 @@ def make_pool(folder: Path, photos: int = 48) -> tuple[Path, Path]:
 def write_label_space(run: Path, teachers: Path, pool: Path, width: int) -> None:
     """Random label vectors in place of the sentence encoder's, as a run folder keeps them."""
     from qks_cli.training.mini.batches import TrueLabels
+    from qks_cli.training.mini.labels import label_names
     from qks_cli.training.mini.pool import read_photos
     from qks_cli.training.mini.teachers import Teachers
-    from qks_cli.training.mini.train import label_names
 
     names = label_names(Teachers(teachers), TrueLabels(read_photos(pool)))
     rng = np.random.default_rng(2)

@@ -70,7 +70,7 @@ def test_batches_with_mosaics(tmp_path: Path) -> None:
     photos = read_photos(pool)
     truth = TrueLabels(photos)
     loader = ViewLoader(
-        pack(pool, photos, tmp_path / "packed"),
+        pack(photos, tmp_path / "packed"),
         Teachers(folder),
         truth,
         np.ones(len(photos), np.float32),

@@ -11,9 +11,9 @@ import torch
 from qks_cli.network.model import ImageTokens
 from qks_cli.training.mini.batches import TrueLabels
 from qks_cli.training.mini.distill import DistillationLoss, LossWeights
+from qks_cli.training.mini.labels import label_names
 from qks_cli.training.mini.pool import read_photos
 from qks_cli.training.mini.teachers import Teachers
-from qks_cli.training.mini.train import label_names
 from tests.training.mini.pools import make_pool
 
 

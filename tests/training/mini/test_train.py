@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,11 +13,13 @@ from qks_cli.model.bundle import read_bundle
 from qks_cli.model.weights import load_image_model, write_config, write_weights
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.model import build_model
+from qks_cli.training.mini.config import MiniConfig, Phase
 from qks_cli.training.mini.pool import kept_apart, read_photos
-from qks_cli.training.mini.train import MiniConfig, Phase, _first_model, averaged_weights, train
+from qks_cli.training.mini.teachers import Teachers
+from qks_cli.training.mini.train import averaged_weights, first_model, train
 from tests.training.mini.pools import make_pool, write_label_space
 
-MODEL = {
+MODEL: dict[str, Any] = {
     "name": "small",
     "image_size": 64,
     "label_width": 12,
@@ -52,7 +56,7 @@ def run(
     out = folder / name / "image"
     write_label_space(out, teachers, pool, 12)
     for steps in lengths:
-        train(config(steps), pool=pool, teachers_folder=teachers, out=out)
+        train(config(steps), pools=[pool], teachers=[teachers], out=out)
     return averaged_weights(out / "last")
 
 
@@ -65,29 +69,64 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
         torch.testing.assert_close(resumed[name], value, rtol=1e-4, atol=1e-5)
 
 
+def lite(steps: int) -> MiniConfig:
+    """A folded EfficientNet whose first two stages stay as they are."""
+    vision = MODEL["backbone"]["vision"] | {"timm_model_name": "tf_efficientnet_lite0"}
+    model = MODEL | {"backbone": MODEL["backbone"] | {"vision": vision}}
+    phase = Phase(32, 8 * steps, 1e-3, 1e-3)
+    return MiniConfig(model, (phase,), batch=8, frozen_stages=2, backbone_rate=0.5)
+
+
+def test_a_folded_run_resumes_and_is_made_whole_again(tmp_path: Path) -> None:
+    pool, teachers = make_pool(tmp_path)
+    ends = []
+    for name, lengths in (("straight", (4,)), ("resumed", (2, 4))):
+        out = tmp_path / name / "image"
+        write_label_space(out, teachers, pool, 12)
+        for steps in lengths:
+            train(lite(steps), pools=[pool], teachers=[teachers], out=out)
+        ends.append(averaged_weights(out / "last"))
+    for name, value in ends[0].items():
+        torch.testing.assert_close(ends[1][name], value, rtol=1e-4, atol=1e-5)
+    build_model(ModelConfig.from_dict(lite(1).model)).load_state_dict(ends[0])
+
+
+def test_two_pools_are_one(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    pools, teachers = zip(*(make_pool(tmp_path / name) for name in ("one", "two")), strict=True)
+    out = tmp_path / "run"
+    write_label_space(out, teachers[0], pools[0], 12)
+    train(config(2), pools=pools, teachers=teachers, out=out)
+    assert len(np.load(tmp_path / "packed" / "table.npy")) == 96
+    assert Teachers(*teachers).boxes(np.array([95]), np.array([3])).shape == (1, 4)
+
+
 def test_training_learns_and_reports(tmp_path: Path) -> None:
     pool, teachers = make_pool(tmp_path)
     write_label_space(tmp_path / "run", teachers, pool, 12)
     rows: list[dict[str, float]] = []
-    train(
-        config(100), pool=pool, teachers_folder=teachers, out=tmp_path / "run", report=rows.append
-    )
+    train(config(100), pools=[pool], teachers=[teachers], out=tmp_path / "run", report=rows.append)
     assert [row["step"] for row in rows] == [50, 100]
     assert rows[1]["total"] < 0.9 * rows[0]["total"]
     assert (tmp_path / "run" / "config.json").is_file()
 
 
 def test_a_trained_model_may_be_given_a_neck(tmp_path: Path) -> None:
-    config = ModelConfig.from_dict(MODEL)
-    write_weights(tmp_path, image=build_model(config))
-    write_config(tmp_path, config, version="1", resize="squash", templates=["{}"], label_length=1.0)
+    model = ModelConfig.from_dict(MODEL)
+    write_weights(tmp_path, image=build_model(model))
+    write_config(tmp_path, model, version="1", resize="squash", templates=["{}"], label_length=1.0)
     start = read_bundle(str(tmp_path))
     pixels = torch.randn(1, 3, 64, 64)
-    necked = _first_model(replace(config, neck=2), start).eval()
+    necked = first_model(MiniConfig(MODEL | {"neck": 2}, ()), start).eval()
     with torch.inference_mode():
         torch.testing.assert_close(necked(pixels), load_image_model(start)(pixels))
+    other = MODEL | {"decoder": MODEL["decoder"] | {"queries": 9}}
     with pytest.raises(TrainingError, match="not built as"):
-        _first_model(replace(config, decoder=replace(config.decoder, queries=9)), start)
+        first_model(MiniConfig(other, ()), start)
+    backbone = MODEL["backbone"] | {"levels": [2, 4]}
+    with pytest.raises(TrainingError, match="another backbone"):
+        first_model(MiniConfig(MODEL | {"backbone": backbone}, ()), start)
 
 
 def test_a_pool_that_lacks_a_photo(tmp_path: Path) -> None:
@@ -96,7 +135,7 @@ def test_a_pool_that_lacks_a_photo(tmp_path: Path) -> None:
     listing.write_text(listing.read_text().replace("natural/7.webp", "natural/lost.webp"))
     write_label_space(tmp_path / "run", teachers, pool, 12)
     with pytest.raises(TrainingError, match=r"natural/lost\.webp"):
-        train(config(2), pool=pool, teachers_folder=teachers, out=tmp_path / "run")
+        train(config(2), pools=[pool], teachers=[teachers], out=tmp_path / "run")
 
 
 def test_photos_kept_apart_are_never_drawn(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from metadata import KEYWORDS, SOURCE, library_of
 from qks_cli.cli.writing import EMBEDDED, Backend, Options, PhotoWriter, Target
 from qks_cli.keywords.formats.exiftool import SUFFIXES
 from qks_cli.library import ledger
-from qks_cli.library.ledger import LibraryJournal
+from qks_cli.library.journal import LibraryJournal
 
 # What may differ: our fields, and what describes the file as a file.
 ALLOWED = ("XMP-", "System:", "File:", "ExifTool:", "MPF0:MPImageLength", "RIFF:", "SourceFile")
@@ -59,7 +59,7 @@ def main() -> None:
             shutil.copyfile(original, photos[-1])
         (Path(scratch) / "db").mkdir()
         library, ids = library_of(photos, Path(scratch) / "db")
-        run = library.begin_run("write", None, None)
+        run = library.runs.begin("write", None, None)
         options = Options(to=Target.embed, backend=Backend.exiftool)
         hand = PhotoWriter(library, LibraryJournal(library, run), SOURCE, options)
         for photo in photos:

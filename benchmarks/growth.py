@@ -26,7 +26,7 @@ import numpy as np
 from qks_cli.cli.runs import begin
 from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
-from qks_cli.library.database import Library
+from qks_cli.library.store import Library
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.choose import open_engine
 from qks_cli.model.tagger import Tagger
@@ -67,7 +67,7 @@ def fill(db: Path, real: Float16Array, count: int) -> None:
                 vocabulary_id=target.vocabulary_id,
                 selection=tagger.selection,
             )
-        library.finish_run(run, tagged=count, failed=0, status="done")
+        library.runs.finish(run, tagged=count, failed=0, status="done")
 
 
 def seconds(command: list[str], **environment: str) -> float:

@@ -31,14 +31,14 @@ from qks_cli.cli.runs import begin
 from qks_cli.cli.search import meanings_of
 from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
-from qks_cli.library.database import Library
+from qks_cli.library.store import Library
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.choose import open_engine
 from qks_cli.model.tagger import Tagger
 from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.photos.walk import walk
-from qks_cli.search.grammar import Text
-from qks_cli.search.ranking import Question, search
+from qks_cli.search.plan import make_plan
+from qks_cli.search.ranking import Evidence, search
 from qks_cli.types import TaggedPhoto
 from qks_cli.vocabulary.labels_file import read_labels
 
@@ -98,17 +98,12 @@ def recall(db: Path, phrases: Sequence[str], count: int = 20) -> tuple[float, fl
     shares = []
     with Library.open(db) as library:
         for phrase in phrases:
-            node = Text(phrase)
-            question = Question(
-                node,
-                phrase,
-                lambda word: None,
-                by_tags=False,
-                model_id=library.stored_model(bundle.hash),
-                meanings=meanings_of(bundle, [node]),
+            plan = make_plan(f'"{phrase}"', lambda word: None)
+            evidence = Evidence(
+                library.models.stored(bundle.hash), meanings_of(bundle, plan.phrases), by_tags=False
             )
             every, fast = (
-                {hit.path for hit in search(library, question, limit=count, exact=exact)}
+                {hit.path for hit in search(library, plan, evidence, limit=count, exact=exact)}
                 for exact in (True, False)
             )
             shares.append(len(every & fast) / max(1, len(every)))
@@ -155,7 +150,7 @@ def fill(db: Path, folder: Path, data: Path) -> None:
                 vocabulary_id=target.vocabulary_id,
                 selection=tagger.selection,
             )
-        library.finish_run(run, tagged=len(found), failed=0, status="done")
+        library.runs.finish(run, tagged=len(found), failed=0, status="done")
 
 
 def timed(*words: object) -> float:

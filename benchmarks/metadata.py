@@ -37,8 +37,8 @@ from qks_cli.keywords import embed, files, sidecar
 from qks_cli.keywords.errors import Refusal
 from qks_cli.keywords.xmp import Keyword, Source
 from qks_cli.library import ledger
-from qks_cli.library.database import Library
-from qks_cli.library.ledger import LibraryJournal
+from qks_cli.library.journal import LibraryJournal
+from qks_cli.library.store import Library
 from qks_cli.types import Photo, PhotoFailure
 
 SOURCE = Source("mini", "2", "2026-11-24T10:00:00+00:00")
@@ -50,13 +50,13 @@ def library_of(photos: list[Path], scratch: Path) -> tuple[Library, dict[Path, i
     library = Library.open(scratch / "library.db")
     failures = [PhotoFailure(Photo(path, 1, 1), "missing", "") for path in photos]
     library.save((), failures, model_id=1, vocabulary_id=1, selection="")
-    return library, {path: row.id for path, row in library.known(photos).items()}
+    return library, {path: row.id for path, row in library.photos.known(photos).items()}
 
 
 def timed(photos: list[Path], to: Target, scratch: Path) -> float:
     """Files written a second."""
     library, ids = library_of(photos, scratch)
-    run = library.begin_run("write", None, None)
+    run = library.runs.begin("write", None, None)
     hand = PhotoWriter(library, LibraryJournal(library, run), SOURCE, Options(to=to))
     began = time.perf_counter()
     for at, path in enumerate(photos):
@@ -169,7 +169,7 @@ def fill_up(folder: Path) -> dict[str, int]:
             old = {path: path.read_bytes() for path in photos}
             with tempfile.TemporaryDirectory() as elsewhere:
                 library, ids = library_of(photos, Path(elsewhere))
-                run = library.begin_run("write", None, None)
+                run = library.runs.begin("write", None, None)
                 hand = PhotoWriter(
                     library, LibraryJournal(library, run), SOURCE, Options(to=target)
                 )

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from qks_cli.evaluation.protocol import photo_tokens
-from qks_cli.library.database import Library
+from qks_cli.library.store import Library
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.choose import open_engine
 from qks_cli.model.tagger import Tagger
@@ -42,11 +42,11 @@ def fill(path: Path, photos: int) -> None:
     examples_NME = photo_tokens(bundle, engine, sorted(EXAMPLES.glob("*.*")))
     rng = np.random.default_rng(1)
     with Library.open(path) as library:
-        model = library.model_id(
+        model = library.models.id_of(
             bundle.name, bundle.version, bundle.hash, bundle.queries, bundle.width
         )
-        words = library.vocabulary_id(vocabulary.digest, format_labels(vocabulary))
-        run = library.begin_run("tag", model, words)
+        words = library.vocabularies.id_of(vocabulary.digest, format_labels(vocabulary))
+        run = library.runs.begin("tag", model, words)
         for start in range(0, photos, CHUNK):
             rows = np.arange(start, min(start + CHUNK, photos))
             tokens_NME = examples_NME[rows % len(examples_NME)]
@@ -60,7 +60,7 @@ def fill(path: Path, photos: int) -> None:
             library.save(
                 tagged, [], model_id=model, vocabulary_id=words, selection=tagger.selection
             )
-        library.finish_run(run, tagged=photos, failed=0, status="done")
+        library.runs.finish(run, tagged=photos, failed=0, status="done")
 
 
 def seconds(command: list[str], repeat: int) -> float:

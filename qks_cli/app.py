@@ -37,8 +37,7 @@ from qks_cli.cli import (
     watch,
     write,
 )
-from qks_cli.cli.output import ReaderGoneError
-from qks_cli.errors import QksError, missing_package
+from qks_cli.errors import QksError, ReaderGoneError, missing_package
 
 app = typer.Typer(
     name="qks",

@@ -69,6 +69,10 @@ def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
     return None
 
 
+class ReaderGoneError(Exception):
+    """Whoever read our output has left: no error, but nothing more to say."""
+
+
 class PhotoError(QksError):
     """One photo cannot be read.
 

@@ -23,7 +23,7 @@ def backup(
 
     with open_library(db, create=False) as library:
         backups.back_up(library, file, force=force)
-        say(f"{library.photo_count():,} photos in {shown(file)}; `qks restore` brings them back")
+        say(f"{library.photos.count():,} photos in {shown(file)}; `qks restore` brings them back")
 
 
 def restore(

@@ -55,7 +55,7 @@ def clusters(
                 groups.append(ids_N[rows[np.argsort(distance_N[rows])]])
         scores_KC = []
         for own in groups:
-            _, tokens_NME = library.tokens_of(own[:SAMPLE].tolist(), model_id)
+            _, tokens_NME = library.tokens.of(own[:SAMPLE].tolist(), model_id)
             assert tokens_NME is not None
             scores_KC.append(tagger.scores(tokens_NME.astype(np.float32)).mean(0))
         # What sets a group apart, not what fits them all.
@@ -65,7 +65,7 @@ def clusters(
             zip(groups, apart_KC, strict=True), key=lambda item: -len(item[0])
         ):
             best = np.argsort(-apart_C)[:WORDS]
-            paths = library.paths_of(own[:TYPICAL].tolist())
+            paths = library.photos.paths_of(own[:TYPICAL].tolist())
             typical: list[Path] = [paths[photo_id] for photo_id in own[:TYPICAL].tolist()]
             records.append(
                 {

@@ -13,7 +13,7 @@ from qks_cli.cli.output import Row, Writer, say
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from qks_cli.library.database import Library
+    from qks_cli.library.store import Library
     from qks_cli.model.tagger import Tagger
 
 SQLITE = b"SQLite format 3\0"
@@ -69,7 +69,7 @@ def _tags(library: Library, side: str, model: str, *, min_score: float | None, t
         return _stored(library)
     path = Path(side).expanduser()
     if path.is_file() and path.open("rb").read(16) == SQLITE:
-        from qks_cli.library.database import Library as Other
+        from qks_cli.library.store import Library as Other
 
         with Other.open(path, create=False) as other:
             return _stored(other)
@@ -78,7 +78,7 @@ def _tags(library: Library, side: str, model: str, *, min_score: float | None, t
 
     if path.is_file():
         vocabulary = read_labels(path)[0]
-    elif side.isdigit() and (text := library.vocabulary_text(int(side))) is not None:
+    elif side.isdigit() and (text := library.vocabularies.text(int(side))) is not None:
         vocabulary = parse_labels(text, f"version {side}")[0]
     else:
         raise UsageError(
@@ -91,11 +91,11 @@ def _tags(library: Library, side: str, model: str, *, min_score: float | None, t
 
 
 def _stored(library: Library) -> Tags:
-    ids = library.tagged_ids()
+    ids = library.photos.tagged_ids()
     tags: Tags = {}
     for at in range(0, len(ids), GROUP):
         part = ids[at : at + GROUP]
-        paths, own = library.paths_of(part), library.tags_of(part)
+        paths, own = library.photos.paths_of(part), library.tags.of(part)
         tags.update((paths[x], frozenset(tag.label for tag in own[x])) for x in part)
     return tags
 
@@ -105,7 +105,7 @@ def _judged(
 ) -> Iterator[tuple[Path, frozenset[str]]]:
     import numpy as np
 
-    for ids, tokens_NME in library.iter_tokens(model_id, chunk=GROUP):
-        paths = library.paths_of(ids)
+    for ids, tokens_NME in library.tokens.iterate(model_id, chunk=GROUP):
+        paths = library.photos.paths_of(ids)
         for photo_id, own in zip(ids, tagger(tokens_NME.astype(np.float32)), strict=True):
             yield paths[photo_id], frozenset(tag.label for tag in own)

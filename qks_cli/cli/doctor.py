@@ -51,7 +51,7 @@ def _model(name: str) -> Iterator[Finding]:
 
 def _library(path: Path) -> Iterator[Finding]:
     from qks_cli.library import backups
-    from qks_cli.library.database import Library
+    from qks_cli.library.store import Library
     from qks_cli.workflows.changes import look
 
     if not path.is_file():
@@ -61,7 +61,7 @@ def _library(path: Path) -> Iterator[Finding]:
         with Library.open(path, create=False) as library:
             errors = backups.check(library)
             found = look(library, None)
-            failed = library.failure_count()
+            failed = library.photos.failure_count()
     except QksError as error:
         yield False, error.message, error.hint
         return

@@ -11,7 +11,7 @@ from qks_cli.cli.options import Db, Model, Null, RowFormat
 from qks_cli.cli.output import Records, say
 
 if TYPE_CHECKING:
-    from qks_cli.library.database import Library
+    from qks_cli.library.store import Library
     from qks_cli.search.lookalikes import Member
 
 
@@ -77,12 +77,12 @@ def _near(
 ) -> list[tuple[str, list[Member]]]:
     """Groups by pixels and likeness; ``copies`` tells which photos are copies of one file."""
     from qks_cli.photos.same import pixel_digest
-    from qks_cli.search.lookalikes import joined, members, near_pairs
+    from qks_cli.search.lookalikes import connected, members, near_pairs
 
     pairs = [(one, other) for one, other, _ in near_pairs(library, model_id, likeness)]
     by_id = members(library, sorted({photo_id for pair in pairs for photo_id in pair}))
     found = []
-    for ids in joined(pairs):
+    for ids in connected(pairs):
         group = [by_id[photo_id] for photo_id in ids]
         if len({copies.get(photo_id, -photo_id) for photo_id in ids}) == 1:
             continue  # all of them are copies of one file

@@ -72,7 +72,7 @@ def versions(db: Db = None, format: RecordFormat = None) -> None:
     from qks_cli.vocabulary.labels_file import parse_labels
 
     with open_library(db, create=False) as library:
-        rows = library.vocabulary_versions()
+        rows = library.vocabularies.versions()
     writer.write(
         {
             "version": version,
@@ -118,7 +118,7 @@ def audit(
     with open_library(db, create=False) as library:
         bundle, model_id = tagged_model(library, model)
         vocabulary = read_vocabulary(labels, bundle, quiet=False)
-        _, tokens_NME = library.tokens_of(library.sample_ids(model_id, sample), model_id)
+        _, tokens_NME = library.tokens.of(library.tokens.sample_ids(model_id, sample), model_id)
     assert tokens_NME is not None
     wide_NME = tokens_NME.astype(np.float32)
     own = stored_tagger(bundle, vocabulary, min_score=min_score)

@@ -91,14 +91,14 @@ def _references(photos: Path | None) -> list[Path]:
 
     from qks_cli import settings
     from qks_cli.bundling.pull import REFERENCES, example_photos
-    from qks_cli.library.database import Library
+    from qks_cli.library.store import Library
     from qks_cli.photos.walk import walk
 
     if photos is not None:
         return [photo.path for photo in islice(walk([photos]), REFERENCES)]
     if settings.index_path().is_file():
         with Library.open(settings.index_path(), create=False) as library:
-            sample = library.sample_paths(REFERENCES)
+            sample = library.photos.sample_paths(REFERENCES)
         if len(sample) >= REFERENCES // 4:
             return sample
     return example_photos()

@@ -13,17 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from qks_cli.errors import UsageError
+from qks_cli.errors import ReaderGoneError, UsageError
 
 if TYPE_CHECKING:
     from qks_cli.types import Tag
 
 
 BAR = 40  # characters of the longest bar of a table
-
-
-class ReaderGoneError(Exception):
-    """Whoever read our output has left: no error, but nothing more to say."""
 
 
 class Format(StrEnum):

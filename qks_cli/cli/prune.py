@@ -38,7 +38,7 @@ def prune(
         roots = [absolute(path) for path in named] if paths else [None]
         found = [look(library, root) for root in roots]
         gone = {photo_id: path for one in found for photo_id, path in one.gone}
-        tags = library.tags_of(list(gone))
+        tags = library.tags.of(list(gone))
         writer.write(Row(path, tags[photo_id]) for photo_id, path in gone.items())
         writer.close()
         known = sum(one.known for one in found)

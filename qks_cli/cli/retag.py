@@ -37,11 +37,11 @@ def retag(
         vocabulary = read_vocabulary(labels, bundle, quiet=quiet)
         tagger = stored_tagger(bundle, vocabulary, min_score=min_score, top=top)
         target, run = begin(library, bundle, vocabulary, "retag")
-        ids = library.stale_ids(target.model_id, target.vocabulary_id, tagger.selection)
+        ids = library.photos.stale_ids(target.model_id, target.vocabulary_id, tagger.selection)
         done, status = 0, "interrupted"
         try:
             for at in range(0, len(ids), GROUP):
-                have, tokens_NME = library.tokens_of(ids[at : at + GROUP], target.model_id)
+                have, tokens_NME = library.tokens.of(ids[at : at + GROUP], target.model_id)
                 if tokens_NME is not None:
                     library.retag(
                         zip(have, tagger(tokens_NME.astype(np.float32)), strict=True),
@@ -52,8 +52,8 @@ def retag(
                 done += len(have)
             status = "done"
         finally:
-            library.finish_run(run, tagged=done, failed=0, status=status)
-        same = library.photo_count() - len(ids)
+            library.runs.finish(run, tagged=done, failed=0, status=status)
+        same = library.photos.count() - len(ids)
     if not quiet:
         say(
             f"{done:,} photos tagged again, {same:,} left as they were, "

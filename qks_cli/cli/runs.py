@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qks_cli.library.database import Library
+    from qks_cli.library.store import Library
     from qks_cli.model.bundle import Bundle
     from qks_cli.model.tagger import Tagger
     from qks_cli.vocabulary.labels_file import Vocabulary
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def open_library(db: Path | None, *, create: bool = True) -> Library:
     """The library that the user means. Raises ``LibraryError`` as ``Library.open``."""
     from qks_cli import settings
-    from qks_cli.library.database import Library
+    from qks_cli.library.store import Library
 
     return Library.open(db or settings.index_path(), create=create)
 
@@ -41,7 +41,7 @@ def tagged_model(library: Library, name: str) -> tuple[Bundle, int]:
     from qks_cli.model.bundle import read_bundle
 
     bundle = read_bundle(name)
-    model_id = library.stored_model(bundle.hash)
+    model_id = library.models.stored(bundle.hash)
     if model_id is None:
         raise ModelError(
             f"no photo in this library was tagged with this {bundle.name} model",
@@ -80,10 +80,10 @@ def begin(
     from qks_cli.vocabulary.labels_file import format_labels
     from qks_cli.workflows.pipeline import Destination
 
-    model_id = library.model_id(
+    model_id = library.models.id_of(
         bundle.name, bundle.version, bundle.hash, bundle.queries, bundle.width
     )
-    vocabulary_id = library.vocabulary_id(vocabulary.digest, format_labels(vocabulary))
-    run = library.begin_run(command, model_id, vocabulary_id)
+    vocabulary_id = library.vocabularies.id_of(vocabulary.digest, format_labels(vocabulary))
+    run = library.runs.begin(command, model_id, vocabulary_id)
     destination = Destination(library, model_id, vocabulary_id, bundle.hash, vocabulary.digest)
     return destination, run

@@ -15,10 +15,12 @@ from qks_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qks_cli.library.database import Library
+    from qks_cli.library.store import Library
     from qks_cli.model.bundle import Bundle
-    from qks_cli.search.grammar import Filter, Node, Sum, Text
-    from qks_cli.search.ranking import Hit, Meaning
+    from qks_cli.search.evaluation import Meaning
+    from qks_cli.search.grammar import Node, Sum, Text
+    from qks_cli.search.plan import Plan
+    from qks_cli.search.ranking import Evidence, Hit
     from qks_cli.search.words import Lookup
     from qks_cli.types import Float32Array
 
@@ -71,77 +73,62 @@ def search(
     writer = Writer(format, nul=nul)
     # Read when numpy is first imported: waiting for a second thread takes longer than one thread.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from qks_cli.cli.runs import open_library, tagged_model
-    from qks_cli.model.bundle import read_bundle
-    from qks_cli.search.grammar import And, Filter, Not, Or, Sum, Text, parse_query
-    from qks_cli.search.ranking import Question
+    from qks_cli.cli.runs import open_library
+    from qks_cli.search.plan import make_plan
     from qks_cli.search.ranking import search as find
 
     text = " ".join(query)
-    node = parse_query(text)
-    likes: list[Filter] = []
-    meant: list[Text | Sum] = []
-
-    def gather(one: Node, *, positive: bool) -> None:
-        match one:
-            case And(nodes) | Or(nodes):
-                for each in nodes:
-                    gather(each, positive=positive)
-            case Not(inner):
-                gather(inner, positive=False)
-            case Filter(name="like"):
-                likes.append(one)
-            case Text() | Sum() if positive:
-                meant.append(one)
-            case _:
-                pass
-
-    gather(node, positive=True)
-    if tags_only:
-        meant = []
     with open_library(db, create=False) as library:
-        meanings: dict[Node, Meaning] = {}
-        tokens: dict[Filter, Float32Array] = {}
-        model_id = None
-        if meant or likes:
-            if semantic_only or likes:
-                bundle, model_id = tagged_model(library, model)
-            else:
-                bundle = read_bundle(model)
-                model_id = library.stored_model(bundle.hash)
-            if model_id is not None:
-                meanings = meanings_of(bundle, meant) if meant else {}
-                tokens = {
-                    like: tokens_of_photo(library, bundle, model_id, Path(like.value))
-                    for like in likes
-                }
-            elif library.photo_count():
-                say(f"qks: tagged with another model than {bundle.name}: matching tags only")
-        question = Question(
-            node,
-            text,
-            label_lookup(library),
-            by_tags=not semantic_only,
-            model_id=model_id,
-            meanings=meanings,
-            likes=tokens,
+        plan = make_plan(text, label_lookup(library), min_score=min_score)
+        evidence = evidence_for(
+            library, plan, model, by_tags=not semantic_only, by_meaning=not tags_only
         )
-        hits = find(library, question, limit=limit, min_score=min_score, exact=exact)
+        hits = find(library, plan, evidence, limit=limit, exact=exact)
     writer.write(hit_row(hit) for hit in hits)
     writer.close()
     if not hits:
         raise typer.Exit(1)
 
 
+def evidence_for(
+    library: Library, plan: Plan, model: str, *, by_tags: bool, by_meaning: bool
+) -> Evidence:
+    """What the model says of a query's phrases and photos; nothing is opened that it can do
+    without."""
+    from qks_cli.cli.runs import tagged_model
+    from qks_cli.model.bundle import read_bundle
+    from qks_cli.search.ranking import Evidence
+
+    phrases = plan.phrases if by_meaning else ()
+    if not (phrases or plan.likes):
+        return Evidence(by_tags=by_tags)
+    if plan.likes or not by_tags:
+        bundle, model_id = tagged_model(library, model)
+    else:
+        bundle = read_bundle(model)
+        stored = library.models.stored(bundle.hash)
+        if stored is None:
+            if library.photos.count():
+                say(f"qks: tagged with another model than {bundle.name}: matching tags only")
+            return Evidence(by_tags=by_tags)
+        model_id = stored
+    return Evidence(
+        model_id,
+        meanings_of(bundle, phrases) if phrases else {},
+        {like: tokens_of_photo(library, bundle, model_id, Path(like.value)) for like in plan.likes},
+        by_tags,
+    )
+
+
 def label_lookup(library: Library) -> Lookup:
     """Words and synonyms of the library's vocabulary, and every label that its tags have."""
     from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
 
-    text = library.latest_vocabulary()
+    text = library.vocabularies.latest()
     vocabulary = Vocabulary(())
     if text is not None:
         vocabulary = parse_labels(text, "the library's labels")[0]
-    others = {name.casefold(): name for name in library.label_names()}
+    others = {name.casefold(): name for name in library.tags.names()}
 
     def lookup(word: str) -> str | None:
         label = vocabulary.lookup(word)
@@ -173,8 +160,8 @@ def meanings_of(bundle: Bundle, nodes: Sequence[Text | Sum]) -> dict[Node, Meani
     from qks_cli.model.calibration import Calibration, LabelStats
     from qks_cli.model.choose import open_engine
     from qks_cli.model.tagger import as_taught
+    from qks_cli.search.evaluation import Meaning
     from qks_cli.search.grammar import Text
-    from qks_cli.search.ranking import Meaning
     from qks_cli.vocabulary.embeddings import embed_labels, to_length
     from qks_cli.vocabulary.labels_file import Label
 
@@ -229,9 +216,9 @@ def tokens_of_photo(library: Library, bundle: Bundle, model_id: int, photo: Path
     from qks_cli.photos.walk import absolute
 
     path = absolute(photo.expanduser())
-    known = library.known([path]).get(path)
+    known = library.photos.known([path]).get(path)
     if known is not None:
-        _, stored_NME = library.tokens_of([known.id], model_id)
+        _, stored_NME = library.tokens.of([known.id], model_id)
         if stored_NME is not None:
             return np.asarray(stored_NME[0], np.float32)
     from qks_cli.errors import PhotoError

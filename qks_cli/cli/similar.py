@@ -31,20 +31,14 @@ def similar(
     from qks_cli.cli.runs import open_library, tagged_model
     from qks_cli.cli.search import hit_row, tokens_of_photo
     from qks_cli.photos.walk import absolute
-    from qks_cli.search.grammar import Filter
-    from qks_cli.search.ranking import Question, search
+    from qks_cli.search.ranking import most_similar
 
-    like = Filter("like", str(photo))
     with open_library(db, create=False) as library:
         bundle, model_id = tagged_model(library, model)
-        question = Question(
-            like,
-            "",
-            lambda word: None,
-            model_id=model_id,
-            likes={like: tokens_of_photo(library, bundle, model_id, photo)},
+        tokens_ME = tokens_of_photo(library, bundle, model_id, photo)
+        hits = most_similar(
+            library, model_id, tokens_ME, limit=limit + 1, min_score=min_score, exact=exact
         )
-        hits = search(library, question, limit=limit + 1, min_score=min_score, exact=exact)
     own = absolute(photo)
     others = [hit for hit in hits if hit.path != own][:limit]
     writer.write(hit_row(hit) for hit in others)

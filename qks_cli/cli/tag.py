@@ -19,7 +19,7 @@ from qks_cli.cli.output import Row, Writer, say, shown
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from qks_cli.library.database import Library
+    from qks_cli.library.store import Library
     from qks_cli.types import Photo
     from qks_cli.workflows.pipeline import Result
 
@@ -152,7 +152,7 @@ def tag(
         finally:
             results.close()
             if destination is not None:
-                destination.library.finish_run(
+                destination.library.runs.finish(
                     run,
                     tagged=counts["tagged"] + counts["retagged"],
                     failed=counts["failed"],
@@ -168,7 +168,7 @@ def tag(
         if destination is not None and seen and not stop():
             from qks_cli.cli.writing import write_all
 
-            ids = {path: row.id for path, row in destination.library.known(seen).items()}
+            ids = {path: row.id for path, row in destination.library.photos.known(seen).items()}
             photos = [(ids[path], path) for path in seen if path in ids]
             outcomes = write_all(destination.library, photos, writing, run_id=run)
             with closing(outcomes):

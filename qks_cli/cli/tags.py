@@ -13,8 +13,8 @@ from qks_cli.cli.options import All, Db, Null, Paths, RecordFormat
 from qks_cli.cli.output import Records, confirm, say, shown
 
 if TYPE_CHECKING:
-    from qks_cli.library.database import Library
     from qks_cli.library.ledger import Write
+    from qks_cli.library.store import Library
 
 app = typer.Typer(
     help="List, rename, merge and leave out labels; confirm and reject single tags.",
@@ -247,16 +247,16 @@ def _rewrite(library: Library, written: Sequence[Write]) -> None:
     """Bring files up to date with the labels as they are shown now."""
     from qks_cli.cli.writing import Options, Target, write_all
 
-    run = library.begin_run("write", *library.latest_run())
+    run = library.runs.begin("write", *library.runs.latest())
     counts: Counter[str] = Counter()
     for target in Target:
         ids = [write.photo_id for write in written if write.kind == target]
-        photos = list(library.paths_of(ids).items())
+        photos = list(library.photos.paths_of(ids).items())
         for outcome in write_all(library, photos, Options(to=target), run_id=run, only=True):
             counts[outcome.status] += 1
             if outcome.reason:
                 say(f"qks: {shown(outcome.path)}: {outcome.reason}")
-    library.finish_run(run, tagged=counts["written"], failed=counts["refused"], status="done")
+    library.runs.finish(run, tagged=counts["written"], failed=counts["refused"], status="done")
     say(f"{counts['written']:,} files written; `qks undo` takes that back")
     if counts["refused"]:
         raise typer.Exit(1)

@@ -131,7 +131,7 @@ def watch(
                 for path in wanted:
                     note_absences(library, path)
                 status = "interrupted" if changes.stop.is_set() else "done"
-                library.finish_run(
+                library.runs.finish(
                     run,
                     tagged=counts["tagged"] + counts["retagged"],
                     failed=counts["failed"],

@@ -16,7 +16,7 @@ from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from qks_cli.cli.writing import Options, Outcome
-    from qks_cli.library.database import Library
+    from qks_cli.library.store import Library
 
 FIELDS = ("path", "status", "file", "labels", "reason")
 GROUP = 200  # photos read and stored together
@@ -68,7 +68,7 @@ def write(
 
     with open_library(db, create=False) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
-        run = library.begin_run("write", *library.latest_run())
+        run = library.runs.begin("write", *library.runs.latest())
 
         found = write_all(
             library,
@@ -104,7 +104,7 @@ def untag(
 
     with open_library(db, create=False) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
-        run = library.begin_run("untag", *library.latest_run())
+        run = library.runs.begin("untag", *library.runs.latest())
 
         def outcomes() -> Generator[Outcome, None, None]:
             by_id = dict(photos)
@@ -142,7 +142,7 @@ def undo(
     from qks_cli.library import ledger
 
     with open_library(db, create=False) as library:
-        now = library.begin_run("undo", *library.latest_run())
+        now = library.runs.begin("undo", *library.runs.latest())
 
         def outcomes() -> Generator[Outcome, None, None]:
             with writing(library, now, source_of(library), options) as hand:
@@ -154,7 +154,7 @@ def undo(
                             f"{shown(file)} was written again by run {chain[-1].run_id}",
                             hint=f"qks undo {chain[-1].run_id}",
                         )
-                paths = library.paths_of([chain[-1].photo_id for chain in written.values()])
+                paths = library.photos.paths_of([chain[-1].photo_id for chain in written.values()])
                 for chain in written.values():
                     yield hand.undo(paths[chain[-1].photo_id], chain, one=True)
 
@@ -210,7 +210,7 @@ def import_keywords(
     from qks_cli.cli.runs import open_library
     from qks_cli.cli.writing import selected
     from qks_cli.keywords.drift import own_keywords
-    from qks_cli.library import ledger
+    from qks_cli.library import keywords
 
     with open_library(db, create=False) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
@@ -223,7 +223,7 @@ def import_keywords(
                 words = list(dict.fromkeys(word for some in own.values() for word in some))
                 if words:
                     rows.append({"path": str(path), "keywords": words})
-            ledger.keep_keywords(library, entries)
+            keywords.keep(library, entries)
             total += writer.write(rows)
     say(f"{total:,} of {len(photos):,} photos have keywords of your own")
 
@@ -290,7 +290,7 @@ def _tell(
         status = "done"
     finally:
         writer.write(waiting)
-        library.finish_run(run, tagged=counts["written"], failed=counts["refused"], status=status)
+        library.runs.finish(run, tagged=counts["written"], failed=counts["refused"], status=status)
     say(", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())) or "nothing to do")
     if counts["refused"]:
         raise typer.Exit(1)

@@ -20,11 +20,13 @@ from qks_cli.keywords.embed import Before
 from qks_cli.keywords.errors import Refusal
 from qks_cli.keywords.formats import exiftool
 from qks_cli.keywords.xmp import Keyword, Source
-from qks_cli.library import ledger, verdicts
-from qks_cli.library.ledger import LibraryJournal, Write
+from qks_cli.library import journal, ledger, verdicts
+from qks_cli.library.journal import LibraryJournal
+from qks_cli.library.ledger import Write
 
 if TYPE_CHECKING:
-    from qks_cli.library.database import KnownPhoto, Library
+    from qks_cli.library.photos import KnownPhoto
+    from qks_cli.library.store import Library
     from qks_cli.vocabulary.labels_file import Vocabulary
 
 
@@ -341,7 +343,7 @@ class PhotoWriter:
         from qks_cli.photos.fingerprint import fingerprint
 
         with suppress(OSError):  # then the next run reads it again
-            ledger.touched(self.library, photo_id, path.stat(), fingerprint(path))
+            self.library.photos.touch(photo_id, path.stat(), fingerprint(path))
 
 
 def _candidates(writes: Sequence[Write], seen: files.Seen) -> Iterator[bytes]:
@@ -371,7 +373,7 @@ def writing(
             raise LibraryError(
                 "another qks is writing into photos of this library", hint="wait for it to end"
             ) from None
-        ledger.recover(library, _digest, files.sweep)
+        journal.recover(library, _digest, files.sweep)
         writer = PhotoWriter(library, LibraryJournal(library, run_id), source, options)
         try:
             yield writer
@@ -394,7 +396,7 @@ def keywords_for(
 ) -> dict[int, list[Keyword]]:
     """The keywords of photos: their tags as shown, with the vocabulary's parents."""
     found = {}
-    for photo_id, tags in library.tags_of(photo_ids).items():
+    for photo_id, tags in library.tags.of(photo_ids).items():
         found[photo_id] = [
             Keyword(tag.label, tag.score, _ancestors(tag.label, parent_of))
             for tag in tags
@@ -407,7 +409,7 @@ def _vocabulary(library: Library) -> Vocabulary:
     """The words of the latest run; none where there was no run."""
     from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
 
-    text = library.latest_vocabulary()
+    text = library.vocabularies.latest()
     return Vocabulary(()) if text is None else parse_labels(text, "the library's labels")[0]
 
 
@@ -427,12 +429,12 @@ def selected(
     from qks_cli.cli.runs import given_paths
     from qks_cli.errors import UsageError
     from qks_cli.library import presence
-    from qks_cli.library.database import key_path
+    from qks_cli.library.paths import key_path
     from qks_cli.photos.walk import absolute
 
     if bool(paths) == everything:
         raise UsageError("give paths, or --all for the whole library")
-    here = set(library.tagged_ids())
+    here = set(library.photos.tagged_ids())
     found: dict[int, Path] = {}
     named = given_paths(paths or [], nul=nul)
     roots: list[Path | None] = [absolute(path) for path in named]
@@ -475,7 +477,7 @@ def write_all(
                 }
             if only:
                 _keep_to_written(library, keywords)
-            known = library.known([path for _, path in part])
+            known = library.photos.known([path for _, path in part])
             outcomes = [
                 hand.write(photo_id, path, keywords[photo_id])
                 if _as_tagged(path, known.get(path))
@@ -519,7 +521,7 @@ def _keep_to_written(library: Library, keywords: dict[int, list[Keyword]]) -> No
     for chain in ledger.writes_of(library, list(keywords)).values():
         last = chain[-1]
         # A synonym is no label: it is shown as it is.
-        shown = {library.shown_name(label) or label for label in last.labels}
+        shown = {library.tags.shown_name(label) or label for label in last.labels}
         kept = [keyword for keyword in keywords[last.photo_id] if keyword.label in shown]
         keywords[last.photo_id] = kept
 
@@ -528,4 +530,4 @@ def source_of(library: Library) -> Source:
     """Who says so: the model of the latest run."""
     from qks_cli.library.database import now
 
-    return Source(*library.latest_model(), now())
+    return Source(*library.runs.latest_model(), now())

@@ -7,10 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 from qks_cli.errors import LibraryError, UsageError
-from qks_cli.library.database import Library, explained
+from qks_cli.library.database import Database, explained
 
 
-def back_up(library: Library, file: Path, *, force: bool = False) -> None:
+def back_up(library: Database, file: Path, *, force: bool = False) -> None:
     """A whole, checked copy in ``file``, also while another run writes (SQLite's online backup).
 
     Raises ``UsageError`` where ``file`` exists and not ``force``, or is the library itself, and
@@ -21,7 +21,7 @@ def back_up(library: Library, file: Path, *, force: bool = False) -> None:
     partial = file.with_name(file.name + ".partial")
     try:
         with explained(partial), closing(sqlite3.connect(partial)) as copy:
-            library.connection.backup(copy)
+            library.copy_to(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
             _check(copy, partial)
         partial.replace(file)
@@ -56,11 +56,10 @@ def restore(file: Path, path: Path) -> Path | None:
     return kept
 
 
-def check(library: Library) -> list[str]:
+def check(library: Database) -> list[str]:
     """What SQLite finds wrong with the file; empty where it is whole."""
-    with explained(library.path):
-        rows = library.connection.execute("PRAGMA integrity_check(20)").fetchall()
-        rows += library.connection.execute("PRAGMA foreign_key_check").fetchmany(20)
+    rows = library.rows("PRAGMA integrity_check(20)")
+    rows += library.rows("PRAGMA foreign_key_check")[:20]
     return [str(row[0]) for row in rows if row[0] != "ok"]
 
 
@@ -74,7 +73,7 @@ def _keep(path: Path) -> Path:
     """A copy of the library at ``path``; a damaged one is set aside as it is."""
     kept = _free_name(path)
     try:
-        with Library.open(path) as current:
+        with Database.open(path) as current:
             back_up(current, kept)
     except LibraryError as error:
         if "locked" in error.message:

@@ -11,38 +11,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qks_cli.errors import UsageError
-from qks_cli.library.database import Library, marks, now
+from qks_cli.library.database import Database, marks, now
 
 
 @dataclass(frozen=True, slots=True)
 class LabelCount:
-    """How many photos carry a label, and their mean score, 0 to 1."""
+    """How many photos carry a label, how many of them are there (not missing), and their mean
+    score, 0 to 1."""
 
     label: str
     photos: int
+    present: int
     mean_score: float
 
 
-def counts(library: Library) -> list[LabelCount]:
+def counts(library: Database) -> list[LabelCount]:
     """Every shown label that photos carry, most first."""
-    rows = library.connection.execute(
-        "SELECT label, count(DISTINCT photo_id), avg(score) FROM tags "
-        "JOIN shown_labels ON shown_labels.id = tags.label_id "
-        "GROUP BY shown_labels.label_id ORDER BY 2 DESC, 1"
-    )
-    return [LabelCount(str(label), int(photos), float(mean)) for label, photos, mean in rows]
+    rows = library.rows("SELECT label, photos, present, mean_score FROM label_counts")
+    return [LabelCount(*row) for row in rows]
 
 
-def photos_with(library: Library, name: str) -> int:
+def photos_with(library: Database, name: str) -> int:
     """How many photos carry a shown label."""
     ids = _shown_as(library, name)
-    row = library.connection.execute(
-        f"SELECT count(DISTINCT photo_id) FROM tags WHERE label_id IN ({marks(ids)})", ids
-    ).fetchone()
-    return int(row[0])
+    sql = f"SELECT count(DISTINCT photo_id) FROM tags WHERE label_id IN ({marks(ids)})"
+    return int(library.value(sql, ids))
 
 
-def rename(library: Library, old: str, new: str) -> None:
+def rename(library: Database, old: str, new: str) -> None:
     """Show a label under another name. Raises ``UsageError`` where ``new`` is shown already."""
     if not new.strip() or new != new.strip() or not new.isprintable():
         raise UsageError(f"'{new}' is no name for a label")
@@ -53,7 +49,7 @@ def rename(library: Library, old: str, new: str) -> None:
     _show(library, _shown_as(library, old), new, f"rename {old!r} {new!r}")
 
 
-def merge(library: Library, one: str, into: str) -> None:
+def merge(library: Database, one: str, into: str) -> None:
     """Show ``one`` as ``into``, which has to be there."""
     _shown_as(library, into)
     if one == into:
@@ -61,66 +57,60 @@ def merge(library: Library, one: str, into: str) -> None:
     _show(library, _shown_as(library, one), into, f"merge {one!r} {into!r}")
 
 
-def delete(library: Library, name: str) -> None:
+def delete(library: Database, name: str) -> None:
     """Show a label no more, on any photo, now or later."""
     ids = _shown_as(library, name)
     with library.atomic():
         _note(library, ids, f"delete {name!r}")
-        library.connection.execute(f"UPDATE labels SET hidden = 1 WHERE id IN ({marks(ids)})", ids)
+        library.execute(f"UPDATE labels SET hidden = 1 WHERE id IN ({marks(ids)})", ids)
 
 
-def undo(library: Library) -> str | None:
+def undo(library: Database) -> str | None:
     """Take back the last edit, and say which it was; None where there is none."""
     with library.atomic():
-        row = library.connection.execute(
-            "SELECT id, command, before FROM label_edits ORDER BY id DESC LIMIT 1"
-        ).fetchone()
+        row = library.row("SELECT id, command, before FROM label_edits ORDER BY id DESC LIMIT 1")
         if row is None:
             return None
-        library.connection.executemany(
+        library.execute_many(
             "UPDATE labels SET shown_as = ?, hidden = ? WHERE id = ?",
             [(shown_as, hidden, label_id) for label_id, shown_as, hidden in json.loads(row[2])],
         )
-        library.connection.execute("DELETE FROM label_edits WHERE id = ?", (row[0],))
+        library.execute("DELETE FROM label_edits WHERE id = ?", (row[0],))
     return str(row[1])
 
 
-def _show(library: Library, ids: Sequence[int], name: str, command: str) -> None:
+def _show(library: Database, ids: Sequence[int], name: str, command: str) -> None:
     with library.atomic():
-        library.connection.execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
-        (target,) = library.connection.execute(
-            "SELECT id FROM labels WHERE name = ?", (name,)
-        ).fetchone()
+        library.execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
+        target = int(library.value("SELECT id FROM labels WHERE name = ?", (name,)))
         _note(library, [*ids, target], command)
-        library.connection.executemany(
+        library.execute_many(
             "UPDATE labels SET shown_as = ?, hidden = 0 WHERE id = ?",
             [(None if label_id == target else target, label_id) for label_id in [*ids, target]],
         )
 
 
-def _note(library: Library, ids: Sequence[int], command: str) -> None:
-    rows = library.connection.execute(
-        f"SELECT id, shown_as, hidden FROM labels WHERE id IN ({marks(ids)})", list(ids)
-    ).fetchall()
-    library.connection.execute(
+def _note(library: Database, ids: Sequence[int], command: str) -> None:
+    rows = list(library.rows_in("SELECT id, shown_as, hidden FROM labels WHERE id IN ({})", ids))
+    library.execute(
         "INSERT INTO label_edits (made_at, command, before) VALUES (?, ?, ?)",
         (now(), command, json.dumps(rows)),
     )
 
 
-def _exists(library: Library, name: str) -> bool:
+def _exists(library: Database, name: str) -> bool:
     """Whether any photo carries a label of this name."""
-    row = library.connection.execute(
+    row = library.row(
         "SELECT 1 FROM tags JOIN shown_labels ON shown_labels.id = tags.label_id "
         "WHERE label = ? LIMIT 1",
         (name,),
     )
-    return row.fetchone() is not None
+    return row is not None
 
 
-def _shown_as(library: Library, name: str) -> list[int]:
+def _shown_as(library: Database, name: str) -> list[int]:
     """Stored labels that are shown under this name. Raises ``UsageError`` where there is none."""
-    rows = library.connection.execute("SELECT id FROM shown_labels WHERE label = ?", (name,))
+    rows = library.rows("SELECT id FROM shown_labels WHERE label = ?", (name,))
     ids = [int(label_id) for (label_id,) in rows]
     if not ids:
         raise UsageError(f"no label '{name}' in this library", hint="`qks tags list` shows them")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qks_cli.library.database import Library, in_chunks, key_path, marks, now, path_key
+from qks_cli.library.database import Database, now
+from qks_cli.library.paths import below, key_path, path_key
 from qks_cli.types import Photo
 
 
@@ -22,95 +22,81 @@ class Candidate:
     full_hash: bytes | None = None
 
 
-def paths_under(library: Library, root: Path | None) -> Iterator[tuple[int, str | bytes, bool]]:
+def paths_under(library: Database, root: Path | None) -> Iterator[tuple[int, str | bytes, bool]]:
     """Id, stored path and whether it is marked missing: all photos at or below ``root``, or all.
 
     A ``Path`` is made of a stored path by ``key_path``; making one for each of many takes long."""
     select = "SELECT id, path, missing_since IS NOT NULL FROM photos"
     if root is None:
-        rows = library.connection.execute(select)
+        rows = library.rows(select)
     else:
-        # All names below a folder lie between "folder/" and "folder0", the sign that follows "/".
-        low = os.fsencode(root).rstrip(b"/") + b"/"
-        high = low[:-1] + b"0"
-        ranges: list[str | bytes] = [path_key(root), low, high]
-        where = "path = ? OR (path >= ? AND path < ?)"
-        try:
-            ranges += [low.decode(), high.decode()]
-            where += " OR (path >= ? AND path < ?)"
-        except UnicodeDecodeError:
-            pass  # then no name below it is text either
-        rows = library.connection.execute(f"{select} WHERE {where}", ranges)
+        where, values = below(root)
+        rows = library.rows(f"{select} WHERE path = ? OR {where}", [path_key(root), *values])
     for photo_id, key, missing in rows:
         yield photo_id, key, bool(missing)
 
 
-def of_sizes(library: Library, sizes: Collection[int]) -> dict[int, list[Candidate]]:
+def of_sizes(library: Database, sizes: Collection[int]) -> dict[int, list[Candidate]]:
     """Stored photos with a fingerprint, by their size in bytes."""
     found: dict[int, list[Candidate]] = {}
-    for part in in_chunks(list(sizes)):
-        rows = library.connection.execute(
-            "SELECT size, id, path, mtime_ns, fingerprint, full_hash FROM photos "
-            "WHERE status = 'ok' "
-            f"AND fingerprint IS NOT NULL AND size IN ({marks(part)})",
-            part,
-        )
-        for size, photo_id, key, mtime_ns, digest, full_hash in rows:
-            candidate = Candidate(photo_id, key_path(key), mtime_ns, digest, full_hash)
-            found.setdefault(size, []).append(candidate)
+    rows = library.rows_in(
+        "SELECT size, id, path, mtime_ns, fingerprint, full_hash FROM photos "
+        "WHERE status = 'ok' AND fingerprint IS NOT NULL AND size IN ({})",
+        list(sizes),
+    )
+    for size, photo_id, key, mtime_ns, digest, full_hash in rows:
+        candidate = Candidate(photo_id, key_path(key), mtime_ns, digest, full_hash)
+        found.setdefault(size, []).append(candidate)
     return found
 
 
 def unhashed_lookalikes(
-    library: Library, fingerprints: Collection[bytes]
+    library: Database, fingerprints: Collection[bytes]
 ) -> list[tuple[int, Path]]:
     """Photos that share one of these fingerprints with another and have no full hash yet."""
-    found = []
-    for part in in_chunks(list(fingerprints)):
-        rows = library.connection.execute(
-            "SELECT id, path FROM photos WHERE full_hash IS NULL AND fingerprint IN "
-            f"(SELECT fingerprint FROM photos WHERE fingerprint IN ({marks(part)}) "
-            "GROUP BY fingerprint HAVING count(*) > 1)",
-            part,
-        )
-        found += [(int(photo_id), key_path(key)) for photo_id, key in rows]
-    return found
+    rows = library.rows_in(
+        "SELECT id, path FROM photos WHERE full_hash IS NULL AND fingerprint IN "
+        "(SELECT fingerprint FROM photos WHERE fingerprint IN ({}) "
+        "GROUP BY fingerprint HAVING count(*) > 1)",
+        list(fingerprints),
+    )
+    return [(int(photo_id), key_path(key)) for photo_id, key in rows]
 
 
-def keep_hashes(library: Library, hashes: Iterable[tuple[int, bytes]]) -> None:
+def keep_hashes(library: Database, hashes: Iterable[tuple[int, bytes]]) -> None:
     """Store hashes of whole files, by photo id."""
     with library.atomic():
-        library.connection.executemany(
+        library.execute_many(
             "UPDATE photos SET full_hash = ? WHERE id = ?",
             [(full_hash, photo_id) for photo_id, full_hash in hashes],
         )
 
 
-def move(library: Library, moves: Sequence[tuple[int, Photo]]) -> None:
+def move(library: Database, moves: Sequence[tuple[int, Photo]]) -> None:
     """Give stored photos their new paths; tags and tokens stay theirs."""
     with library.atomic():
-        library.connection.executemany(
+        library.execute_many(
             # Another run may have stored the new path meanwhile: then that row stands.
             "UPDATE OR IGNORE photos SET path = ?, mtime_ns = ?, missing_since = NULL WHERE id = ?",
             [(path_key(photo.path), photo.mtime_ns, photo_id) for photo_id, photo in moves],
         )
 
 
-def mark(library: Library, *, gone: Iterable[int], back: Iterable[int]) -> None:
+def mark(library: Database, *, gone: Iterable[int], back: Iterable[int]) -> None:
     """Mark photos as missing, and others as there again. Nothing of them is removed."""
     with library.atomic():
-        library.connection.executemany(
+        library.execute_many(
             "UPDATE photos SET missing_since = ? WHERE id = ? AND missing_since IS NULL",
             [(now(), photo_id) for photo_id in gone],
         )
-        library.connection.executemany(
+        library.execute_many(
             "UPDATE photos SET missing_since = NULL WHERE id = ?", [(x,) for x in back]
         )
 
 
-def forget(library: Library, photo_ids: Iterable[int]) -> None:
+def forget(library: Database, photo_ids: Iterable[int]) -> None:
     """Remove photos with their tags and tokens from the library, never from the disk."""
     with library.atomic():
-        library.connection.executemany(
+        library.execute_many(
             "DELETE FROM photos WHERE id = ?", [(photo_id,) for photo_id in photo_ids]
         )

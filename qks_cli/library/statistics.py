@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 
-from qks_cli.library.database import Library
+from qks_cli.library import labels
+from qks_cli.library.database import Database
 
 _HERE = "missing_since IS NULL"
 _COLUMNS = {
@@ -18,22 +19,17 @@ _COLUMNS = {
 }
 
 
-def count_by(library: Library, what: str) -> list[tuple[str, int]]:
+def count_by(library: Database, what: str) -> list[tuple[str, int]]:
     """Names and photos, most first; years and months in order. '' where a photo has none."""
     if what == "label":
-        rows = library.connection.execute(
-            "SELECT label, count(DISTINCT photo_id) FROM tags "
-            "JOIN shown_labels ON shown_labels.id = tags.label_id "
-            f"JOIN photos ON photos.id = photo_id WHERE {_HERE} "
-            "GROUP BY shown_labels.label_id ORDER BY 2 DESC, 1"
-        )
-        return [(str(label), int(count)) for label, count in rows]
+        rows = [(x.label, x.present) for x in labels.counts(library) if x.present]
+        return sorted(rows, key=lambda row: (-row[1], row[0]))
     if what == "folder":
-        paths = library.connection.execute(f"SELECT path FROM photos WHERE {_HERE}")
+        paths = library.rows(f"SELECT path FROM photos WHERE {_HERE}")
         folders = Counter(os.fsdecode(path).rpartition("/")[0] or "/" for (path,) in paths)
         return sorted(folders.items(), key=lambda item: (-item[1], item[0]))
     order = "1" if what in ("year", "month") else "2 DESC, 1"
-    rows = library.connection.execute(
+    found = library.rows(
         f"SELECT {_COLUMNS[what]}, count(*) FROM photos WHERE {_HERE} GROUP BY 1 ORDER BY {order}"
     )
-    return [("" if name is None else str(name), int(count)) for name, count in rows]
+    return [("" if name is None else str(name), int(count)) for name, count in found]

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qks_cli.errors import UsageError
-from qks_cli.library.database import Library, in_chunks, marks, now
+from qks_cli.library.database import Database, marks, now
 from qks_cli.library.migrations.m006_verdicts import BY_HAND
 
 
-def confirm(library: Library, photo_ids: Sequence[int], name: str, *, add: bool) -> int:
+def confirm(library: Database, photo_ids: Sequence[int], name: str, *, add: bool) -> int:
     """Say that a label is right on photos; on those that do not carry it only where ``add``.
 
     Returns the number of photos. Raises ``UsageError`` for what cannot be a label, or for a label
@@ -23,19 +23,19 @@ def confirm(library: Library, photo_ids: Sequence[int], name: str, *, add: bool)
     if not ids and not add:
         raise UsageError(f"no label '{name}' in this library", hint="--add gives it to photos")
     with library.atomic():
-        execute = library.connection.execute
+        execute = library.execute
         if not ids:
             execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
             execute("UPDATE labels SET hidden = 0, shown_as = NULL WHERE name = ?", (name,))
             ids = _shown_as(library, name)
-        rows = _tags(library, photo_ids, ids)
+        rows = _judged(library, "tags", photo_ids, ids)
         carried = {photo_id for photo_id, *_ in rows}
         main = _main(library, name, ids)
         bare = [photo_id for photo_id in photo_ids if photo_id not in carried] if add else []
         _say(library, [*rows, *((x, main, None, None, None) for x in bare)], confirmed=True)
         said = [(row[0], row[1]) for row in rows] + [(photo_id, main) for photo_id in bare]
-        library.connection.executemany(f"INSERT OR IGNORE INTO tags VALUES (?, ?, {BY_HAND})", said)
-        library.connection.executemany(
+        library.execute_many(f"INSERT OR IGNORE INTO tags VALUES (?, ?, {BY_HAND})", said)
+        library.execute_many(
             "UPDATE tags SET (score, token, implied) = "
             f"({BY_HAND}) WHERE photo_id = ? AND label_id = ?",
             said,
@@ -43,35 +43,27 @@ def confirm(library: Library, photo_ids: Sequence[int], name: str, *, add: bool)
     return len(carried) + len(bare)
 
 
-def reject(library: Library, photo_ids: Sequence[int], name: str) -> int:
+def reject(library: Database, photo_ids: Sequence[int], name: str) -> int:
     """Say that a label is wrong on photos: it goes, and later runs do not bring it back.
 
     Returns on how many it stood. Raises ``UsageError`` where there is no such label."""
     ids = _known(library, name)
     with library.atomic():
-        rows = {(row[0], row[1]): row for row in _tags(library, photo_ids, ids)}
-        library.connection.executemany(
-            "DELETE FROM tags WHERE photo_id = ? AND label_id = ?", list(rows)
-        )
+        rows = {(row[0], row[1]): row for row in _judged(library, "tags", photo_ids, ids)}
+        library.execute_many("DELETE FROM tags WHERE photo_id = ? AND label_id = ?", list(rows))
         wanted = [(photo_id, label_id) for photo_id in photo_ids for label_id in ids]
         _say(library, [rows.get(pair, (*pair, None, None, None)) for pair in wanted], False)
     return len({photo_id for photo_id, _ in rows})
 
 
-def reset(library: Library, photo_ids: Sequence[int], name: str) -> int:
+def reset(library: Database, photo_ids: Sequence[int], name: str) -> int:
     """Take verdicts on a label back: photos carry it where the model says so.
 
     Returns on how many photos there was one."""
     ids = _known(library, name)
     with library.atomic():
-        found = []
-        for part in in_chunks(list(photo_ids)):
-            found += library.connection.execute(
-                "SELECT photo_id, label_id, score, token, implied FROM verdicts "
-                f"WHERE photo_id IN ({marks(part)}) AND label_id IN ({marks(ids)})",
-                [*part, *ids],
-            ).fetchall()
-        many = library.connection.executemany
+        found = _judged(library, "verdicts", photo_ids, ids)
+        many = library.execute_many
         pairs = [row[:2] for row in found]
         many("DELETE FROM verdicts WHERE photo_id = ? AND label_id = ?", pairs)
         many("DELETE FROM tags WHERE photo_id = ? AND label_id = ?", pairs)
@@ -80,27 +72,26 @@ def reset(library: Library, photo_ids: Sequence[int], name: str) -> int:
     return len({row[0] for row in found})
 
 
-def confirmed(library: Library, photo_ids: Sequence[int]) -> dict[int, set[str]]:
+def confirmed(library: Database, photo_ids: Sequence[int]) -> dict[int, set[str]]:
     """The labels, as they are shown, that the user confirmed on each photo."""
     found: dict[int, set[str]] = {photo_id: set() for photo_id in photo_ids}
-    for part in in_chunks(list(photo_ids)):
-        rows = library.connection.execute(
-            "SELECT photo_id, label FROM verdicts "
-            "JOIN shown_labels ON shown_labels.id = verdicts.label_id "
-            f"WHERE confirmed AND photo_id IN ({marks(part)})",
-            part,
-        )
-        for photo_id, label in rows:
-            found[photo_id].add(label)
+    rows = library.rows_in(
+        "SELECT photo_id, label FROM verdicts "
+        "JOIN shown_labels ON shown_labels.id = verdicts.label_id "
+        "WHERE confirmed AND photo_id IN ({})",
+        photo_ids,
+    )
+    for photo_id, label in rows:
+        found[photo_id].add(label)
     return found
 
 
 Row = tuple[int, int, float | None, int | None, int | None]
 
 
-def _say(library: Library, rows: Sequence[Row], confirmed: bool) -> None:
+def _say(library: Database, rows: Sequence[Row], confirmed: bool) -> None:
     """Enter verdicts; what the model says stays as it was noted first."""
-    library.connection.executemany(
+    library.execute_many(
         "INSERT INTO verdicts (photo_id, label_id, confirmed, score, token, implied, made_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
         "confirmed = excluded.confirmed, made_at = excluded.made_at",
@@ -108,29 +99,31 @@ def _say(library: Library, rows: Sequence[Row], confirmed: bool) -> None:
     )
 
 
-def _tags(library: Library, photo_ids: Sequence[int], label_ids: Sequence[int]) -> list[Row]:
-    found: list[Row] = []
-    for part in in_chunks(list(photo_ids)):
-        found += library.connection.execute(
-            "SELECT photo_id, label_id, score, token, implied FROM tags "
-            f"WHERE photo_id IN ({marks(part)}) AND label_id IN ({marks(label_ids)})",
-            [*part, *label_ids],
-        ).fetchall()
-    return found
+def _judged(
+    library: Database, table: str, photo_ids: Sequence[int], label_ids: Sequence[int]
+) -> list[Row]:
+    """Rows of ``tags`` or ``verdicts`` of these photos and labels."""
+    rows = library.rows_in(
+        f"SELECT photo_id, label_id, score, token, implied FROM {table} "
+        f"WHERE label_id IN ({marks(label_ids)}) AND photo_id IN ({{}})",
+        photo_ids,
+        before=label_ids,
+    )
+    return list(rows)
 
 
-def _known(library: Library, name: str) -> list[int]:
+def _known(library: Database, name: str) -> list[int]:
     ids = _shown_as(library, name)
     if not ids:
         raise UsageError(f"no label '{name}' in this library", hint="`qks tags list` shows them")
     return ids
 
 
-def _shown_as(library: Library, name: str) -> list[int]:
-    rows = library.connection.execute("SELECT id FROM shown_labels WHERE label = ?", (name,))
+def _shown_as(library: Database, name: str) -> list[int]:
+    rows = library.rows("SELECT id FROM shown_labels WHERE label = ?", (name,))
     return [int(label_id) for (label_id,) in rows]
 
 
-def _main(library: Library, name: str, ids: Sequence[int]) -> int:
-    row = library.connection.execute("SELECT id FROM labels WHERE name = ?", (name,)).fetchone()
-    return int(row[0]) if row is not None and int(row[0]) in ids else ids[0]
+def _main(library: Database, name: str, ids: Sequence[int]) -> int:
+    main = library.value("SELECT id FROM labels WHERE name = ?", (name,))
+    return int(main) if main in ids else ids[0]

@@ -11,15 +11,15 @@ Axes: N photos, M query tokens, E label space, D directions, K phrases.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from qks_cli.errors import LibraryError
-from qks_cli.library.database import Library
+from qks_cli.library.store import Library
 from qks_cli.types import Float16Array, Float32Array
 
 EXACT = 4000  # photos that are judged by their query tokens at once, without a first pass
@@ -46,7 +46,7 @@ def blocks(library: Library, model_id: int) -> Iterator[tuple[Block, Float32Arra
 
     Blocks that are missing are made, and stored where the library can be written.
     """
-    shape = library.token_shape(model_id)
+    shape = library.tokens.shape(model_id)
     basis_ED = _basis(library, model_id)
     if shape is None or basis_ED is None:
         return
@@ -68,7 +68,7 @@ def refresh(library: Library, model_id: int) -> None:
     """Make the blocks that are missing now, so that the next search need not.
 
     A small library is searched without them."""
-    if library.photo_count() <= EXACT:
+    if library.photos.count() <= EXACT:
         return
     for _ in blocks(library, model_id):
         pass
@@ -97,16 +97,16 @@ def raw_scores(block: Block, basis_ED: Float32Array, queries_KE: Float32Array) -
     return scores_NK
 
 
-def likeness(
-    block: Block, basis_ED: Float32Array, tokens_ME: Float32Array, middle_E: Float32Array
+def cosine_similarity(
+    block: Block, basis_ED: Float32Array, tokens_ME: Float32Array, mean_token_E: Float32Array
 ) -> Float32Array:
-    """About the cosine of all query tokens together, around ``middle_E``: [N]."""
+    """About the cosine of all query tokens together, each less ``mean_token_E``: [N]."""
     mean_NE = block.mean_NE.astype(np.float32)
     mean_NE *= block.scales_N2[:, :1]
-    mean_NE -= middle_E
+    mean_NE -= mean_token_E
     rest_NMD = block.rest_NMD.astype(np.float32)
     rest_NMD *= block.scales_N2[:, 1:, None]
-    own_E = tokens_ME.mean(0) - middle_E
+    own_E = tokens_ME.mean(0) - mean_token_E
     own_MD = (tokens_ME - tokens_ME.mean(0)) @ basis_ED
     queries = len(tokens_ME)
     dots_N = queries * (mean_NE @ own_E) + np.einsum("nmd,md->n", rest_NMD, own_MD)
@@ -141,14 +141,12 @@ def directions(tokens_NME: Float16Array) -> Float32Array:
 
 
 def _basis(library: Library, model_id: int) -> Float32Array | None:
-    row = library.connection.execute(
-        "SELECT basis FROM compact_bases WHERE model_id = ?", (model_id,)
-    ).fetchone()
+    row = library.row("SELECT basis FROM compact_bases WHERE model_id = ?", (model_id,))
     if row is not None:
-        _, width = library.token_shape(model_id) or (0, 0)
+        _, width = library.tokens.shape(model_id) or (0, 0)
         basis: Float32Array = np.frombuffer(row[0], "<f4").reshape(width, -1)
         return basis
-    _, tokens_NME = library.tokens_of(library.sample_ids(model_id, SAMPLE), model_id)
+    _, tokens_NME = library.tokens.of(library.tokens.sample_ids(model_id, SAMPLE), model_id)
     if tokens_NME is None:
         return None
     basis = directions(tokens_NME)
@@ -161,10 +159,10 @@ def _basis(library: Library, model_id: int) -> Float32Array | None:
 
 
 def _stored(library: Library, model_id: int, number: int, queries: int, width: int) -> Block | None:
-    row = library.connection.execute(
+    row = library.row(
         "SELECT ids, vectors, scales FROM compact WHERE model_id = ? AND block = ?",
         (model_id, number),
-    ).fetchone()
+    )
     if row is None:  # another run has changed it since
         return None
     ids = np.frombuffer(row[0], "<i8")
@@ -175,12 +173,12 @@ def _stored(library: Library, model_id: int, number: int, queries: int, width: i
 
 def _make(library: Library, model_id: int, number: int, basis_ED: Float32Array) -> Block | None:
     version = _data_version(library)
-    rows = library.connection.execute(
+    rows = library.rows(
         "SELECT photo_id FROM query_tokens WHERE model_id = ? AND photo_id >= ? AND photo_id < ? "
         "ORDER BY photo_id",
         (model_id, number * BLOCK, (number + 1) * BLOCK),
     )
-    ids, tokens_NME = library.tokens_of([row[0] for row in rows], model_id)
+    ids, tokens_NME = library.tokens.of([row[0] for row in rows], model_id)
     if tokens_NME is None:
         return None
     block = pack(ids, tokens_NME, basis_ED)
@@ -206,23 +204,16 @@ def _keep(
     """Store what was derived, unless another run is writing or the library is read-only.
 
     With ``version``, only if no other run has committed since: it may have changed these photos."""
-    connection = library.connection
-    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
-        with library.atomic():
-            if version is None or _data_version(library) == version:
-                connection.execute(sql, values)
-    except (LibraryError, sqlite3.OperationalError):
-        pass  # the answer is right without it, and the next run stores it
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {int(patience)}")
+    # The answer is right without it, and the next run stores it.
+    with suppress(LibraryError), library.impatient(), library.atomic():
+        if version is None or _data_version(library) == version:
+            library.execute(sql, values)
 
 
 def _data_version(library: Library) -> int:
     """Changes when another connection commits."""
-    return int(library.connection.execute("PRAGMA data_version").fetchone()[0])
+    return int(library.value("PRAGMA data_version"))
 
 
 def _column(library: Library, sql: str, *values: object) -> list[int]:
-    return [row[0] for row in library.connection.execute(sql, values)]
+    return [row[0] for row in library.rows(sql, values)]

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from qks_cli.library.database import Database
+from qks_cli.library.paths import base_name, below
 from qks_cli.search.grammar import Filter, QueryError
 
 EARTH_KM = 6371.0
@@ -35,7 +37,7 @@ _HAS = {
 }
 _SHAPES = {"portrait": "height > width", "landscape": "width > height", "square": "width = height"}
 _NUMBERS = ("iso", "aperture", "focal", "exposure", "width", "height", "rating")
-SCORED = ("tag", "like", "score")  # filters that search/ranking.py gives meaning to
+SCORED = ("tag", "like", "score")  # filters that are scores, not conditions
 
 
 def condition(filter: Filter, query: str) -> Condition:
@@ -45,8 +47,6 @@ def condition(filter: Filter, query: str) -> Condition:
         return QueryError(problem, query, filter.at)
 
     name, value = filter.name, filter.value
-    if not value:
-        raise refuse(f"nothing after '{name}'")
     if name in _NUMBERS:
         return _number(name, value, refuse)
     maker = _MAKERS.get(name)
@@ -80,13 +80,8 @@ def _folder(value: str, refuse: _Refuse) -> Condition:
     """A whole path, or folder names anywhere in one."""
     name = value.rstrip("/") or "/"
     if name.startswith(("/", "~", ".")):
-        whole = os.path.abspath(Path(name).expanduser())  # noqa: PTH100 - links as written
-        low = os.fsencode(whole).rstrip(b"/") + b"/"
-        high = low[:-1] + b"0"  # the sign that follows "/"
-        try:
-            return Condition("path >= ? AND path < ?", (low.decode(), high.decode()))
-        except UnicodeDecodeError:
-            return Condition("path >= ? AND path < ?", (low, high))
+        sql, values = below(Path(os.path.abspath(Path(name).expanduser())))  # noqa: PTH100 - links as written
+        return Condition(sql, tuple(values))
     return Condition("path LIKE ? ESCAPE '\\'", (f"%/{_escaped(name)}/%",))
 
 
@@ -121,6 +116,12 @@ def _gps(value: str, refuse: _Refuse) -> Condition:
     # The haversine of the distance against that of the limit; the band of latitudes comes first.
     sql = "latitude BETWEEN ? AND ? AND qks_haversine(latitude, longitude, ?, ?) <= ?"
     return Condition(sql, (latitude - reach, latitude + reach, latitude, longitude, km))
+
+
+def add_functions(library: Database) -> None:
+    """Make callable in SQL what the conditions call."""
+    library.add_function("qks_haversine", haversine_km, 4)
+    library.add_function("qks_name", base_name, 1)
 
 
 def haversine_km(latitude: float, longitude: float, other: float, beside: float) -> float:

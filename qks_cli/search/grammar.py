@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -172,20 +171,6 @@ def parse_query(query: str) -> Node:
             raise error.orig_exc from None
         raise
     return node
-
-
-def texts_of(node: Node) -> Iterator[Text | Sum]:
-    """Every phrase and sum in a tree, from left to right."""
-    match node:
-        case Text() | Sum():
-            yield node
-        case Not(inner):
-            yield from texts_of(inner)
-        case And(nodes) | Or(nodes):
-            for one in nodes:
-                yield from texts_of(one)
-        case Filter():
-            return
 
 
 @cache

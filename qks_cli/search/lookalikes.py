@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from qks_cli.library.database import PRESENT, Library, key_path
+from qks_cli.library.database import PRESENT
+from qks_cli.library.paths import key_path
+from qks_cli.library.store import Library
 from qks_cli.search import compact
-from qks_cli.search.ranking import alikeness, middle
+from qks_cli.search.scorer import Int64Array, cosine_similarity, mean_token
 from qks_cli.types import Float32Array
 
-Int64Array = npt.NDArray[np.int64]
 ROWS = 1024  # photos compared with all others at a time
 LOOSE = 0.07  # how far below the wanted likeness a compact vector may put a pair
 
@@ -34,7 +34,7 @@ class Member:
 
 def same_fingerprint(library: Library) -> list[list[Member]]:
     """Photos that are there and agree in size, head and tail; by path within a group."""
-    rows = library.connection.execute(
+    rows = library.rows(
         "SELECT size, fingerprint, id, path, width, height FROM photos WHERE status = 'ok' "
         "AND missing_since IS NULL AND fingerprint IS NOT NULL AND (size, fingerprint) IN "
         "(SELECT size, fingerprint FROM photos WHERE status = 'ok' AND missing_since IS NULL "
@@ -50,8 +50,8 @@ def same_fingerprint(library: Library) -> list[list[Member]]:
 def members(library: Library, photo_ids: list[int]) -> dict[int, Member]:
     """Photos by id."""
     found = {}
-    paths = library.paths_of(photo_ids)
-    sizes = library.sizes_of(photo_ids)
+    paths = library.photos.paths_of(photo_ids)
+    sizes = library.photos.sizes_of(photo_ids)
     for photo_id, path in paths.items():
         found[photo_id] = Member(photo_id, path, *sizes[photo_id])
     return found
@@ -61,7 +61,7 @@ def pooled(library: Library, model_id: int) -> tuple[Int64Array, Float32Array]:
     """Ids [N] and mean query tokens [N, E] of one model's photos that are there."""
     here = {
         row[0]
-        for row in library.connection.execute(
+        for row in library.rows(
             f"SELECT photo_id FROM query_tokens WHERE model_id = ? AND {PRESENT}", (model_id,)
         )
     }
@@ -84,8 +84,8 @@ def near_pairs(
     ids_N, mean_NE = pooled(library, model_id)
     if len(ids_N) < 2:
         return
-    middle_E = middle(library, model_id)
-    mean_NE -= middle_E
+    mean_token_E = mean_token(library, model_id)
+    mean_NE -= mean_token_E
     mean_NE /= np.maximum(np.linalg.norm(mean_NE, axis=1, keepdims=True), 1e-6)
     for at in range(0, len(ids_N), ROWS):
         alike = mean_NE[at : at + ROWS] @ mean_NE[at:].T
@@ -93,29 +93,28 @@ def near_pairs(
         for row in np.unique(one):
             partners = other[one == row] + at
             own_id = int(ids_N[at + row])
-            _, own = library.tokens_of([own_id], model_id)
-            have, theirs = library.tokens_of(ids_N[partners].tolist(), model_id)
+            _, own = library.tokens.of([own_id], model_id)
+            have, theirs = library.tokens.of(ids_N[partners].tolist(), model_id)
             if own is None or theirs is None:
                 continue
-            scores = alikeness(theirs, own[0].astype(np.float32), middle_E)
+            scores = cosine_similarity(theirs, own[0].astype(np.float32), mean_token_E)
             for photo_id, score in zip(have, scores.tolist(), strict=True):
                 if score >= likeness:
                     yield own_id, photo_id, score
 
 
-def joined(pairs: list[tuple[int, int]]) -> list[list[int]]:
+def connected(pairs: list[tuple[int, int]]) -> list[list[int]]:
     """Groups of ids that pairs connect, ids ascending."""
-    parent: dict[int, int] = {}
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
 
-    def root(one: int) -> int:
-        while parent.setdefault(one, one) != one:
-            parent[one] = parent[parent[one]]
-            one = parent[one]
-        return one
-
-    for one, other in pairs:
-        parent[root(one)] = root(other)
-    groups: dict[int, list[int]] = {}
-    for one in sorted(parent):
-        groups.setdefault(root(one), []).append(one)
-    return list(groups.values())
+    if not pairs:
+        return []
+    ids, ends = np.unique(np.array(pairs, np.int64), return_inverse=True)
+    one, other = ends.reshape(-1, 2).T
+    graph = coo_matrix((np.ones(len(one), bool), (one, other)), (len(ids), len(ids)))
+    count, group_of = connected_components(graph, directed=False)
+    groups: list[list[int]] = [[] for _ in range(count)]
+    for photo_id, group in zip(ids.tolist(), group_of.tolist(), strict=True):
+        groups[group].append(photo_id)
+    return groups

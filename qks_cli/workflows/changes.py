@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qks_cli.library import presence
-from qks_cli.library.database import KnownPhoto, Library, key_path
+from qks_cli.library.paths import key_path
+from qks_cli.library.photos import KnownPhoto
+from qks_cli.library.store import Library
 from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.photos.same import file_digest
 from qks_cli.photos.walk import absolute
@@ -58,10 +60,10 @@ class Presence:
 
 def find_changes(library: Library, photos: Sequence[Photo], wanted: Wanted) -> list[Change]:
     """One change a photo, in order. Reads the edges of files that may have been moved."""
-    known = library.known([photo.path for photo in photos])
+    known = library.photos.known([photo.path for photo in photos])
     unknown = [photo for photo in photos if photo.path not in known]
     moved = _moves(library, unknown) if unknown else {}
-    known |= library.known(list(moved.values()))
+    known |= library.photos.known(list(moved.values()))
     changes = []
     for photo in photos:
         origin = moved.get(photo.path)

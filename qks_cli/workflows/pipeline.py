@@ -14,7 +14,8 @@ from itertools import islice
 import numpy as np
 
 from qks_cli.library import presence
-from qks_cli.library.database import KnownPhoto, Library
+from qks_cli.library.photos import KnownPhoto
+from qks_cli.library.store import Library
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.protocol import Engine
 from qks_cli.model.tagger import Tagger
@@ -131,13 +132,13 @@ class _Run:
         ]
         if bare:
             found = [(photo_id, read_details(photo.path)) for photo_id, photo in bare]
-            target.library.save_details(found)
+            target.library.photos.save_details(found)
         moves = [(x.row.id, x.photo) for x in changes if x.row and x.moved_from]
         if moves:
             presence.move(target.library, moves)
         same = [(x, x.row) for x in changes if x.row and x.state == "unchanged"]
         stale = [(x.photo, x.row) for x in changes if x.row and x.state == "stale"]
-        stored = target.library.tags_of([row.id for _, row in same])
+        stored = target.library.tags.of([row.id for _, row in same])
         ready: dict[object, Result] = {
             x.photo.path: Result(
                 x.photo, "moved" if x.moved_from else "unchanged", tuple(stored[row.id])
@@ -150,7 +151,7 @@ class _Run:
         self, stale: Sequence[tuple[Photo, KnownPhoto]], target: Destination
     ) -> dict[object, Result]:
         by_id = {row.id: photo for photo, row in stale}
-        ids, tokens_NME = target.library.tokens_of(list(by_id), target.model_id)
+        ids, tokens_NME = target.library.tokens.of(list(by_id), target.model_id)
         if tokens_NME is None:
             return {}
         tags = self.tagger(tokens_NME.astype(np.float32))

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qks_cli.errors import LibraryError
-from qks_cli.library.database import Library, key_path, path_key
+from qks_cli.library.paths import key_path, path_key
+from qks_cli.library.store import Library
 from qks_cli.types import Photo, PhotoFailure, Tag, TaggedPhoto
 
 SELECTION = "min-score 0.5, top 20"
@@ -26,8 +27,8 @@ def tagged(path: str, *tags: Tag, mtime: int = 5) -> TaggedPhoto:
 
 
 def save(library: Library, *photos: TaggedPhoto, failures: tuple[PhotoFailure, ...] = ()) -> int:
-    model = library.model_id("mini", "1", "hash", 2, 3)
-    vocabulary = library.vocabulary_id("digest", "dog\n")
+    model = library.models.id_of("mini", "1", "hash", 2, 3)
+    vocabulary = library.vocabularies.id_of("digest", "dog\n")
     library.save(photos, failures, model_id=model, vocabulary_id=vocabulary, selection=SELECTION)
     return model
 
@@ -36,26 +37,26 @@ def test_round_trip(tmp_path: Path) -> None:
     with Library.open(tmp_path / "new" / "l.db") as library:
         photo = tagged("/p/a.jpg", Tag("dog", 0.75, 1), Tag("animal", 0.75, -1, implied=True))
         model = save(library, photo)
-        known = library.known([Path("/p/a.jpg"), Path("/p/none.jpg")])
+        known = library.photos.known([Path("/p/a.jpg"), Path("/p/none.jpg")])
         (row,) = known.values()
         assert (row.size, row.mtime_ns, row.status, row.model_hash) == (10, 5, "ok", "hash")
         assert (row.vocabulary_digest, row.selection) == ("digest", SELECTION)
-        assert library.tags_of([row.id])[row.id] == [photo.tags[1], photo.tags[0]]
-        ids, tokens = library.tokens_of([row.id], model)
+        assert library.tags.of([row.id])[row.id] == [photo.tags[1], photo.tags[0]]
+        ids, tokens = library.tokens.of([row.id], model)
         assert ids == [row.id]
         assert tokens is not None
         np.testing.assert_array_equal(tokens[0], photo.tokens_ME)
-        assert library.tagged_with("dog") == [(row.id, 0.75)]
-        assert library.photo_count() == 1
+        assert library.tags.carried("dog") == [(row.id, 0.75)]
+        assert library.photos.count() == 1
 
 
 def test_tagging_again_replaces(tmp_path: Path) -> None:
     with Library.open(tmp_path / "l.db") as library:
         save(library, tagged("/a.jpg", Tag("dog", 0.9, 0)))
         save(library, tagged("/a.jpg", Tag("cat", 0.8, 0), mtime=6))
-        (row,) = library.known([Path("/a.jpg")]).values()
+        (row,) = library.photos.known([Path("/a.jpg")]).values()
         assert row.mtime_ns == 6
-        assert [tag.label for tag in library.tags_of([row.id])[row.id]] == ["cat"]
+        assert [tag.label for tag in library.tags.of([row.id])[row.id]] == ["cat"]
 
 
 @pytest.mark.parametrize(("mtime", "kept"), [(5, 1), (6, 0)])
@@ -64,19 +65,19 @@ def test_a_failure_drops_tags_only_of_other_pixels(tmp_path: Path, mtime: int, k
         save(library, tagged("/a.jpg", Tag("dog", 0.9, 0)))
         failure = PhotoFailure(Photo(Path("/a.jpg"), 10, mtime), "truncated", "cut short")
         save(library, failures=(failure,))
-        (row,) = library.known([Path("/a.jpg")]).values()
+        (row,) = library.photos.known([Path("/a.jpg")]).values()
         assert (row.status, row.error) == ("failed", "cut short")
-        assert len(library.tags_of([row.id])[row.id]) == kept
+        assert len(library.tags.of([row.id])[row.id]) == kept
 
 
 def test_many_paths_are_looked_up_in_chunks(tmp_path: Path) -> None:
     paths = [f"/p/{n}.jpg" for n in range(1300)]
     with Library.open(tmp_path / "l.db") as library:
         save(library, *(tagged(path) for path in paths))
-        assert len(library.known([Path(path) for path in paths])) == 1300
-        model = library.stored_model("hash")
+        assert len(library.photos.known([Path(path) for path in paths])) == 1300
+        model = library.models.stored("hash")
         assert model is not None
-        parts = list(library.iter_tokens(model, chunk=500))
+        parts = list(library.tokens.iterate(model, chunk=500))
         assert [tokens.shape for _, tokens in parts] == [(500, 2, 3), (500, 2, 3), (300, 2, 3)]
 
 
@@ -91,7 +92,7 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     name = os.fsdecode(b"/p/caf\xe9.jpg")
     with Library.open(tmp_path / "l.db") as library:
         save(library, tagged(name))
-        assert list(library.known([Path(name)])) == [Path(name)]
+        assert list(library.photos.known([Path(name)])) == [Path(name)]
 
 
 def test_all_or_nothing(tmp_path: Path) -> None:
@@ -99,9 +100,9 @@ def test_all_or_nothing(tmp_path: Path) -> None:
         broken = tagged("/b.jpg", Tag("new label", None, 0))  # type: ignore[arg-type]
         with pytest.raises(LibraryError):
             save(library, tagged("/a.jpg"), broken)
-        assert library.known([Path("/a.jpg"), Path("/b.jpg")]) == {}
+        assert library.photos.known([Path("/a.jpg"), Path("/b.jpg")]) == {}
         save(library, tagged("/a.jpg", Tag("new label", 0.5, 0)))
-        assert library.photo_count() == 1
+        assert library.photos.count() == 1
 
 
 KILLED = """
@@ -112,7 +113,7 @@ from tests.library.test_library import Library, save, tagged
 library = Library.open(Path(sys.argv[1]))
 save(library, tagged("/committed.jpg"))
 with library.atomic():
-    library.connection.execute("UPDATE photos SET size = 99")
+    library.execute("UPDATE photos SET size = 99")
     print("ready", flush=True)
     sys.stdin.read()
 """
@@ -129,10 +130,10 @@ def test_a_kill_loses_only_what_was_not_committed(tmp_path: Path) -> None:
         assert child.stdout.readline() == b"ready\n"
         child.send_signal(signal.SIGKILL)
     with Library.open(tmp_path / "l.db") as library:
-        (row,) = library.known([Path("/committed.jpg")]).values()
+        (row,) = library.photos.known([Path("/committed.jpg")]).values()
         assert row.size == 10
         save(library, tagged("/next.jpg"))
-        assert library.photo_count() == 2
+        assert library.photos.count() == 2
 
 
 def test_two_writers_wait_for_each_other(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_two_writers_wait_for_each_other(tmp_path: Path) -> None:
         for n in range(10):
             save(one, tagged(f"/one{n}.jpg", Tag(f"a{n}", 0.5, 0)))
             save(two, tagged(f"/two{n}.jpg", Tag(f"a{n}", 0.5, 0)))
-        assert one.photo_count() == 20
+        assert one.photos.count() == 20
 
 
 def test_what_is_no_library_is_left_alone(tmp_path: Path) -> None:

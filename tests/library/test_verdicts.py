@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qks_cli.errors import UsageError
 from qks_cli.library import labels, verdicts
-from qks_cli.library.database import Library
+from qks_cli.library.store import Library
 from qks_cli.types import Tag
 from tests.library.test_library import save, tagged
 
@@ -33,12 +33,12 @@ def tag(library: Library, path: str, said: dict[str, float]) -> None:
 
 
 def shown(library: Library, path: str) -> dict[str, float]:
-    (row,) = library.known([Path(path)]).values()
-    return {one.label: one.score for one in library.tags_of([row.id])[row.id]}
+    (row,) = library.photos.known([Path(path)]).values()
+    return {one.label: one.score for one in library.tags.of([row.id])[row.id]}
 
 
 def ids(library: Library, *paths: str) -> list[int]:
-    return [row.id for row in library.known([Path(path) for path in paths]).values()]
+    return [row.id for row in library.photos.known([Path(path) for path in paths]).values()]
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qks_cli.library.database import Library
+from qks_cli.library.store import Library
 from qks_cli.search import compact
-from qks_cli.search.grammar import Filter, QueryError, parse_query, texts_of
-from qks_cli.search.ranking import Meaning, Question, closeness, search
+from qks_cli.search.evaluation import Meaning
+from qks_cli.search.grammar import QueryError
+from qks_cli.search.plan import make_plan
+from qks_cli.search.ranking import Evidence, most_similar, search
+from qks_cli.search.scorer import max_similarity
 from qks_cli.search.words import Words, match_labels
 from qks_cli.types import Details, Photo, Tag, TaggedPhoto
 from qks_cli.vocabulary.labels_file import parse_labels
@@ -56,8 +59,8 @@ def library(tmp_path: Path) -> Library:
         Details(),
     ]
     library = Library.open(tmp_path / "l.db")
-    model = library.model_id("m", "1", "hash", 2, 2)
-    words = library.vocabulary_id("d", "dog")
+    model = library.models.id_of("m", "1", "hash", 2, 2)
+    words = library.vocabularies.id_of("d", "dog")
     photos = [
         TaggedPhoto(
             Photo(Path(path), 1, 1),
@@ -74,24 +77,22 @@ def library(tmp_path: Path) -> Library:
 
 
 def found(
-    library: Library, query: str, *, meanings: bool = False, **options: object
+    library: Library,
+    query: str,
+    *,
+    meanings: bool = False,
+    min_score: float = 0.0,
+    limit: int = 20,
 ) -> list[tuple[str, float]]:
     """Hits of a query; every phrase means the second coordinate, halved."""
-    node = parse_query(query)
+    plan = make_plan(query, lookup, min_score=min_score)
     meaning = Meaning(np.array([0, 1], np.float32), lambda raw_N: raw_N / 2)
-    question = Question(
-        node,
-        query,
-        lookup,
-        model_id=library.stored_model("hash"),
-        meanings={one: meaning for one in texts_of(node)} if meanings else {},
-        likes={
-            one: np.array([[0, 0], [1, 1]], np.float32)
-            for one in [node]
-            if isinstance(one, Filter) and one.name == "like"
-        },
+    evidence = Evidence(
+        library.models.stored("hash"),
+        meanings={one: meaning for one in plan.phrases} if meanings else {},
+        likes={one: np.array([[0, 0], [1, 1]], np.float32) for one in plan.likes},
     )
-    hits = search(library, question, **options)  # type: ignore[arg-type]
+    hits = search(library, plan, evidence, limit=limit)
     return [(str(hit.path), round(hit.score, 3)) for hit in hits]
 
 
@@ -180,48 +181,48 @@ def test_errors_point_at_the_spot(library: Library, query: str, at: int) -> None
 
 
 def test_a_renamed_label_is_found_under_both_names(library: Library) -> None:
-    library.connection.execute("INSERT INTO labels (name) VALUES ('hound')")
-    library.connection.execute(
+    library.execute("INSERT INTO labels (name) VALUES ('hound')")
+    library.execute(
         "UPDATE labels SET shown_as = (SELECT id FROM labels WHERE name = 'hound') "
         "WHERE name = 'dog'"
     )
     assert [path for path, _ in found(library, "tag:dog beach")] == ["/both.jpg"]
-    (hit,) = search(library, Question(parse_query("dog beach"), "dog beach", lookup))
+    (hit,) = search(library, make_plan("dog beach", lookup), Evidence())
     assert [tag.label for tag in hit.tags] == ["hound", "beach"]
 
 
 def test_the_first_pass_finds_what_all_tokens_find(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     library = Library.open(tmp_path / "l.db")
-    model = library.model_id("m", "1", "hash", 4, 32)
-    words = library.vocabulary_id("d", "dog")
+    model = library.models.id_of("m", "1", "hash", 4, 32)
+    words = library.vocabularies.id_of("d", "dog")
     tokens_NME = rng.normal(size=(9000, 4, 32)).astype(np.float16)
     photos = [
         TaggedPhoto(Photo(Path(f"/{number:05}.jpg"), 1, 1), (), tokens_ME)
         for number, tokens_ME in enumerate(tokens_NME)
     ]
     library.save(photos, (), model_id=model, vocabulary_id=words, selection="s")
-    query = "sunset"
-    node = parse_query(query)
+    plan = make_plan("sunset", lookup)
     direction_E = rng.normal(size=32).astype(np.float32)
     meaning = Meaning(direction_E, lambda raw_N: 1 / (1 + np.exp(-raw_N / 10)))
-    question = Question(node, query, lookup, model_id=model, meanings={node: meaning})
-    exact = search(library, question, exact=True)
+    evidence = Evidence(model, meanings={plan.phrases[0]: meaning})
+    exact = search(library, plan, evidence, exact=True)
     for _ in range(2):  # blocks that are made, blocks that are read
-        assert search(library, question) == exact
+        assert search(library, plan, evidence) == exact
     count = "SELECT count(*) FROM compact"
-    assert library.connection.execute(count).fetchone() == (3,)
+    assert library.value(count) == 3
     # A photo that changes takes its block with it, and is found by what it is now.
     tokens_ME = np.tile(direction_E, (4, 1)).astype(np.float16)
     changed = TaggedPhoto(Photo(Path("/05000.jpg"), 1, 1), (), tokens_ME)
     library.save([changed], (), model_id=model, vocabulary_id=words, selection="s")
-    assert library.connection.execute(count).fetchone() == (2,)
-    assert search(library, question)[0].path == Path("/05000.jpg")
-    like = parse_query("like:x.jpg")
-    assert isinstance(like, Filter)
-    alike = Question(like, "like:x.jpg", lookup, model_id=model, likes={like: tokens_NME[7] * 1.0})
-    assert search(library, alike)[0].path == Path("/00007.jpg")
-    assert search(library, alike)[0].score == pytest.approx(1, abs=1e-3)
+    assert library.value(count) == 2
+    assert search(library, plan, evidence)[0].path == Path("/05000.jpg")
+    own_ME = tokens_NME[7].astype(np.float32)
+    like = make_plan("like:x.jpg", lookup)
+    beside = search(library, like, Evidence(model, likes={like.likes[0]: own_ME}))
+    assert beside[0].path == Path("/00007.jpg")
+    assert beside[0].score == pytest.approx(1, abs=1e-3)
+    assert most_similar(library, model, own_ME) == beside
 
 
 def test_compact_scores_are_near_exact_ones() -> None:
@@ -236,9 +237,9 @@ def test_compact_scores_are_near_exact_ones() -> None:
     assert np.corrcoef(exact.ravel(), about.ravel())[0, 1] > 0.95
 
 
-def test_closeness_is_the_maximum_over_tokens() -> None:
+def test_max_similarity_is_the_maximum_over_tokens() -> None:
     rng = np.random.default_rng(1)
     tokens_NME = rng.normal(size=(6, 3, 4)).astype(np.float16)
     query_E = rng.normal(size=4).astype(np.float32)
     expected = (tokens_NME.astype(np.float32) @ query_E).max(1)
-    np.testing.assert_allclose(closeness(query_E)(tokens_NME), expected, rtol=1e-5)
+    np.testing.assert_allclose(max_similarity(query_E)(tokens_NME), expected, rtol=1e-5)

@@ -1,27 +1,42 @@
-"""Numbered migrations, only ever appended. A library's version is how many have been applied."""
+"""Named migrations, only ever appended, applied by sqlite-utils.
+
+``PRAGMA user_version`` counts them too: whether a library is up to date is then known without
+importing sqlite-utils, which takes a tenth of a second.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import sqlite3
+from importlib import import_module
 
-from qks_cli.library.migrations import (
-    m001_initial,
-    m002_changes,
-    m003_search,
-    m004_metadata,
-    m005_lookalikes,
-    m006_verdicts,
+NAMES = (
+    "m001_initial",
+    "m002_changes",
+    "m003_search",
+    "m004_metadata",
+    "m005_lookalikes",
+    "m006_verdicts",
+    "m007_names",
 )
+COUNT = len(NAMES)
 
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (
-    m001_initial.apply,
-    m002_changes.apply,
-    m003_search.apply,
-    m004_metadata.apply,
-    m005_lookalikes.apply,
-    m006_verdicts.apply,
-)
+def apply(connection: sqlite3.Connection) -> None:
+    """Apply what is missing. To be called in a transaction; all or nothing."""
+    from sqlite_utils import Database, Migrations
+
+    migrations = Migrations("qks")
+    for name in NAMES:
+        migrations(name=name)(import_module(f"{__name__}.{name}").apply)
+    db = Database(connection)
+    # Libraries of qks 0.1 have a count alone.
+    (done,) = connection.execute("PRAGMA user_version").fetchone()
+    if done and not migrations.applied(db):
+        migrations.ensure_migrations_table(db)
+        connection.executemany(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) "
+            "VALUES ('qks', ?, datetime('now'))",
+            [(name,) for name in NAMES[:done]],
+        )
+    migrations.apply(db)
+    connection.execute(f"PRAGMA user_version = {COUNT}")

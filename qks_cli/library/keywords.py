@@ -1,0 +1,20 @@
+"""The keywords that users gave their photos before, or elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from qks_cli.library.database import Database
+
+
+def keep(library: Database, found: Iterable[tuple[int, str, Sequence[str]]]) -> None:
+    """Replace the user's keywords of photos: id, source (file or sidecar), keywords."""
+    with library.atomic():
+        for photo_id, source, words in found:
+            library.execute(
+                "DELETE FROM keywords WHERE photo_id = ? AND source = ?", (photo_id, source)
+            )
+            library.execute_many(
+                "INSERT OR IGNORE INTO keywords VALUES (?, ?, ?)",
+                [(photo_id, word, source) for word in words],
+            )

@@ -1,0 +1,168 @@
+"""The photos of a library: where they are, what cameras noted, which of them failed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from qks_cli.library.database import Database
+from qks_cli.library.paths import key_path, path_key
+from qks_cli.types import Details, PhotoFailure, TaggedPhoto
+
+DETAILS = tuple(field.name for field in fields(Details))  # columns of ``photos``
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPhoto:
+    """What the library holds of one path; ``model_hash`` and the digest as of its last tagging."""
+
+    id: int
+    size: int
+    mtime_ns: int
+    status: str
+    error: str | None
+    model_hash: str | None
+    vocabulary_digest: str | None
+    selection: str | None
+    detailed: bool
+
+
+class Photos:
+    """Rows of ``photos``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, paths: Sequence[Path]) -> dict[Path, KnownPhoto]:
+        """What is stored of these paths; paths that are not stored are left out."""
+        by_key = {path_key(path): path for path in paths}
+        rows = self._database.rows_in(
+            "SELECT path, photos.id, size, mtime_ns, status, error, models.hash, digest, "
+            "selection, detailed FROM photos LEFT JOIN models ON models.id = model_id "
+            "LEFT JOIN vocabularies ON vocabularies.id = vocabulary_id WHERE path IN ({})",
+            list(by_key),
+        )
+        return {by_key[key]: KnownPhoto(*values) for key, *values in rows}
+
+    def paths_of(self, photo_ids: Sequence[int]) -> dict[int, Path]:
+        """Paths by id."""
+        sql = "SELECT id, path FROM photos WHERE id IN ({})"
+        return {x: key_path(key) for x, key in self._database.rows_in(sql, photo_ids)}
+
+    def sizes_of(self, photo_ids: Sequence[int]) -> dict[int, tuple[int | None, int | None]]:
+        """Upright width and height by id, in pixels."""
+        sql = "SELECT id, width, height FROM photos WHERE id IN ({})"
+        return {x: (width, height) for x, width, height in self._database.rows_in(sql, photo_ids)}
+
+    def tagged_ids(self) -> list[int]:
+        """Photos that were tagged and are there, ascending."""
+        rows = self._database.rows(
+            "SELECT id FROM photos WHERE status = 'ok' AND missing_since IS NULL ORDER BY id"
+        )
+        return [photo_id for (photo_id,) in rows]
+
+    def stale_ids(self, model_id: int, vocabulary_id: int, selection: str) -> list[int]:
+        """Photos of this model whose tags were chosen otherwise, missing ones too, ascending."""
+        rows = self._database.rows(
+            "SELECT id FROM photos WHERE status = 'ok' AND model_id = ? "
+            "AND (vocabulary_id IS NOT ? OR selection IS NOT ?) ORDER BY id",
+            (model_id, vocabulary_id, selection),
+        )
+        return [photo_id for (photo_id,) in rows]
+
+    def sample_paths(self, limit: int) -> list[Path]:
+        """Tagged photos from all over the library, the same ones every time."""
+        rows = self._database.rows(
+            "SELECT path FROM photos WHERE status = 'ok' ORDER BY id * 2654435761 % 4294967296 "
+            "LIMIT ?",
+            (limit,),
+        )
+        return [key_path(key) for (key,) in rows]
+
+    def first_by_path(self, photo_ids: Sequence[int], limit: int) -> list[int]:
+        """Of these photos, the first ``limit`` by path."""
+        rows = self._database.rows(
+            "SELECT id FROM photos WHERE id IN (SELECT value FROM json_each(?)) "
+            "ORDER BY path LIMIT ?",
+            (json.dumps(list(photo_ids)), limit),
+        )
+        return [photo_id for (photo_id,) in rows]
+
+    def count(self) -> int:
+        """Photos that have been tagged."""
+        return int(self._database.value("SELECT count(*) FROM photos WHERE status = 'ok'"))
+
+    def failure_count(self) -> int:
+        """Photos that could not be read."""
+        return int(self._database.value("SELECT count(*) FROM photos WHERE status != 'ok'"))
+
+    def save_details(self, details: Iterable[tuple[int, Details]]) -> None:
+        """Store what cameras noted, by photo id, in one transaction."""
+        with self._database.atomic():
+            self.put_details(details)
+
+    def touch(self, photo_id: int, status: os.stat_result, fingerprint: bytes | None) -> None:
+        """Note the size, time and fingerprint of a photo that we wrote to: its pixels are the
+        same."""
+        with self._database.atomic():
+            self._database.execute(
+                "UPDATE photos SET size = ?, mtime_ns = ?, fingerprint = ?, full_hash = NULL "
+                "WHERE id = ?",
+                (status.st_size, status.st_mtime_ns, fingerprint, photo_id),
+            )
+
+    # Within a transaction of the caller's
+
+    def put(self, tagged: TaggedPhoto) -> int:
+        """Enter a photo that was read, or replace what is known of its path; returns its id."""
+        photo = tagged.photo
+        width, height = tagged.size or (None, None)
+        row = self._database.row(
+            "INSERT INTO photos (path, size, mtime_ns, width, height, fingerprint, status) "
+            "VALUES (?, ?, ?, ?, ?, ?, 'ok') ON CONFLICT (path) DO UPDATE SET "
+            "size = excluded.size, mtime_ns = excluded.mtime_ns, width = excluded.width, "
+            "height = excluded.height, fingerprint = excluded.fingerprint, full_hash = NULL, "
+            "missing_since = NULL, "
+            "status = 'ok', error_kind = NULL, error = NULL "
+            "RETURNING id",
+            (
+                path_key(photo.path),
+                photo.size,
+                photo.mtime_ns,
+                width,
+                height,
+                tagged.fingerprint,
+            ),
+        )
+        assert row is not None
+        return int(row[0])
+
+    def put_details(self, details: Iterable[tuple[int, Details]]) -> None:
+        """Enter what cameras noted, by photo id."""
+        columns = ", ".join(f"{column} = ?" for column in DETAILS)
+        self._database.execute_many(
+            f"UPDATE photos SET detailed = 1, {columns} WHERE id = ?",
+            [(*astuple(one), photo_id) for photo_id, one in details],
+        )
+
+    def put_failure(self, failure: PhotoFailure) -> None:
+        """Enter a photo that could not be read. One that has changed since it was tagged loses its
+        tags: they were of other pixels."""
+        photo, key = failure.photo, path_key(failure.photo.path)
+        changed = self._database.row(
+            "SELECT id FROM photos WHERE path = ? AND (size != ? OR mtime_ns != ?)",
+            (key, photo.size, photo.mtime_ns),
+        )
+        if changed is not None:
+            self._database.execute("DELETE FROM tags WHERE photo_id = ?", changed)
+            self._database.execute("DELETE FROM query_tokens WHERE photo_id = ?", changed)
+        self._database.execute(
+            "INSERT INTO photos (path, size, mtime_ns, status, error_kind, error) "
+            "VALUES (?, ?, ?, 'failed', ?, ?) ON CONFLICT (path) DO UPDATE SET "
+            "size = excluded.size, mtime_ns = excluded.mtime_ns, status = 'failed', "
+            "error_kind = excluded.error_kind, error = excluded.error",
+            (key, photo.size, photo.mtime_ns, failure.kind, failure.reason),
+        )

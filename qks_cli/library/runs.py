@@ -1,0 +1,158 @@
+"""What ran over a library: runs, and the models and vocabularies that they used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from qks_cli.errors import LibraryError, ReaderGoneError
+from qks_cli.library.database import Database, now
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that is going on. Whoever holds it counts; ``interrupted`` says that it was asked to
+    stop before its end."""
+
+    id: int
+    tagged: int = 0
+    failed: int = 0
+    interrupted: bool = False
+
+
+class Runs:
+    """Rows of ``runs``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def recorded(
+        self, command: str, model_id: int | None = None, vocabulary_id: int | None = None
+    ) -> Iterator[Run]:
+        """A run, in the state ``running`` while the block lasts.
+
+        However the block ends, it leaves the run ``done``, ``interrupted`` (Ctrl-C, a reader of
+        our output that left, or ``run.interrupted``) or ``failed`` (any other exception, which goes
+        on)."""
+        run = Run(self.begin(command, model_id, vocabulary_id))
+        try:
+            yield run
+        except BaseException as error:
+            left = isinstance(error, KeyboardInterrupt | GeneratorExit | ReaderGoneError)
+            # Where the library itself is what failed, the first error is the one to tell.
+            with suppress(LibraryError):
+                self._finish(run, "interrupted" if left else "failed")
+            raise
+        self._finish(run, "interrupted" if run.interrupted else "done")
+
+    def begin(self, command: str, model_id: int | None, vocabulary_id: int | None) -> int:
+        """A new row in the state ``running``; ``recorded`` ends it by itself."""
+        with self._database.atomic():
+            return self._database.execute(
+                "INSERT INTO runs (started_at, command, model_id, vocabulary_id, status) "
+                "VALUES (?, ?, ?, ?, 'running')",
+                (now(), command, model_id, vocabulary_id),
+            )
+
+    def finish(self, run_id: int, *, tagged: int, failed: int, status: str) -> None:
+        """Close a run as ``done``, ``interrupted`` or ``failed``."""
+        with self._database.atomic():
+            self._database.execute(
+                "UPDATE runs SET finished_at = ?, tagged = ?, failed = ?, status = ? WHERE id = ?",
+                (now(), tagged, failed, status, run_id),
+            )
+
+    def latest(self) -> tuple[int | None, int | None]:
+        """Rows of the model and the vocabulary of the latest run that tagged."""
+        row = self._database.row(
+            "SELECT model_id, vocabulary_id FROM runs WHERE vocabulary_id NOT NULL "
+            "ORDER BY id DESC LIMIT 1"
+        )
+        return (None, None) if row is None else (int(row[0]), int(row[1]))
+
+    def latest_model(self) -> tuple[str, str]:
+        """Name and version of the model of the latest run that tagged; '' where none did."""
+        row = self._database.row(
+            "SELECT name, version FROM models WHERE id = ?", (self.latest()[0],)
+        )
+        return ("", "") if row is None else (str(row[0]), str(row[1]))
+
+    def _finish(self, run: Run, status: str) -> None:
+        self.finish(run.id, tagged=run.tagged, failed=run.failed, status=status)
+
+
+class Models:
+    """Rows of ``models``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def id_of(self, name: str, version: str, digest: str, queries: int, width: int) -> int:
+        """The row of a model, made where it is new."""
+        return _id(
+            self._database,
+            "SELECT id FROM models WHERE hash = ?",
+            "INSERT OR IGNORE INTO models (hash, name, version, queries, width) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (digest, name, version, queries, width),
+        )
+
+    def stored(self, digest: str) -> int | None:
+        """The row of a model that tagged photos here, None where none of its tokens are stored."""
+        number: int | None = self._database.value(
+            "SELECT id FROM models WHERE hash = ? AND EXISTS "
+            "(SELECT 1 FROM query_tokens WHERE model_id = models.id)",
+            (digest,),
+        )
+        return number
+
+
+class Vocabularies:
+    """Rows of ``vocabularies``: every list of labels that the library was tagged with."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def id_of(self, digest: str, text: str) -> int:
+        """The row of a vocabulary, made where it is new. ``text`` parses to it."""
+        return _id(
+            self._database,
+            "SELECT id FROM vocabularies WHERE digest = ?",
+            "INSERT OR IGNORE INTO vocabularies (digest, text, created_at) VALUES (?, ?, ?)",
+            (digest, text, now()),
+        )
+
+    def latest(self) -> str | None:
+        """The text of the vocabulary that the latest run used."""
+        text: str | None = self._database.value(
+            "SELECT text FROM vocabularies WHERE id = "
+            "(SELECT vocabulary_id FROM runs WHERE vocabulary_id NOT NULL ORDER BY id DESC LIMIT 1)"
+        )
+        return text
+
+    def text(self, version: int) -> str | None:
+        """The text of one version, None where there is none."""
+        text: str | None = self._database.value(
+            "SELECT text FROM vocabularies WHERE id = ?", (version,)
+        )
+        return text
+
+    def versions(self) -> list[tuple[int, str, str, int]]:
+        """Version, when it was first used, its text, and how many photos carry its tags."""
+        return self._database.rows(
+            "SELECT id, created_at, text, "
+            "(SELECT count(*) FROM photos WHERE vocabulary_id = vocabularies.id) "
+            "FROM vocabularies ORDER BY id"
+        )
+
+
+def _id(database: Database, select: str, insert: str, values: tuple[object, ...]) -> int:
+    """The row with the first of ``values`` as its key, inserted where it is new."""
+    found = database.value(select, values[:1])
+    if found is None:
+        with database.atomic():
+            database.execute(insert, values)
+        found = database.value(select, values[:1])
+    return int(found)

@@ -1,0 +1,98 @@
+"""The tags of photos, under the names that labels are shown as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qks_cli.library.database import PRESENT, Database, now
+from qks_cli.types import Tag
+
+
+class Tags:
+    """Rows of ``tags`` and ``labels``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ids: dict[str, int] = {}
+
+    def of(self, photo_ids: Sequence[int]) -> dict[int, list[Tag]]:
+        """The stored tags, best first; every id has an entry."""
+        found: dict[int, list[Tag]] = {photo_id: [] for photo_id in photo_ids}
+        rows = self._database.rows_in(
+            # Of labels that are shown as one, the best score stands (SQLite takes the other
+            # columns from the row of the maximum).
+            "SELECT photo_id, label, max(score), token, implied FROM tags "
+            "JOIN shown_labels ON shown_labels.id = tags.label_id "
+            "WHERE photo_id IN ({}) GROUP BY photo_id, shown_labels.label_id "
+            "ORDER BY 3 DESC, label",
+            photo_ids,
+        )
+        for photo_id, name, score, token, implied in rows:
+            found[photo_id].append(Tag(name, score, token, bool(implied)))
+        return found
+
+    def carried(self, label: str) -> list[tuple[int, float]]:
+        """Ids and scores of the photos that carry this label, under whatever name it is shown, and
+        are there. An id may come twice."""
+        return self._database.rows(
+            "SELECT photo_id, score FROM tags WHERE label_id IN (SELECT id FROM shown_labels WHERE "
+            "label_id = (SELECT coalesce(shown_as, id) FROM labels WHERE name = ?)) "
+            f"AND {PRESENT} "
+            # A keyword of the user's own is certain.
+            f"UNION ALL SELECT photo_id, 1.0 FROM keywords WHERE keyword = ? COLLATE NOCASE "
+            f"AND {PRESENT}",
+            (label, label),
+        )
+
+    def names(self) -> list[str]:
+        """Every label that a tag was stored with or is shown as, and the user's keywords."""
+        rows = self._database.rows(
+            "SELECT DISTINCT keyword FROM keywords UNION ALL SELECT name FROM labels"
+        )
+        return [str(name) for (name,) in rows]
+
+    def shown_name(self, label: str) -> str | None:
+        """What a stored label is shown as; None where it is not shown."""
+        name: str | None = self._database.value(
+            "SELECT label FROM shown_labels WHERE id = (SELECT id FROM labels WHERE name = ?)",
+            (label,),
+        )
+        return name
+
+    # Within a transaction of the caller's
+
+    def put(
+        self,
+        tags: Sequence[tuple[int, Sequence[Tag]]],
+        model_id: int,
+        vocabulary_id: int,
+        selection: str,
+    ) -> None:
+        """Replace the tags of photos, by id."""
+        many = self._database.execute_many
+        many("DELETE FROM tags WHERE photo_id = ?", [(photo_id,) for photo_id, _ in tags])
+        many(
+            "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
+            [
+                (photo_id, self._label_id(tag.label), tag.score, tag.token, tag.implied)
+                for photo_id, own in tags
+                for tag in own
+            ],
+        )
+        tagged_at = now()
+        many(
+            "UPDATE photos SET model_id = ?, vocabulary_id = ?, selection = ?, tagged_at = ? "
+            "WHERE id = ?",
+            [(model_id, vocabulary_id, selection, tagged_at, photo_id) for photo_id, _ in tags],
+        )
+
+    def forget_ids(self) -> None:
+        """After a transaction came to nothing: labels that it made are not there."""
+        self._ids.clear()
+
+    def _label_id(self, name: str) -> int:
+        if name not in self._ids:
+            self._database.execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
+            row = self._database.value("SELECT id FROM labels WHERE name = ?", (name,))
+            self._ids[name] = int(row)
+        return self._ids[name]

@@ -1,0 +1,124 @@
+"""A planned query over a set of photos: from raw scores and tags to scores from 0 to 1.
+
+Every part of a query gives each photo a score; AND multiplies them, OR is 1 - (1 - a)(1 - b) ….
+
+Axes: N photos, E label space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from qks_cli.library.store import Library
+from qks_cli.search.grammar import And, Filter, Node, Not, Or, Sum, Text
+from qks_cli.search.plan import Plan
+from qks_cli.search.scorer import Int64Array, RawScores, found_among
+from qks_cli.search.words import Words
+from qks_cli.types import Float32Array
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a phrase means: its vector [E] in the label space, and how raw scores [N] (the maximum
+    over query tokens of the inner product) become 0 to 1."""
+
+    vector_E: Float32Array
+    probabilities: Callable[[Float32Array], Float32Array]
+
+
+class Evaluation:
+    """Scores of one set of photos, ids ascending.
+
+    ``parts`` holds, once ``score`` has run, what tags and what meaning said of every phrase, [N]
+    each."""
+
+    def __init__(
+        self,
+        library: Library,
+        plan: Plan,
+        meanings: Mapping[Node, Meaning],
+        ids_N: Int64Array,
+        raw: RawScores,
+        *,
+        by_tags: bool,
+    ) -> None:
+        self.library = library
+        self.plan = plan
+        self.meanings = meanings
+        self.ids_N = ids_N
+        self.raw = raw
+        self.by_tags = by_tags
+        self.parts: dict[Text, tuple[Float32Array, Float32Array]] = {}
+
+    def score(self, node: Node, *, boolean: bool = False) -> Float32Array:
+        """Scores [N], 0 to 1. ``boolean`` asks tags and filters alone, as NOT does."""
+        match node:
+            case And(nodes):
+                every = [self.score(one, boolean=boolean) for one in nodes]
+                return np.asarray(np.prod(every, axis=0), np.float32)
+            case Or(nodes):
+                rest = [1 - self.score(one, boolean=boolean) for one in nodes]
+                return np.asarray(1 - np.prod(rest, axis=0), np.float32)
+            case Not(inner):
+                return np.asarray(self.score(inner, boolean=True) == 0, np.float32)
+            case Filter():
+                return self._filter(node)
+            case Text():
+                return self._text(node, boolean=boolean)
+            case Sum():
+                return self._meant(node)
+
+    def _text(self, node: Text, *, boolean: bool) -> Float32Array:
+        words = self.plan.labels[node]
+        nothing_N = np.zeros(len(self.ids_N), np.float32)
+        tag_N = self._tagged(words) if boolean or self.by_tags else nothing_N
+        if boolean:
+            return tag_N
+        meant_N = self._meant(node)
+        self.parts[node] = (tag_N, meant_N)
+        return np.asarray(1 - (1 - tag_N) * (1 - meant_N), np.float32)
+
+    def _tagged(self, words: Words) -> Float32Array:
+        """The mean score of the named labels times the share of the phrase that they cover; 0
+        where a photo lacks one of them."""
+        if not words.labels:
+            return np.zeros(len(self.ids_N), np.float32)
+        columns = [self._label(name) for name in words.labels]
+        total_N = np.mean(columns, axis=0) * words.covered
+        return np.where(np.min(columns, axis=0) > 0, total_N, 0).astype(np.float32)
+
+    def _label(self, name: str) -> Float32Array:
+        found = self.library.tags.carried(name)
+        scores_N = np.zeros(len(self.ids_N), np.float32)
+        if found:
+            ids = np.fromiter((photo_id for photo_id, _ in found), np.int64, len(found))
+            rows, places = found_among(self.ids_N, ids)
+            values = np.fromiter((score for _, score in found), np.float32, len(found))
+            # A score of 0 still is a tag (cut-off 0).
+            np.maximum.at(scores_N, places, np.maximum(values[rows], 1e-6))
+        return scores_N
+
+    def _meant(self, node: Text | Sum) -> Float32Array:
+        meaning = self.meanings.get(node)
+        if meaning is None:
+            return np.zeros(len(self.ids_N), np.float32)
+        raw_N = self.raw[node]
+        there = np.isfinite(raw_N)
+        fits_N = meaning.probabilities(np.where(there, raw_N, 0))
+        return np.where(there, fits_N, 0).astype(np.float32)
+
+    def _filter(self, node: Filter) -> Float32Array:
+        if node.name == "tag":
+            return self._label(self.plan.named[node])
+        if node.name == "like":
+            return np.clip(self.raw[node], 0, 1)
+        where = self.plan.conditions[node]
+        rows = self.library.rows(f"SELECT id FROM photos WHERE {where.sql}", where.values)
+        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        _, places = found_among(self.ids_N, ids)
+        passed_N = np.zeros(len(self.ids_N), np.float32)
+        passed_N[places] = 1
+        return passed_N

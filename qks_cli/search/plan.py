@@ -1,0 +1,193 @@
+"""A query that has been checked: what SQL decides of it, what scores decide, what needs a model.
+
+Everything that can be wrong with a query is found here, before a model is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from qks_cli.search.filters import SCORED, Condition, bounds, condition
+from qks_cli.search.grammar import And, Filter, Node, Not, Or, QueryError, Sum, Text, parse_query
+from qks_cli.search.words import Lookup, Words, in_any_number, match_labels
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRange:
+    """Which scores, 0 to 1, a query asks for; ``above`` and ``below`` leave the ends out."""
+
+    low: float = 0.0
+    high: float = 1.0
+    above: bool = False
+    below: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A query that can be answered.
+
+    ``where`` is what SQL decides; ``node`` what scores decide, None where SQL decides everything.
+    ``phrases`` are what meaning may speak for (nothing below a NOT), ``likes`` the ``like:``
+    filters, both in the order of the query. ``labels`` says of every phrase which labels it names,
+    ``named`` which label every ``tag:`` filter names, ``conditions`` what every other filter is in
+    SQL.
+    """
+
+    text: str
+    where: Condition
+    node: Node | None
+    scores: ScoreRange
+    phrases: tuple[Text | Sum, ...]
+    likes: tuple[Filter, ...]
+    labels: Mapping[Text, Words]
+    named: Mapping[Filter, str]
+    conditions: Mapping[Filter, Condition]
+
+
+def make_plan(text: str, lookup: Lookup, *, min_score: float = 0.0) -> Plan:
+    """Read and check a query. ``lookup`` tells which label a word names.
+
+    Raises ``QueryError`` that points at what cannot be used as it stands: a filter that is not
+    there or whose value is none, a NOT of something that only meaning could tell, a score inside OR
+    or NOT."""
+    checker = _Checker(text, lookup)
+    whole, scores = checker.take_scores(parse_query(text), min_score)
+    checker.check(whole, negated=False)
+    where, node = checker.take_conditions(whole)
+    return Plan(
+        text,
+        where,
+        node,
+        scores,
+        tuple(checker.phrases),
+        tuple(checker.likes),
+        checker.labels,
+        checker.named,
+        checker.conditions,
+    )
+
+
+@dataclass
+class _Checker:
+    text: str
+    lookup: Lookup
+    phrases: list[Text | Sum] = field(default_factory=list)
+    likes: list[Filter] = field(default_factory=list)
+    labels: dict[Text, Words] = field(default_factory=dict)
+    named: dict[Filter, str] = field(default_factory=dict)
+    conditions: dict[Filter, Condition] = field(default_factory=dict)
+
+    def check(self, node: Node, *, negated: bool) -> None:
+        """Collect what a tree holds."""
+        match node:
+            case And(nodes) | Or(nodes):
+                for one in nodes:
+                    self.check(one, negated=negated)
+            case Not(inner):
+                self.check(inner, negated=True)
+            case Filter():
+                self._filter(node, negated=negated)
+            case Text():
+                self._text(node, negated=negated)
+            case Sum():
+                if negated:
+                    raise self._refuse("NOT cannot be said of a sum of meanings", node.terms[0].at)
+                self.phrases.append(node)
+
+    def take_scores(self, node: Node, min_score: float) -> tuple[Node, ScoreRange]:
+        """The query without the ``score`` filters that stand beside the rest, and what they ask."""
+        nodes = node.nodes if isinstance(node, And) else (node,)
+        scores, rest = ScoreRange(low=min_score), []
+        for one in nodes:
+            if isinstance(one, Filter) and one.name == "score":
+                scores = self._narrowed(scores, one)
+            else:
+                rest.append(one)
+        if not rest:
+            raise self._refuse("score alone finds nothing", 0)
+        return _and(rest), scores
+
+    def take_conditions(self, node: Node) -> tuple[Condition, Node | None]:
+        """What SQL can decide of an AND, and the rest."""
+        nodes = node.nodes if isinstance(node, And) else (node,)
+        decided, rest = [], []
+        for one in nodes:
+            found = self._condition(one)
+            if found is None:
+                rest.append(one)
+            else:
+                decided.append(found)
+        where = _join(decided, "AND") if decided else Condition("1")
+        return where, _and(rest) if rest else None
+
+    def _filter(self, node: Filter, *, negated: bool) -> None:
+        if node.name == "score":
+            raise self._refuse(
+                "score stands beside the rest of a query, not inside OR or NOT", node.at
+            )
+        if not node.value:
+            raise self._refuse(f"nothing after '{node.name}'", node.at)
+        if node.name == "like":
+            if negated:
+                raise self._refuse("NOT cannot be said of likeness", node.at)
+            self.likes.append(node)
+        elif node.name == "tag":
+            label = in_any_number(node.value, self.lookup)
+            if label is None:
+                raise self._refuse(f"no label '{node.value}' in this library", node.at)
+            self.named[node] = label
+        else:
+            self.conditions[node] = condition(node, self.text)
+
+    def _text(self, node: Text, *, negated: bool) -> None:
+        words = self.labels[node] = match_labels(node.text, self.lookup)
+        if not negated:
+            self.phrases.append(node)
+        elif words.covered < 1:
+            raise self._refuse(
+                f"'{node.text}' is no label, and NOT leaves out by tags; to subtract a meaning "
+                f"write ' - {node.text}'",
+                node.at,
+            )
+
+    def _narrowed(self, scores: ScoreRange, node: Filter) -> ScoreRange:
+        def refuse(problem: str) -> QueryError:
+            return self._refuse(problem, node.at)
+
+        low, high, above, below = bounds(node.value, refuse)
+        try:
+            lowest = (float(low), above) if low else (scores.low, scores.above)
+            highest = (float(high), below) if high else (scores.high, scores.below)
+        except ValueError:
+            raise refuse(f"'{node.value}' is no number from 0 to 1") from None
+        return ScoreRange(lowest[0], highest[0], lowest[1], highest[1])
+
+    def _condition(self, node: Node) -> Condition | None:
+        match node:
+            case Filter(name=name):
+                return None if name in SCORED else self.conditions[node]
+            case Not(inner):
+                found = self._condition(inner)
+                # What is unknown of a photo does not pass a filter, so it passes its opposite.
+                return found and Condition(f"NOT coalesce(({found.sql}), 0)", found.values)
+            case And(nodes) | Or(nodes):
+                parts = [self._condition(one) for one in nodes]
+                known = [part for part in parts if part is not None]
+                if len(known) < len(parts):
+                    return None
+                return _join(known, "AND" if isinstance(node, And) else "OR")
+            case _:
+                return None
+
+    def _refuse(self, problem: str, at: int) -> QueryError:
+        return QueryError(problem, self.text, at)
+
+
+def _and(nodes: Sequence[Node]) -> Node:
+    return nodes[0] if len(nodes) == 1 else And(tuple(nodes))
+
+
+def _join(parts: Sequence[Condition], word: str) -> Condition:
+    sql = f" {word} ".join(f"({part.sql})" for part in parts)
+    return Condition(f"({sql})", tuple(value for part in parts for value in part.values))

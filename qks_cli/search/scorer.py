@@ -1,0 +1,140 @@
+"""How well photos fit phrases and other photos, by their query tokens or by compact vectors.
+
+numpy only. Axes: N photos, M query tokens, E label space, K phrases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from qks_cli.library.store import Library
+from qks_cli.search import compact
+from qks_cli.search.grammar import Node
+from qks_cli.types import Float16Array, Float32Array
+
+Int64Array = npt.NDArray[np.int64]
+
+BLOCK = 64  # photos widened to single precision at a time
+CHUNK = 4000  # photos whose query tokens are read at a time
+SAMPLE = 512  # photos that the mean query token is taken over
+
+Part: TypeAlias = Node | None
+"""A part of a query; None where there is no query."""
+
+RawScores: TypeAlias = dict[Part, Float32Array]
+"""By part of a query: raw scores [N], -inf where a photo has no query tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What photos are compared with: ``vectors`` [E] of phrases and ``tokens`` [M, E] of other
+    photos, by the part of a query that asks for them. ``mean_token_E`` is the library's own."""
+
+    model_id: int
+    vectors: Mapping[Part, Float32Array] = field(default_factory=dict)
+    tokens: Mapping[Part, Float32Array] = field(default_factory=dict)
+    mean_token_E: Float32Array = field(default_factory=lambda: np.empty(0, np.float32))
+
+
+def max_similarity(query_E: Float32Array) -> Callable[[Float16Array], Float32Array]:
+    """Raw scores [N] of a phrase's vector over query tokens [N, M, E]: the maximum over tokens of
+    the inner product.
+
+    Half-precision tokens are widened a block at a time into one buffer that the processor's cache
+    holds: call the function from one thread at a time."""
+    buffer = np.empty((0, 0), np.float32)
+
+    def raw(tokens_NME: Float16Array) -> Float32Array:
+        nonlocal buffer
+        count, queries, width = tokens_NME.shape
+        if buffer.shape != (BLOCK * queries, width):
+            buffer = np.empty((BLOCK * queries, width), np.float32)
+        best_N = np.empty(count, np.float32)
+        for at in range(0, count, BLOCK):
+            part = tokens_NME[at : at + BLOCK].reshape(-1, width)
+            wide = buffer[: len(part)]
+            np.copyto(wide, part)
+            (wide @ query_E).reshape(-1, queries).max(axis=1, out=best_N[at : at + BLOCK])
+        return best_N
+
+    return raw
+
+
+def cosine_similarity(
+    tokens_NME: Float16Array, tokens_ME: Float32Array, mean_token_E: Float32Array
+) -> Float32Array:
+    """Cosine [N], -1 to 1, of all query tokens of photos with those of one, each less
+    ``mean_token_E``."""
+    own = (tokens_ME - mean_token_E).ravel()
+    found = np.empty(len(tokens_NME), np.float32)
+    for at in range(0, len(tokens_NME), BLOCK):
+        part = tokens_NME[at : at + BLOCK].astype(np.float32) - mean_token_E
+        flat = part.reshape(len(part), -1)
+        lengths = np.linalg.norm(flat, axis=1) * np.linalg.norm(own)
+        found[at : at + BLOCK] = flat @ own / np.maximum(lengths, 1e-6)
+    return found
+
+
+def mean_token(library: Library, model_id: int) -> Float32Array:
+    """The mean query token [E] over a fixed sample of one model's photos."""
+    _, tokens_NME = library.tokens.of(library.tokens.sample_ids(model_id, SAMPLE), model_id)
+    assert tokens_NME is not None
+    width = tokens_NME.shape[2]
+    return np.asarray(tokens_NME.reshape(-1, width).astype(np.float32).mean(0), np.float32)
+
+
+def exact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> RawScores:
+    """Raw scores of these photos (ids ascending) by their query tokens."""
+    raw = _unknown(compared, len(ids_N))
+    judges = {node: max_similarity(vector_E) for node, vector_E in compared.vectors.items()}
+    for at in range(0, len(ids_N), CHUNK):
+        chunk = ids_N[at : at + CHUNK].tolist()
+        have, tokens_NME = library.tokens.of(chunk, compared.model_id)
+        if tokens_NME is None:
+            continue
+        rows, places = found_among(ids_N, np.array(have, np.int64))
+        for node, judge in judges.items():
+            raw[node][places] = judge(tokens_NME)[rows]
+        for node, tokens_ME in compared.tokens.items():
+            alike_N = cosine_similarity(tokens_NME, tokens_ME, compared.mean_token_E)
+            raw[node][places] = alike_N[rows]
+    return raw
+
+
+def compact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> RawScores:
+    """About the same, by compact vectors: for a first choice among many photos."""
+    raw = _unknown(compared, len(ids_N))
+    vectors_KE = np.stack(list(compared.vectors.values())) if compared.vectors else None
+    for block, basis_ED in compact.blocks(library, compared.model_id):
+        rows, places = found_among(ids_N, block.ids)
+        if not len(rows):
+            continue
+        if vectors_KE is not None:
+            raw_NK = compact.raw_scores(block, basis_ED, vectors_KE)
+            for column, node in enumerate(compared.vectors):
+                raw[node][places] = raw_NK[rows, column]
+        for node, tokens_ME in compared.tokens.items():
+            alike_N = compact.cosine_similarity(block, basis_ED, tokens_ME, compared.mean_token_E)
+            raw[node][places] = alike_N[rows]
+    return raw
+
+
+def found_among(ids_N: Int64Array, others: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Rows of ``others`` that are among ``ids_N`` (ascending), and where they stand there."""
+    if not len(ids_N):
+        none = np.empty(0, np.int64)
+        return none, none
+    places = np.searchsorted(ids_N, others)
+    places[places == len(ids_N)] = 0
+    rows = np.flatnonzero(ids_N[places] == others)
+    return rows, places[rows]
+
+
+def _unknown(compared: Compared, size: int) -> RawScores:
+    nodes = (*compared.vectors, *compared.tokens)
+    return {node: np.full(size, -np.inf, np.float32) for node in nodes}

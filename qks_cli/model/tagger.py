@@ -31,17 +31,29 @@ def selection_name(cutoff: float, top: int) -> str:
 
 
 def label_vectors(
-    bundle: Bundle, engine: Engine, labels: Sequence[Label], *, cache: Path | None = None
+    bundle: Bundle,
+    engine: Engine,
+    labels: Sequence[Label],
+    *,
+    cache: Path | None = None,
+    as_written: bool = False,
 ) -> Float32Array:
-    """What a model compares its query tokens with [C, E]; ``cache`` as for ``embed_labels``.
+    """What a model compares its query tokens with [C, E]; ``cache`` and ``as_written`` as for
+    ``embed_labels``.
 
     Words that a small model was not taught lean to those that it was (vocabulary/neighbours.py).
     """
-    return as_taught(bundle, embedded(bundle, engine, labels, cache=cache))
+    vectors_CE = embedded(bundle, engine, labels, cache=cache, as_written=as_written)
+    return as_taught(bundle, vectors_CE)
 
 
 def embedded(
-    bundle: Bundle, engine: Engine, labels: Sequence[Label], *, cache: Path | None = None
+    bundle: Bundle,
+    engine: Engine,
+    labels: Sequence[Label],
+    *,
+    cache: Path | None = None,
+    as_written: bool = False,
 ) -> Float32Array:
     """What the text tower makes of the labels [C, E]."""
     return embed_labels(
@@ -52,6 +64,7 @@ def embedded(
         cache=cache,
         length=bundle.label_length,
         known=read_known(bundle.file(FILE)) if bundle.has(FILE) else {},
+        as_written=as_written,
     )
 
 

@@ -32,17 +32,21 @@ def embed_labels(
     cache: Path | None,
     length: float | None = None,
     known: Mapping[str, Float32Array] = MappingProxyType({}),
+    as_written: bool = False,
 ) -> Float32Array:
     """Float32 [C, E]: for each label the mean of its un-normalised text embeddings.
 
-    In ``templates`` a label is said in the singular; in its own prompts as it is written.
-    ``length`` as in ``to_length``. A label's own prompts replace ``templates``. ``known`` are the
-    embeddings that the model brings along, by ``label_keys``. ``cache`` is a folder; only labels
-    that are in neither are embedded, so ``embed`` may load its network when first called. A damaged
-    cache is made anew, an unwritable one is done without.
+    In ``templates`` a label is said in the singular, which is what tagging and searching want;
+    ``as_written`` leaves it as it is, so that two labels of a data set never become one. In its
+    own prompts, which replace ``templates``, a label always stands as it is written.
+
+    ``length`` as in ``to_length``. ``known`` are the embeddings that the model brings along, by
+    ``label_keys``. ``cache`` is a folder; only labels that are in neither are embedded, so
+    ``embed`` may load its network when first called. A damaged cache is made anew, an unwritable
+    one is done without.
     """
-    texts = [_texts(label, templates) for label in labels]
-    keys = label_keys(labels, templates)
+    texts = [_texts(label, templates, as_written=as_written) for label in labels]
+    keys = [_key(own) for own in texts]
     found = {key: known[key] for key in keys if key in known}
     if cache is not None and len(found) < len(set(keys)):
         found |= _read(cache, model_hash, keys)
@@ -76,10 +80,7 @@ def to_length(vectors_CE: Float32Array, length: float | None) -> Float32Array:
 
 def label_keys(labels: Sequence[Label], templates: Sequence[str]) -> list[str]:
     """What names a label's embedding: the texts that it is the mean of."""
-    return [
-        hashlib.sha256("\x00".join(_texts(label, templates)).encode()).hexdigest()
-        for label in labels
-    ]
+    return [_key(_texts(label, templates)) for label in labels]
 
 
 def write_known(path: Path, keys: Sequence[str], vectors_CE: Float32Array) -> None:
@@ -93,10 +94,15 @@ def read_known(path: Path) -> dict[str, Float32Array]:
         return dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
 
 
-def _texts(label: Label, templates: Sequence[str]) -> list[str]:
+def _texts(label: Label, templates: Sequence[str], *, as_written: bool = False) -> list[str]:
     if label.prompts:
         return [fill(prompt, label.name) for prompt in label.prompts]
-    return [fill(template, singular(label.name)) for template in templates]
+    said = label.name if as_written else singular(label.name)
+    return [fill(template, said) for template in templates]
+
+
+def _key(texts: Sequence[str]) -> str:
+    return hashlib.sha256("\x00".join(texts).encode()).hexdigest()
 
 
 def _file(cache: Path, model_hash: str) -> Path:

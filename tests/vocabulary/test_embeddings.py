@@ -86,3 +86,19 @@ def test_the_pool() -> None:
     assert len(POOL) == len(set(POOL)) == 85
     assert all("{}" in template for template in POOL)
     assert fill("a {} of {0}", "x{y}") == "a x{y} of {0}"
+
+
+def test_labels_of_data_sets_stay_as_they_are_written() -> None:
+    encoder = Encoder()
+    vectors = embed_labels(
+        [Label("bars"), Label("bar")],
+        templates=("a {}",),
+        embed=encoder,
+        model_hash="f" * 64,
+        cache=None,
+        as_written=True,
+    )
+    assert encoder.asked == ["a bars", "a bar"]
+    assert vectors[0].tolist() != vectors[1].tolist()
+    said = embed([Label("bars"), Label("bar")], Encoder(), None)
+    assert said[0].tolist() == said[1].tolist()  # tagging and searching ask in the singular

@@ -64,6 +64,8 @@ def check(
         }
         for one in found
     )
+    if name != LIBRARY:
+        say(f"a photo's place is expected to be like {shown(root / layout(name).example)}")
     if any(one.missing for one in found):
         say(f"{sum(one.missing for one in found)} parts are missing in {shown(root)}")
         raise typer.Exit(1)
@@ -92,6 +94,8 @@ def read_dataset(name: str, root: Path | None, source: str) -> DataSet:
     if data.missing:
         first = ", ".join(shown(path) for path in data.missing[:3])
         say(f"qks: {len(data.missing):,} photos are missing and left out, for instance {first}")
+    for warning in data.warnings:
+        say(f"qks: {shown(warning)}")
     return data
 
 

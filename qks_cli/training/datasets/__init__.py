@@ -18,18 +18,21 @@ class Layout:
 
     read: Callable[[Path], DataSet]
     parts: tuple[Part, ...]
+    example: str  # a photo's place below the root
     queries: int = 12  # query tokens and layers of the paper, where it has some
     layers: int = 7
 
 
 LAYOUTS = {
-    "nuswide": Layout(nuswide.read, nuswide.PARTS),
-    "openimages": Layout(openimages.read, openimages.PARTS, queries=22, layers=8),
-    "coco": Layout(coco.read, coco.PARTS),
-    "voc": Layout(voc.read, voc.PARTS),
-    "folder": Layout(simple.read_folder, simple.FOLDER_PARTS),
-    "csv": Layout(simple.read_csv, simple.CSV_PARTS),
-    "jsonl": Layout(simple.read_jsonl, simple.JSONL_PARTS),
+    "nuswide": Layout(nuswide.read, nuswide.PARTS, nuswide.EXAMPLE),
+    "openimages": Layout(
+        openimages.read, openimages.PARTS, openimages.EXAMPLE, queries=22, layers=8
+    ),
+    "coco": Layout(coco.read, coco.PARTS, coco.EXAMPLE),
+    "voc": Layout(voc.read, voc.PARTS, voc.EXAMPLE),
+    "folder": Layout(simple.read_folder, simple.FOLDER_PARTS, simple.EXAMPLES["folder"]),
+    "csv": Layout(simple.read_csv, simple.CSV_PARTS, simple.EXAMPLES["csv"]),
+    "jsonl": Layout(simple.read_jsonl, simple.JSONL_PARTS, simple.EXAMPLES["jsonl"]),
 }
 LIBRARY = "library"  # its rows come from the keywords in photos, which other rooms read
 

@@ -6,14 +6,14 @@ root, a category a line, names those that are not trained on (none without it).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from qks_cli.errors import TrainingError
-from qks_cli.training.datasets.labelled import DataSet, Label, Row, make, read_words
+from qks_cli.training.datasets.labelled import DataSet, Label, Row, make
 from qks_cli.training.datasets.parts import Part
+from qks_cli.training.datasets.reading import read_json, read_words
 
 _HOME = "cocodataset.org"
 TRAIN = Part(
@@ -26,6 +26,7 @@ TRAIN_PHOTOS = Part(("train20*", "images/train20*"), "training photos", _HOME)
 TEST_PHOTOS = Part(("val20*", "images/val20*"), "validation photos", _HOME)
 UNSEEN = Part(("unseen.txt",), "categories not to train on", "you", optional=True)
 PARTS = (TRAIN, TEST, TRAIN_PHOTOS, TEST_PHOTOS, UNSEEN)
+EXAMPLE = "train2017/000000000009.jpg"
 
 
 def read(root: Path) -> DataSet:
@@ -43,12 +44,24 @@ def read(root: Path) -> DataSet:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    data = read_json(path)
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         _ = (data["categories"], data["images"], data["annotations"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _ = [(one["id"], one["name"]) for one in data["categories"]]
+        _ = [(one["id"], one["file_name"]) for one in data["images"]]
+    except (KeyError, TypeError) as error:
         raise TrainingError(f"{path} is no file of COCO instances: {error!r}") from error
-    return data
+    _check_ids(path, data)
+    return dict(data)
+
+
+def _check_ids(path: Path, data: dict[str, Any]) -> None:
+    """Every annotation is of a category and an image of the same file."""
+    for name, key in (("categories", "category_id"), ("images", "image_id")):
+        known = {one["id"] for one in data[name]}
+        for one in data["annotations"]:
+            if not isinstance(one, dict) or one.get(key) not in known:
+                raise TrainingError(f"{path}: an annotation of no {key} that the file lists: {one}")
 
 
 def _rows(data: dict[str, Any], photos: Path) -> Iterator[Row]:

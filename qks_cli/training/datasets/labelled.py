@@ -5,10 +5,11 @@ Axes: N photos, C labels, B photos of a batch.
 
 from __future__ import annotations
 
+import difflib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from qks_cli.errors import TrainingError
+from qks_cli.training.datasets.paths import PathList
 from qks_cli.types import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
@@ -48,7 +50,7 @@ class Split:
     ``unlisted_absent`` says what a zero means: not there, or unknown.
     """
 
-    files: tuple[Any, ...]
+    files: Sequence[Any]
     truth: csr_matrix
     unlisted_absent: bool
 
@@ -64,7 +66,8 @@ class Split:
 
     def take(self, rows: IntArray) -> Split:
         """Some of the photos."""
-        return Split(tuple(self.files[r] for r in rows), self.truth[rows], self.unlisted_absent)
+        files = self.files if isinstance(self.files, PathList) else PathList(self.files)
+        return Split(files.take(rows.tolist()), self.truth[rows], self.unlisted_absent)
 
     def labels(self, columns: IntArray) -> Split:
         """The same photos with some of the labels."""
@@ -80,7 +83,8 @@ class DataSet:
     """A data set as training and evaluation see it.
 
     ``seen_C`` marks the labels that may be trained on; ``subsets`` names further choices of labels
-    to report; ``missing`` lists photos that the data set names and the disk does not hold.
+    to report; ``missing`` lists photos that the data set names and the disk does not hold;
+    ``warnings`` says what was mended while reading, and how often.
     """
 
     name: str
@@ -89,7 +93,8 @@ class DataSet:
     train: Split
     test: Split
     subsets: dict[str, BoolArray] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()
+    missing: Sequence[Any] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -106,25 +111,34 @@ def make(
     *,
     unlisted_absent: bool,
     subsets: dict[str, set[str]] | None = None,
+    warnings: Sequence[str] = (),
 ) -> DataSet:
     """Collect rows into a data set; photos that are not on the disk are left out and counted.
 
     Labels that ``unseen`` or ``subsets`` name by key. Training photos without a seen label that is
-    there are dropped, as the paper does. Raises ``TrainingError`` where no photo is left at all.
+    there are dropped, as the paper does, and so are those that the test split has too. Raises
+    ``TrainingError`` where no photo is left at all, or an unseen name is no label.
     """
     column = {label.key: place for place, label in enumerate(labels)}
     hidden = set(unseen)
+    _check_names("unseen", hidden, column)
     seen_C = np.array([label.key not in hidden for label in labels], bool)
-    missing: list[str] = []
-    splits = [
-        _split(rows, column, missing, unlisted_absent=unlisted_absent) for rows in (train, test)
-    ]
-    if not len(splits[0]) and not len(splits[1]):
+    missing = PathList()
+    said = list(warnings)
+    trained = _split(train, column, missing, said, unlisted_absent=unlisted_absent)
+    tested = _split(test, column, missing, said, unlisted_absent=unlisted_absent)
+    if not len(trained) and not len(tested):
         raise TrainingError(
             f"the data set {name} has no photo here ({len(missing):,} that it names are missing)",
             hint=f"`qks datasets check {name} --root DIR` says what is expected where",
         )
-    carried = np.asarray((splits[0].truth[:, np.flatnonzero(seen_C)] > 0).sum(1)).ravel() > 0
+    carried = np.asarray((trained.truth[:, np.flatnonzero(seen_C)] > 0).sum(1)).ravel() > 0
+    both = _in_both(trained, tested)
+    if both.any():
+        said.append(
+            f"{int(both.sum()):,} photos are in the training and in the test part, and are left "
+            f"out of training, for instance {trained.files[int(np.flatnonzero(both)[0])]}"
+        )
     chosen = {
         key: np.array([label.key in keys for label in labels], bool)
         for key, keys in (subsets or {}).items()
@@ -134,35 +148,87 @@ def make(
         # A labels file has a label a line.
         tuple(Label(label.key, " ".join(label.name.split())) for label in labels),
         seen_C,
-        splits[0].take(np.flatnonzero(carried)),
-        splits[1],
+        trained.take(np.flatnonzero(carried & ~both)),
+        tested,
         chosen,
-        tuple(missing),
+        missing,
+        tuple(said),
     )
 
 
+def _check_names(what: str, names: set[str], column: dict[str, int]) -> None:
+    """Raise ``TrainingError`` for names that are no label: they would be trained on unnoticed."""
+    wrong = sorted(names - set(column))
+    if not wrong:
+        return
+    folded = {key.casefold(): key for key in column}
+    near = {
+        word: folded.get(word.casefold())
+        or next(iter(difflib.get_close_matches(word, column, 1, 0.75)), None)
+        for word in wrong[:5]
+    }
+    parts = [f"'{word}'" + (f" ('{key}'?)" if key else "") for word, key in near.items()]
+    more = f" and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
+    raise TrainingError(
+        f"{len(wrong):,} {what} names are no label of this data set: {', '.join(parts)}{more}",
+        hint="write them as the data set does, or take them out of the list",
+    )
+
+
+def _in_both(trained: Split, tested: Split) -> BoolArray:
+    """Which training photos are test photos too [N]: the same file by its name."""
+    return np.isin(_name_hashes(trained.files), _name_hashes(tested.files))
+
+
+def _name_hashes(files: Sequence[Any]) -> npt.NDArray[np.int64]:
+    listed = files if isinstance(files, PathList) else PathList(files)
+    return np.fromiter((hash(name) for name in listed.names()), np.int64, len(listed))
+
+
 def _split(
-    rows: Iterable[Row], column: dict[str, int], missing: list[str], *, unlisted_absent: bool
+    rows: Iterable[Row],
+    column: dict[str, int],
+    missing: PathList,
+    warnings: list[str],
+    *,
+    unlisted_absent: bool,
 ) -> Split:
-    files: list[Any] = []
-    data: list[int] = []
-    columns: list[int] = []
-    starts = [0]
+    """One part. A photo that is named twice is one, with the labels of both lines."""
+    files = PathList()
+    data, columns, starts = array("b"), array("i"), array("q", [0])
     for row in rows:
         if not row.file.is_file():
-            missing.append(str(row.file))
+            missing.append(row.file)
             continue
         own = dict.fromkeys((column[key] for key in row.absent if key in column), -1)
         own |= dict.fromkeys((column[key] for key in row.present if key in column), 1)
         files.append(row.file)
-        data += own.values()
-        columns += own
+        data.extend(own.values())
+        columns.extend(own)
         starts.append(len(data))
     truth = csr_matrix(
-        (np.array(data, np.int8), np.array(columns, np.int32), np.array(starts, np.int64)),
+        (np.asarray(data, np.int8), np.asarray(columns, np.int32), np.asarray(starts, np.int64)),
         shape=(len(files), len(column)),
     )
-    return Split(tuple(files), truth, unlisted_absent)
+    return _without_doubles(Split(files, truth, unlisted_absent), warnings)
+
+
+def _without_doubles(split: Split, warnings: list[str]) -> Split:
+    _, first, place = np.unique(_name_hashes(split.files), return_index=True, return_inverse=True)
+    if len(first) == len(split):
+        return split
+    double = np.flatnonzero(np.bincount(place) > 1)
+    warnings.append(
+        f"{len(double):,} photos are listed more than once; their lines are taken together, "
+        f"for instance {split.files[int(first[double[0]])]}"
+    )
+    ones = np.ones(len(split), np.int32)
+    joining = csr_matrix((ones, (place, np.arange(len(split)))))
+    there = (joining @ (split.truth > 0).astype(np.int32)) > 0
+    absent = ((joining @ (split.truth < 0).astype(np.int32)) > 0) > there
+    order = np.argsort(first)
+    truth = (there.astype(np.int8) - absent.astype(np.int8))[order].tocsr()
+    return Split(split.take(first[order]).files, truth, split.unlisted_absent)
 
 
 def from_rows(
@@ -176,47 +242,35 @@ def from_rows(
 ) -> DataSet:
     """A data set whose labels are known by name alone.
 
-    The labels are ``vocabulary``, or without one every label in use, and ``unseen``. Without
-    ``test`` a fifth of the photos, chosen by name, is the test split.
+    The labels are ``vocabulary``, or without one every label in use. Words of ``unseen`` are such
+    labels, in any letter case. Without ``test`` a fifth of the photos, chosen by name, is the test
+    split. Raises ``TrainingError`` as ``make``, or where there is no label at all.
     """
     everyone = [*rows, *(test or ())]
     used = {key for row in everyone for key in (*row.present, *row.absent)}
-    hidden = set(unseen)
-    words = list(vocabulary) or sorted(used)
-    names = list(dict.fromkeys([*words, *sorted(hidden)]))
+    names = list(dict.fromkeys(vocabulary)) or sorted(used)
     if not names:
         raise TrainingError(f"no photo of the data set {name} has a label")
+    warnings = []
+    strange = sorted(used - set(names))
+    if strange:
+        warnings.append(
+            f"{len(strange):,} labels of photos are not in the vocabulary and are left out: "
+            f"{', '.join(strange[:5])}"
+        )
+    folded = {word.casefold(): word for word in names}
+    hidden = {word if word in names else folded.get(word.casefold(), word) for word in unseen}
     train: Iterable[Row] = rows
     if test is None:
         apart = [in_test(row.file) for row in rows]
         train = [row for row, out in zip(rows, apart, strict=True) if not out]
         test = [row for row, out in zip(rows, apart, strict=True) if out]
     labels = [Label(word, word) for word in names]
-    return make(name, labels, hidden, train, test, unlisted_absent=unlisted_absent)
+    return make(
+        name, labels, hidden, train, test, unlisted_absent=unlisted_absent, warnings=warnings
+    )
 
 
 def in_test(file: Any) -> bool:
     """Whether a photo is in the fifth that is tested on, where a data set does not say."""
     return zlib.crc32(str(file.name).encode("utf-8", "surrogateescape")) % 5 == 0
-
-
-def read_words(path: Path) -> list[str]:
-    """Non-empty lines of a text file, stripped; none where there is no such file."""
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [line.strip() for line in lines if line.strip()]
-
-
-def numbered(path: Path) -> Iterator[tuple[int, str]]:
-    """The non-empty lines of a data set's file with their numbers. Raises ``TrainingError``."""
-    try:
-        with path.open(encoding="utf-8", errors="surrogateescape") as stream:
-            for number, line in enumerate(stream, 1):
-                if line.strip():
-                    yield number, line
-    except OSError as error:
-        raise TrainingError(
-            f"{path} cannot be read: {error.strerror}",
-            hint="`qks datasets check` says what is expected where",
-        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import zipfile
 from collections.abc import Callable, Iterator
@@ -10,11 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from qks_cli.errors import TrainingError
-from qks_cli.training.datasets.labelled import DataSet, Row, from_rows, numbered, read_words
+from qks_cli.training.datasets.labelled import DataSet, Row, from_rows
 from qks_cli.training.datasets.parts import IMAGES, Part
+from qks_cli.training.datasets.reading import numbered, read_words, table_rows
 
 UNSEEN = Part(("unseen.txt",), "labels not to train on, a line each", "you", optional=True)
 WORDS = Part(("vocabulary.txt",), "the labels, a line each; else all in use", "you", optional=True)
+EXAMPLES = {
+    "folder": "dog/photo1.jpg, or train/dog/photo1.jpg",
+    "csv": "labels.csv, with a line: photos/photo1.jpg,dog|grass",
+    "jsonl": 'photos.jsonl, with a line: {"file": "photos/photo1.jpg", "labels": ["dog"]}',
+}
 FOLDER_PARTS = (
     Part(
         ("train/*/*", "*/*"), "photos in a sub-folder per label, or in train/ and test/ so", "you"
@@ -51,19 +56,14 @@ def read_csv(root: Path) -> DataSet:
     table = root if root.is_file() else TABLE.get(root)
     base = table.parent
     parts: dict[str, list[Row]] = {"train": [], "test": [], "": []}
-    with table.open(encoding="utf-8-sig", newline="") as stream:
-        lines = csv.DictReader(stream)
-        if not {"path", "labels"} <= set(lines.fieldnames or ()):
-            raise TrainingError(
-                f"{table} lacks a column: it has {', '.join(lines.fieldnames or ())}",
-                hint="the first line names the columns; path and labels are needed",
-            )
-        for number, line in enumerate(lines, 2):
-            split = (line.get("split") or "").strip().lower()
-            if split not in parts:
-                raise TrainingError(f"{table}, line {number}: no split '{split}'")
-            row = Row(base / line["path"], _several(line["labels"]), _several(line.get("absent")))
-            parts[split].append(row)
+    for number, line in table_rows(table, {"path", "labels"}):
+        split = (line.get("split") or "").strip().lower()
+        if split not in parts:
+            raise TrainingError(f"{table}, line {number}: no split '{split}'")
+        if not line["path"].strip():
+            raise TrainingError(f"{table}, line {number}: no path")
+        row = Row(base / line["path"], _several(line["labels"]), _several(line.get("absent")))
+        parts[split].append(row)
     train, test = parts["train"] + parts[""], parts["test"] or None
     return from_rows(
         "csv",
@@ -125,13 +125,19 @@ def _lines(path: Path, found: Callable[[str], Any], source: str) -> Iterator[tup
             if source and data.get("source") != source:
                 continue
             labels, absent, held_out = (
-                tuple(str(word).lower() for word in data.get(key, ()))
-                for key in ("labels", "absent", "held_out")
+                _words(data.get(key, [])) for key in ("labels", "absent", "held_out")
             )
             row = Row(found(data["file"]), labels + held_out, absent)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TrainingError(f"{path}, line {number} is not understood: {error!r}") from error
         yield row, set(held_out)
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    """A list of words; one word alone would be read letter by letter."""
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise TypeError(f"a list of words is expected, not {value!r}")
+    return tuple(word.lower() for word in value)
 
 
 def _opener(root: Path) -> Callable[[str], Any]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from lxml import etree
 
 from qks_cli.errors import TrainingError
-from qks_cli.training.datasets.labelled import DataSet, Label, Row, make, numbered, read_words
+from qks_cli.training.datasets.labelled import DataSet, Label, Row, make
 from qks_cli.training.datasets.parts import Part
+from qks_cli.training.datasets.reading import numbered, read_words
 
 _HOME = "the Pascal VOC page (host.robots.ox.ac.uk/pascal/VOC)"
 _UNDER = ("", "VOC20*/", "VOCdevkit/VOC20*/")
@@ -35,6 +36,7 @@ PARTS = (
     TEST,
     Part(("unseen.txt",), "classes not to train on", "you", optional=True),
 )
+EXAMPLE = "VOCdevkit/VOC2007/JPEGImages/000005.jpg"
 CLASSES = (
     "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike "
     "person pottedplant sheep sofa train tvmonitor"
@@ -51,11 +53,16 @@ def read(root: Path) -> DataSet:
     return make(
         "voc",
         [Label(name, NAMES.get(name, name)) for name in CLASSES],
-        read_words(root / "unseen.txt"),
+        [_key(word) for word in read_words(root / "unseen.txt")],
         _rows(first, photos, xml),
         _rows(test or both.with_name("val.txt"), photos, xml),
         unlisted_absent=False,
     )
+
+
+def _key(word: str) -> str:
+    """A class by its key or its name."""
+    return next((key for key, name in NAMES.items() if name == word), word)
 
 
 def _rows(listing: Path, photos: Path, annotations: Path) -> Iterator[Row]:
@@ -72,5 +79,8 @@ def _rows(listing: Path, photos: Path, annotations: Path) -> Iterator[Row]:
         for thing in tree.iterfind("object"):
             hard = thing.findtext("difficult", "0").strip() == "1"
             (difficult if hard else there).add(thing.findtext("name", "").strip())
+        strange = (there | difficult) - set(CLASSES)
+        if strange:
+            raise TrainingError(f"{path}: no class of VOC: {', '.join(sorted(strange))}")
         absent = set(CLASSES) - there - difficult
         yield Row(photos / f"{name}.jpg", tuple(sorted(there)), tuple(sorted(absent)))

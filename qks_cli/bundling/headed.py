@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from qks_cli.bundling.calibrate import Truth, fit_calibration
 from qks_cli.errors import TrainingError
 from qks_cli.export.graphs import export_image, export_text
-from qks_cli.model import calibration
 from qks_cli.model.bundle import Bundle, read_bundle
 from qks_cli.model.calibration import Calibration
 from qks_cli.model.protocol import Engine
@@ -31,7 +30,7 @@ from qks_cli.model.weights import (
 from qks_cli.network.config import DecoderConfig, ModelConfig
 from qks_cli.network.head import ClipSource, HeadedModel, build_head
 from qks_cli.network.zero_shot import ZeroShotText, build_clip
-from qks_cli.training.head import load_best
+from qks_cli.training.head.loop import load_best
 from qks_cli.types import Float32Array, IntArray
 from qks_cli.vocabulary.embeddings import embed_labels
 from qks_cli.vocabulary.labels_file import Label
@@ -76,7 +75,7 @@ def make_bundle(
     model = HeadedModel(source, head)
     load_best(run, head if cached else model)
     out.mkdir(parents=True, exist_ok=True)
-    for old in (calibration.FILE, "image.onnx", "text.onnx"):
+    for old in ("image.onnx", "text.onnx"):
         (out / old).unlink(missing_ok=True)
     round_to_half(model)
     if isinstance(source, ClipSource):
@@ -122,6 +121,21 @@ def calibrate(
     except (TrainingError, ValueError):
         bank_RME = tokens(bank).astype(np.float16).astype(np.float32)
         fitted, enough = Calibration.unfitted(bank_RME), False
+    _write_calibration(folder, fitted)
+    return enough
+
+
+def replace_bank(folder: Path, bank_RME: Float32Array) -> None:
+    """Give a calibrated bundle whose weights were trained on other references of its own.
+
+    The fit stays: it was made on photos that the new weights have seen, and reads scores as they
+    stand among the references."""
+    fitted = Calibration.read(read_bundle(str(folder)))
+    rounded = bank_RME.astype(np.float16).astype(np.float32)
+    _write_calibration(folder, Calibration(rounded, fitted.weights_F, fitted.cutoff))
+
+
+def _write_calibration(folder: Path, fitted: Calibration) -> None:
     fitted.write(folder)
     bundle = read_bundle(str(folder))
     write_config(
@@ -133,7 +147,6 @@ def calibrate(
         label_length=bundle.label_length,
         extra={"base": bundle.config["base"]},
     )
-    return enough
 
 
 def _raw_text(base: Bundle, engine: Engine) -> Callable[[Sequence[str]], Float32Array]:

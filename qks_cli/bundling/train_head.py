@@ -5,7 +5,6 @@ Axes: N photos, C labels, M query tokens, E label space.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from qks_cli.bundling import training_record
 from qks_cli.bundling.calibrate import Truth
-from qks_cli.bundling.headed import REFERENCES, calibrate, label_embeddings, make_bundle
+from qks_cli.bundling.headed import (
+    REFERENCES,
+    calibrate,
+    label_embeddings,
+    make_bundle,
+    replace_bank,
+)
 from qks_cli.errors import UsageError
 from qks_cli.evaluation import plots
 from qks_cli.evaluation.measures import mean_average_precision
+from qks_cli.model import calibration
 from qks_cli.model.bundle import Bundle, read_bundle
 from qks_cli.model.choose import open_engine
 from qks_cli.model.onnx_engine import OnnxEngine
@@ -28,13 +35,18 @@ from qks_cli.model.weights import load_source
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.head import KINDS, Source
 from qks_cli.photos.loader import pixel_batches
-from qks_cli.training import losses
+from qks_cli.training.datasets.digest import describe
 from qks_cli.training.datasets.labelled import DataSet, Split
-from qks_cli.training.head import METRICS, HeadConfig, Parts, Run, partition, read_metrics, train
+from qks_cli.training.head.config import HeadConfig
+from qks_cli.training.head.data import Parts, Run, partition
+from qks_cli.training.head.loop import refit, train
+from qks_cli.training.run import METRICS, read_metrics
 from qks_cli.types import Float32Array, IntArray
 from qks_cli.vocabulary.labels_file import Label, Vocabulary, format_labels
 
 MODEL = "model"  # the bundle, inside the run's folder
+HELD_OUT = "held-out.txt"  # the labels that a run was selected by
+Report = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +66,9 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to train, on what, where. ``main`` is false in all but one process of several."""
+    """What to train, on what, where. ``main`` is false in all but one process of several.
+
+    ``refit`` trains once more on what was kept out too; ``tensorboard`` writes curves for it."""
 
     data: DataSet
     base: Base
@@ -68,107 +82,151 @@ class Plan:
     workers: int = 0
     version: str = "1"
     main: bool = True
+    root: Path | None = None  # of the data set
+    refit: bool = False
+    tensorboard: bool = False
+
+    @property
+    def cached(self) -> bool:
+        """Whether image tokens are kept."""
+        return self.cache_tokens and not self.config.unfreeze
+
+    @property
+    def seen_C(self) -> IntArray:
+        """The labels that may be trained on, of all of the data set's."""
+        return np.flatnonzero(self.data.seen_C)
 
 
-def train_head(plan: Plan, report: Callable[[dict[str, Any]], None]) -> Path:
+def train_head(plan: Plan, report: Report) -> Path:
     """Train (or resume), then write bundle, plots and ``labels.txt`` into the run's folder; returns
-    the bundle. Raises ``TrainingError`` as ``training.head.train``."""
-    seen = np.flatnonzero(plan.data.seen_C)
-    split = plan.data.train.labels(seen)
-    names = [plan.data.labels[c].name for c in seen]
-    base = plan.base.bundle
-    labels_CE = label_embeddings(base, plan.base.engine, names, plan.templates, plan.cache)
+    the bundle. Raises ``TrainingError`` as ``training.head.loop.train``."""
+    run = _run(plan, report)
+    parts = partition(run.split, plan.config)
     if plan.main:
-        plan.out.mkdir(parents=True, exist_ok=True)
-        used = {
-            "dataset": plan.data.name,
-            "base": base.name,
-            "base_hash": base.hash,
-            "photos": len(split),
-            "photos_missing": len(plan.data.missing),
-            "labels_seen": len(seen),
-            "templates": list(plan.templates),
-        }
-        (plan.out / "data.json").write_text(json.dumps(used, indent=2), encoding="utf-8")
-    cached = plan.cache_tokens and not plan.config.unfreeze
-    best = train(
-        plan.config,
-        Run(
-            split,
-            labels_CE,
-            plan.base.source,
-            ModelConfig.from_dict(base.config["model"]),
-            base.hash,
-            base.resize,
-            plan.out,
-            (plan.tokens or plan.out / "tokens") if cached else None,
-            plan.device,
-            plan.workers,
-            report,
-        ),
-    )
+        _write_held_out(plan, parts)
+    best = train(plan.config, run)
+    trained = refit(plan.config, run, best) if plan.refit else plan.out
     if not plan.main:
         return plan.out / MODEL
-    folder = make_bundle(
-        base,
-        plan.config.head,
-        plan.out,
-        plan.out / MODEL,
-        name=f"{base.name}-{plan.data.name}",
-        version=plan.version,
-        templates=plan.templates,
-        cached=cached,
-    )
-    words = {name.casefold(): Label(name) for name in reversed(plan.data.names)}
-    vocabulary = Vocabulary(tuple(reversed(words.values())))
-    (folder / "labels.txt").write_text(format_labels(vocabulary), encoding="utf-8")
-    _finish(plan, folder, split, names, partition(split, plan.config), report)
+    folder = _bundle(plan, plan.out, parts)
+    _calibrate(plan, folder, run.split, parts, report)
+    if plan.refit:
+        folder = _bundle(plan, trained, parts)
+        replace_bank(folder, _bank_tokens(read_bundle(str(folder)), run.split, parts).tokens_NME)
     report({"best_epoch": best.get("epoch"), "model": str(folder)})
     return folder
 
 
-def _finish(
-    plan: Plan,
-    folder: Path,
-    split: Split,
-    names: Sequence[str],
-    parts: Parts,
-    report: Callable[[dict[str, Any]], None],
-) -> None:
+def _run(plan: Plan, report: Report) -> Run:
+    base = plan.base.bundle
+    names = [plan.data.labels[c].name for c in plan.seen_C]
+    return Run(
+        plan.data.train.labels(plan.seen_C),
+        label_embeddings(base, plan.base.engine, names, plan.templates, plan.cache),
+        plan.base.source,
+        ModelConfig.from_dict(base.config["model"]),
+        base.hash,
+        base.resize,
+        plan.out,
+        (plan.tokens or plan.out / "tokens") if plan.cached else None,
+        plan.device,
+        plan.workers,
+        report,
+        _about(plan) if plan.main else None,
+        plan.tensorboard,
+    )
+
+
+def _about(plan: Plan) -> dict[str, Any]:
+    """What the run depends on beside its options, for the manifest."""
+    base = plan.base.bundle
+    return {
+        "data": describe(plan.data, plan.root),
+        "labels": [plan.data.labels[c].key for c in plan.seen_C],
+        "label_names": [plan.data.labels[c].name for c in plan.seen_C],
+        "prompts": list(plan.templates),
+        "base": {"name": base.name, "version": base.version, "hash": base.hash},
+        "kept_tokens": plan.cached,
+    }
+
+
+def _write_held_out(plan: Plan, parts: Parts) -> None:
+    plan.out.mkdir(parents=True, exist_ok=True)
+    names = [plan.data.labels[plan.seen_C[c]].name for c in parts.valid_C]
+    (plan.out / HELD_OUT).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+
+
+def _bundle(plan: Plan, trained: Path, parts: Parts) -> Path:
+    """The bundle of the best head of the run in ``trained``, not calibrated anew."""
+    base = plan.base.bundle
+    folder = plan.out / MODEL
+    keys = [plan.data.labels[c].key for c in plan.seen_C]
+    kept = parts.all_trained() if trained != plan.out else parts
+    folder.mkdir(parents=True, exist_ok=True)
+    if trained == plan.out:
+        (folder / calibration.FILE).unlink(missing_ok=True)
+    training_record.write(
+        folder,
+        training_record.Record(
+            plan.data.name,
+            tuple(keys[c] for c in kept.train_C),
+            tuple(keys[c] for c in parts.valid_C),
+            refit=trained != plan.out,
+        ),
+    )
+    make_bundle(
+        base,
+        plan.config.head,
+        trained,
+        folder,
+        name=f"{base.name}-{plan.data.name}",
+        version=plan.version,
+        templates=plan.templates,
+        cached=plan.cached,
+    )
+    words = {name.casefold(): Label(name) for name in reversed(plan.data.names)}
+    vocabulary = Vocabulary(tuple(reversed(words.values())))
+    (folder / "labels.txt").write_text(format_labels(vocabulary), encoding="utf-8")
+    return folder
+
+
+def _calibrate(plan: Plan, folder: Path, split: Split, parts: Parts, report: Report) -> None:
     """Calibrate on the photos kept out of training, and draw what happened."""
     bundle = read_bundle(str(folder))
     engine = OnnxEngine(bundle)
+    names = [plan.data.labels[c].name for c in plan.seen_C]
     valid = split.take(parts.valid_N)
-    rng = np.random.default_rng(1)
-    bank = parts.train_N
-    if len(bank) > REFERENCES:
-        bank = np.sort(rng.choice(bank, REFERENCES, replace=False))
     valid_tokens = _tokens(engine, bundle, valid.files)
-    bank_tokens = _tokens(engine, bundle, split.take(bank).files)
+    bank_tokens = _bank_tokens(bundle, split, parts)
     if not len(valid_tokens.rows) or not len(bank_tokens.rows):
+        report({"calibration": "no photo could be read to fit it"})
         return
     valid = valid.take(valid_tokens.rows)
     everything = np.concatenate([valid_tokens.tokens_NME, bank_tokens.tokens_NME])
     first = len(valid_tokens.rows)
-
-    def embed(wanted: Sequence[str]) -> Float32Array:
-        return label_vectors(bundle, engine, [Label(name) for name in wanted])
-
     present, known = valid.rows(np.arange(len(valid)))
-    truth = Truth(tuple(names), present, known & ~present)
     enough = calibrate(
         folder,
         lambda rows: everything[rows],
-        embed,
-        truth,
+        lambda wanted: label_vectors(bundle, engine, [Label(name) for name in wanted]),
+        Truth(tuple(names), present, known & ~present),
         np.arange(first, len(everything)),
     )
     if not enough:
         report({"calibration": "too few labelled photos were kept out to fit it"})
-    scores_NC = score(valid_tokens.tokens_NME, embed(names))
-    each_C = mean_average_precision(scores_NC, present, known)
+    labels_CE = label_vectors(bundle, engine, [Label(name) for name in names], as_written=True)
+    each_C = mean_average_precision(score(valid_tokens.tokens_NME, labels_CE), present, known)
     plots.training_curves(read_metrics(plan.out / METRICS), plan.out / "training.png")
     plots.label_precisions(names, each_C, plan.out / "labels.png")
+
+
+def _bank_tokens(bundle: Bundle, split: Split, parts: Parts) -> _Tokens:
+    """Query tokens of some training photos, against which scores are standardised."""
+    bank = parts.train_N
+    if len(bank) > REFERENCES:
+        chosen = np.random.default_rng(1).choice(bank, REFERENCES, replace=False)
+        bank = np.sort(chosen)
+    return _tokens(OnnxEngine(bundle), bundle, split.take(bank).files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +247,18 @@ def _tokens(engine: Engine, bundle: Bundle, files: Sequence[Any]) -> _Tokens:
 
 def settle(config: HeadConfig, *, base: Base, **given: Any) -> HeadConfig:
     """A configuration with the user's own values; the head is as wide as the base's image tokens,
-    with attention heads of 64. Raises ``UsageError`` for a value that there is not."""
+    with attention heads of 64. Raises ``UsageError`` for a head that there is not,
+    ``TrainingError`` for another value that cannot be."""
     width = base.source.width
     head = {key: given.pop(key) for key in ("kind", "queries", "layers") if given.get(key)}
     given = {key: value for key, value in given.items() if value is not None}
-    decoder = replace(config.head, width=width, heads=max(1, width // 64), **head)
-    made = replace(config, head=decoder, **given)
-    losses.choose(made.loss)
-    if made.unknown not in ("masked", "absent"):
-        raise UsageError(f"--unknown is masked or absent, not '{made.unknown}'")
-    if made.head.kind not in KINDS:
-        raise UsageError(f"no head '{made.head.kind}'", hint=f"one of {', '.join(KINDS)}")
-    return made
+    decoder = replace(config.head, width=width, heads=_heads(width), **head)
+    if decoder.kind not in KINDS:
+        raise UsageError(f"no head '{decoder.kind}'", hint=f"one of {', '.join(KINDS)}")
+    return replace(config, head=decoder, **given)
+
+
+def _heads(width: int) -> int:
+    """Attention heads of 64 where the width allows it, else the nearest that divides it."""
+    wanted = max(1, width // 64)
+    return next(heads for heads in range(wanted, 0, -1) if width % heads == 0)

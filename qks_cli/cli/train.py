@@ -61,6 +61,16 @@ def train(
     unfreeze: Annotated[
         bool, typer.Option("--unfreeze", help="Train the backbone too, at a tenth of the rate.")
     ] = False,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32 (default, as the paper's release), bf16 or fp16.")
+    ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Train once more on what was kept out for the selection too."),
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Curves for TensorBoard in OUT/tensorboard.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in OUT, or stop if there is none.")
     ] = False,
@@ -100,10 +110,7 @@ def train(
     """
     import torch
 
-    if device not in ("cpu", "cuda"):
-        raise UsageError(f"no device '{device}'", hint="one of cpu, cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("torch finds no cuda device here", hint="use --device cpu")
+    check_device(device)
     if threads:
         torch.set_num_threads(threads)
     if dataset == MINI:
@@ -133,11 +140,12 @@ def train(
         )
     from qks_cli import settings
     from qks_cli.bundling.train_head import Base, Plan, settle, train_head
-    from qks_cli.training.head import HeadConfig
+    from qks_cli.training.head.config import HeadConfig
+    from qks_cli.training.run import RunFolder
 
     base = Base.open(model)
     main, device = _processes(device)
-    if resume and not (out / "config.json").is_file():
+    if resume and not RunFolder(out).begun:
         raise UsageError(f"there is no run to resume in {out}")
     data = read_dataset(dataset, root, source)
     standard, own = _defaults(dataset), _read_config(config)
@@ -156,6 +164,7 @@ def train(
         seed=seed,
         unknown=unknown,
         unfreeze=unfreeze or None,
+        precision=precision,
     )
     keep = cache_tokens if cache_tokens is not None else device == "cpu" and not unfreeze
     if keep and unfreeze:
@@ -173,6 +182,9 @@ def train(
         workers,
         model_version,
         main,
+        root=root,
+        refit=refit,
+        tensorboard=tensorboard,
     )
     if main:
         seen = int(data.seen_C.sum())
@@ -183,6 +195,16 @@ def train(
         _ready(folder)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+def check_device(device: str) -> None:
+    """Raises ``UsageError`` for a device that is not there."""
+    import torch
+
+    if device not in ("cpu", "cuda"):
+        raise UsageError(f"no device '{device}'", hint="one of cpu, cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("torch finds no cuda device here", hint="use --device cpu")
 
 
 def _ready(folder: Path) -> None:

@@ -119,7 +119,9 @@ class ReferenceDecoder(nn.Module):
             nn.init.normal_(self.projection, std=config.width**-0.5)
 
     def forward(self, memory_BPW: Tensor) -> Tensor:
-        h_BMD = self.drop(self.entry_norm(self.queries)).expand(memory_BPW.shape[0], -1, -1)
+        # Expanded before the dropout, so that every image draws its own.
+        normed_BMD = self.entry_norm(self.queries).expand(memory_BPW.shape[0], -1, -1)
+        h_BMD = self.drop(normed_BMD)
         for layer, key_value in zip(self.layers, self.key_values, strict=True):
             h_BMD = layer(h_BMD, key_value(memory_BPW))
         clues_BME: Tensor = h_BMD @ self.projection

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from qks_cli.bundle import Bundle
 from qks_cli.bundling.headed import label_embeddings
+from qks_cli.model.bundle import Bundle
 from qks_cli.types import Float32Array, UInt8Array
 
 

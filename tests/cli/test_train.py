@@ -33,7 +33,8 @@ def test_a_model_is_trained_and_tags(
     root = miniatures.MAKERS[name](tmp_path / "data")
     photos = miniatures.photo(tmp_path / "new" / "photo.jpg", 7).parent
     data = ("--dataset", name, "--root", root)
-    run("train", *data, "--out", tmp_path / "out", *SMALL)
+    refit = ("--refit",) if name == "coco" else ()
+    run("train", *data, "--out", tmp_path / "out", *SMALL, *refit)
     said = capfdbinary.readouterr().err
     assert b"map_trained" in said
     assert b"ready: qks tag PHOTOS --model" in said

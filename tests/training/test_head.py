@@ -19,9 +19,15 @@ from qks_cli.errors import ModelError, TrainingError
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.weights import load_source
 from qks_cli.network.config import DecoderConfig, ModelConfig
-from qks_cli.training import checkpoints, datasets, head, losses, views
+from qks_cli.network.head import build_head
+from qks_cli.training import checkpoints, datasets, losses, views
+from qks_cli.training import run as runs
 from qks_cli.training.datasets.labelled import Split
-from qks_cli.training.head import HeadConfig, Run, load_best, partition, train
+from qks_cli.training.head.config import HeadConfig
+from qks_cli.training.head.data import Run, partition
+from qks_cli.training.head.loop import load_best, train
+from qks_cli.training.run import read_metrics
+from qks_cli.training.tokens import TokenCache, keep_tokens
 from tests.training import miniatures
 
 DECODER = DecoderConfig("compact", queries=3, width=256, layers=1, heads=4, ffn_ratio=1.0)
@@ -70,7 +76,8 @@ def test_a_killed_and_resumed_run_ends_with_the_same_weights(
 ) -> None:
     straight = replace_out(run, tmp_path / "straight")
     best = train(CONFIG, straight)
-    monkeypatch.setattr(head, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(runs, "SAVE_EVERY", 0.0)
+    whole = losses.choose("asl")
     for deadly in (3, 6, 1):
         count = 0
 
@@ -81,14 +88,15 @@ def test_a_killed_and_resumed_run_ends_with_the_same_weights(
                 raise KeyboardInterrupt
             return losses.asymmetric(*given)
 
-        monkeypatch.setattr(losses, "choose", lambda *a, **k: dying)
+        fatal = whole._replace(total=dying)
+        monkeypatch.setattr(losses, "choose", lambda *a, fatal=fatal, **k: fatal)
         with pytest.raises(KeyboardInterrupt):
             train(CONFIG, run)
     monkeypatch.undo()
     assert train(CONFIG, run)["selection"] == best["selection"]
     same(weights(straight.out), weights(run.out), rtol=0, atol=0)
     rows = [json.loads(line) for line in (run.out / "metrics.jsonl").read_text().splitlines()]
-    expected = head.read_metrics(straight.out / "metrics.jsonl")
+    expected = read_metrics(straight.out / "metrics.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     for row, other in zip(rows, expected, strict=True):
         assert row["loss"] == pytest.approx(other["loss"], rel=1e-6)
@@ -101,31 +109,31 @@ def replace_out(run: Run, out: Path) -> Run:
 def test_more_epochs_may_be_asked_for_but_no_other_run(run: Run) -> None:
     train(replace(CONFIG, epochs=1), run)
     train(replace(CONFIG, epochs=2), run)
-    assert len(head.read_metrics(run.out / "metrics.jsonl")) == 2
-    with pytest.raises(TrainingError, match="another loss, seed"):
+    assert len(read_metrics(run.out / "metrics.jsonl")) == 2
+    with pytest.raises(TrainingError, match=r'loss is "bce", was "asl"; options.seed is 2'):
         train(replace(CONFIG, loss="bce", seed=2), run)
 
 
 def test_a_resumed_run_takes_another_rate(run: Run) -> None:
     train(replace(CONFIG, epochs=1), run)
     train(replace(CONFIG, epochs=2, rate=1e-5), run)
-    rates = [row["rate"] for row in head.read_metrics(run.out / "metrics.jsonl")]
+    rates = [row["rate"] for row in read_metrics(run.out / "metrics.jsonl")]
     assert rates == [1e-3, 1e-5]
 
 
 def test_training_learns_and_the_best_epoch_is_kept(run: Run) -> None:
     best = train(replace(CONFIG, epochs=12, stop_after=12), run)
-    rows = head.read_metrics(run.out / "metrics.jsonl")
+    rows = read_metrics(run.out / "metrics.jsonl")
     assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
     assert best["selection"] == max(row["selection"] for row in rows)
-    module = head.build_head(DECODER, run.source, run.labels_CE.shape[1])
+    module = build_head(DECODER, run.source, run.labels_CE.shape[1])
     assert load_best(run.out, module)["epoch"] == best["epoch"]
 
 
 def test_early_stopping_and_the_plateau(run: Run) -> None:
     config = replace(CONFIG, epochs=30, stop_after=3, rate=1e-7)
     train(config, run)
-    rows = head.read_metrics(run.out / "metrics.jsonl")
+    rows = read_metrics(run.out / "metrics.jsonl")
     assert len(rows) == 4  # one best, three without a gain
     assert rows[-1]["rate"] < rows[0]["rate"]
 
@@ -165,8 +173,8 @@ def test_a_full_disk_keeps_the_checkpoint_before(run: Run, monkeypatch: pytest.M
 def test_tokens_are_kept_once_and_their_size_is_told(run: Run, tmp_path: Path) -> None:
     said: list[dict[str, Any]] = []
 
-    def keep(key: str) -> views.TokenCache:
-        return views.keep_tokens(
+    def keep(key: str) -> TokenCache:
+        return keep_tokens(
             tmp_path / "kept",
             run.split.files[:5],
             run.source,
@@ -221,7 +229,7 @@ def test_an_unfrozen_backbone_learns(run: Run) -> None:
 
 def test_heads_that_there_are_not(run: Run) -> None:
     with pytest.raises(ModelError, match="no head of the kind 'deep'"):
-        head.build_head(DecoderConfig("deep"), run.source, 8)
+        build_head(DecoderConfig("deep"), run.source, 8)
     for data, message in (
         ({"rings": 1}, "rings"),
         ({"head": {"rings": 1}}, "rings"),
@@ -234,27 +242,29 @@ def test_heads_that_there_are_not(run: Run) -> None:
     assert HeadConfig.from_dict({"margin": 0, "head": {"layers": 1}}).head.layers == 1
 
 
-def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
-    root = miniatures.folder(tmp_path / "photos")
-    (tmp_path / "config.json").write_text(
-        json.dumps({"head": {"dropout": 0.0, "ffn_ratio": 1.0}, "batch": 8, "rate": 1e-3})
-    )
-    options = ["train", "--dataset", "folder", "--root", root, "--config", tmp_path / "config.json"]
-    options += "--head compact --queries 2 --layers 1 --epochs 2 --threads 1".split()
-    torchrun = "-m torch.distributed.run --standalone --nproc-per-node 2 -m qks_cli".split()
-    for name, launch in (("one", ["-m", "qks_cli"]), ("two", torchrun)):
-        command = [sys.executable, *launch, *map(str, options), "--out", str(tmp_path / name)]
+def test_two_processes_give_the_gradient_of_one(tmp_path: Path) -> None:
+    """Every loss, with a batch that does not divide evenly, with labels that nobody judged, with
+    and without the backbone."""
+    script = Path(__file__).parent / "two_processes.py"
+    torchrun = "-m torch.distributed.run --standalone --nproc-per-node 2".split()
+    for name, launch in (("one", []), ("two", torchrun)):
+        command = [sys.executable, *launch, str(script), str(tmp_path / name)]
         done = subprocess.run(command, capture_output=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-    # Weights whose gradient is nothing but rounding (a key's bias) differ, what they do does not.
-    source = load_source(read_bundle("mini"))
-    memory = torch.randn(4, source.tokens, source.width, generator=torch.Generator().manual_seed(1))
-    said = []
-    for name in ("one", "two"):
-        known = json.loads((tmp_path / name / "config.json").read_text())["head"]
-        module = head.build_head(DecoderConfig(**known), source, 256)
-        module.load_state_dict(weights(tmp_path / name))
-        said.append(module(memory))
-    torch.testing.assert_close(said[0], said[1], rtol=1e-2, atol=1e-2)
-    assert (tmp_path / "two" / "model" / "image.onnx").is_file()
-    assert len(head.read_metrics(tmp_path / "two" / "metrics.jsonl")) == 2
+        assert done.returncode == 0, done.stderr.decode()
+    one, two = (torch.load(tmp_path / name / "gradients.pt") for name in ("one", "two"))
+    assert one.keys() == two.keys() >= {"asl", "bce", "rank", "asl, unfrozen"}
+    for key, gradients in one.items():
+        same(gradients, two[key], rtol=1e-2, atol=1e-4)
+        assert any(float(value.abs().max()) > 0 for value in gradients.values())
+
+
+def test_torchrun_makes_one_model(tmp_path: Path) -> None:
+    root = miniatures.folder(tmp_path / "photos", 24)
+    options = ["train", "--dataset", "folder", "--root", root, "--out", tmp_path / "out"]
+    options += "--head compact --queries 2 --layers 1 --epochs 2 --threads 1 --unfreeze".split()
+    torchrun = "-m torch.distributed.run --standalone --nproc-per-node 2 -m qks_cli".split()
+    command = [sys.executable, *torchrun, *map(str, options)]
+    done = subprocess.run(command, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "model" / "image.onnx").is_file()
+    assert len(read_metrics(tmp_path / "out" / "metrics.jsonl")) == 2

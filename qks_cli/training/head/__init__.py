@@ -1,0 +1,1 @@
+"""A query decoder on a frozen model: what `qks train` trains."""

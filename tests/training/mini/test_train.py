@@ -87,7 +87,7 @@ def test_a_folded_run_resumes_and_is_made_whole_again(tmp_path: Path) -> None:
             train(lite(steps), pools=[pool], teachers=[teachers], out=out)
         ends.append(averaged_weights(out / "last"))
     for name, value in ends[0].items():
-        torch.testing.assert_close(ends[1][name], value, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(ends[1][name], value, rtol=1e-3, atol=1e-4)
     build_model(ModelConfig.from_dict(lite(1).model)).load_state_dict(ends[0])
 
 

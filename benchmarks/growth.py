@@ -28,8 +28,8 @@ from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
 from qks_cli.library.store import Library
 from qks_cli.model.bundle import read_bundle
-from qks_cli.model.choose import open_engine
-from qks_cli.model.tagger import Tagger
+from qks_cli.model.engine import open_engine
+from qks_cli.model.model import Model
 from qks_cli.types import Float16Array, Photo, TaggedPhoto
 from qks_cli.vocabulary.labels_file import read_labels
 
@@ -46,7 +46,7 @@ def fill(db: Path, real: Float16Array, count: int) -> None:
     """A library of ``count`` photos."""
     bundle = read_bundle("mini")
     vocabulary, _ = read_labels(bundle.path / "labels.txt")
-    tagger = Tagger.build(bundle, open_engine(bundle, "cpu"), vocabulary)
+    tagger = Model(bundle).tagger(vocabulary)
     rng = np.random.default_rng(1)
     with Library.open(db) as library:
         target, run = begin(library, bundle, vocabulary, "tag")

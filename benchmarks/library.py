@@ -33,8 +33,8 @@ from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
 from qks_cli.library.store import Library
 from qks_cli.model.bundle import read_bundle
-from qks_cli.model.choose import open_engine
-from qks_cli.model.tagger import Tagger
+from qks_cli.model.engine import open_engine
+from qks_cli.model.model import Model
 from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.photos.walk import walk
 from qks_cli.search.plan import make_plan
@@ -127,7 +127,7 @@ def fill(db: Path, folder: Path, data: Path) -> None:
     bundle = read_bundle("mini")
     engine = open_engine(bundle, "cpu")
     vocabulary, _ = read_labels(bundle.path / "labels.txt")
-    tagger = Tagger.build(bundle, engine, vocabulary)
+    tagger = Model(bundle, engine=engine).tagger(vocabulary)
     sets = [EvaluationSet.read(data / name) for name in ("coco", "msrc", "corel5k")]
     real = np.concatenate([protocol.photo_tokens(bundle, engine, one.photos) for one in sets])
     rng = np.random.default_rng(1)

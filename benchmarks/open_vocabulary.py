@@ -21,7 +21,8 @@ from qks_cli.evaluation import protocol
 from qks_cli.evaluation.measures import mean_average_precision
 from qks_cli.evaluation.protocol import EvaluationSet
 from qks_cli.model.bundle import read_bundle
-from qks_cli.model.choose import open_engine
+from qks_cli.model.engine import open_engine
+from qks_cli.model.model import Model
 from qks_cli.model.tagger import Tagger
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.vocabulary.number import plural
@@ -75,7 +76,7 @@ def main() -> None:
     engine = open_engine(bundle, "cpu")
 
     def tagger(names: list[str]) -> Tagger:
-        return Tagger.build(bundle, engine, Vocabulary(tuple(map(Label, names))))
+        return Model(bundle, engine=engine).tagger(Vocabulary(tuple(map(Label, names))))
 
     chance = random.Random(1)
     nonsense = sorted({"".join(chance.choices(SYLLABLES, k=3)) for _ in range(100)})

@@ -26,9 +26,9 @@ from PIL import Image
 from scipy.stats import rankdata
 
 from qks_cli.model.bundle import read_bundle
-from qks_cli.model.choose import open_engine
+from qks_cli.model.engine import open_engine
+from qks_cli.model.model import Model
 from qks_cli.model.scoring import score
-from qks_cli.model.tagger import Tagger
 from qks_cli.training.mini.pool import PoolPhoto, read_photos
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
@@ -331,7 +331,7 @@ def main() -> None:
         sides = [sorted(one - other), sorted(other - one)]
         if min(map(len, sides)) < LEAST:
             continue
-        tagger = Tagger.build(bundle, engine, Vocabulary(tuple(map(Label, pair))))
+        tagger = Model(bundle, engine=engine).tagger(Vocabulary(tuple(map(Label, pair))))
         raw_N2 = score(tokens_NME, tagger.labels_CE)
         said_N2 = tagger.scores(tokens_NME)
         gap_N = raw_N2[:, 0] - raw_N2[:, 1]

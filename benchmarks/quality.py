@@ -22,8 +22,8 @@ from qks_cli.evaluation import protocol
 from qks_cli.evaluation.measures import mean_average_precision
 from qks_cli.evaluation.protocol import EvaluationSet, Shown
 from qks_cli.model.bundle import read_bundle
-from qks_cli.model.choose import open_engine
-from qks_cli.model.tagger import Tagger
+from qks_cli.model.engine import open_engine
+from qks_cli.model.model import Model
 from qks_cli.types import Float32Array, IntArray
 
 BoolArray = npt.NDArray[np.bool_]
@@ -63,7 +63,7 @@ def main() -> None:
     shown = []
     for name in ("coco", "msrc", "corel5k", "places"):
         evaluated = EvaluationSet.read(given.data / name)
-        tagger = Tagger.build(bundle, engine, evaluated.vocabulary)
+        tagger = Model(bundle, engine=engine).tagger(evaluated.vocabulary)
         tokens_NME = protocol.photo_tokens(bundle, engine, evaluated.photos)
         scores_NC, truth_NC = protocol.raw_scores(tagger, tokens_NME), evaluated.truth_NC
         photos = len(truth_NC)

@@ -23,8 +23,8 @@ import numpy as np
 from qks_cli.evaluation.protocol import photo_tokens
 from qks_cli.library.store import Library
 from qks_cli.model.bundle import read_bundle
-from qks_cli.model.choose import open_engine
-from qks_cli.model.tagger import Tagger
+from qks_cli.model.engine import open_engine
+from qks_cli.model.model import Model
 from qks_cli.types import Photo, TaggedPhoto
 from qks_cli.vocabulary.labels_file import format_labels, read_labels
 
@@ -38,7 +38,7 @@ def fill(path: Path, photos: int) -> None:
     bundle = read_bundle("mini")
     engine = open_engine(bundle, "cpu")
     vocabulary, _ = read_labels(bundle.path / "labels.txt")
-    tagger = Tagger.build(bundle, engine, vocabulary)
+    tagger = Model(bundle, engine=engine).tagger(vocabulary)
     examples_NME = photo_tokens(bundle, engine, sorted(EXAMPLES.glob("*.*")))
     rng = np.random.default_rng(1)
     with Library.open(path) as library:

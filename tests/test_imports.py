@@ -20,7 +20,7 @@ DOORS: dict[str, set[str]] = {
     "library": set(),
     "search": {"library", "vocabulary"},
     "network": set(),
-    "model": {"network", "vocabulary"},
+    "model": {"network", "photos", "vocabulary"},
     "export": {"model", "network"},
     "workflows": {"library", "model", "photos", "vocabulary"},
     "training": {"evaluation", "model", "network", "photos", "vocabulary"},

@@ -19,7 +19,9 @@ NEEDED = ("jq", "rsync", "exiftool", "fd", "datasette", "sqlite-utils")
 
 
 @pytest.fixture
-def home(photos: Path, tmp_path: Path, qks: Qks, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(
+    photos: Path, tmp_path: Path, fake_model: Path, qks: Qks, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A home with tagged photos and a PATH that finds qks, and fd under its own name."""
     programs = tmp_path / "bin"
     programs.mkdir()

@@ -20,8 +20,8 @@ from qks_cli.errors import TrainingError
 from qks_cli.export.graphs import export_image, export_text
 from qks_cli.model import calibration
 from qks_cli.model.bundle import read_bundle
+from qks_cli.model.model import Model
 from qks_cli.model.onnx_engine import OnnxEngine
-from qks_cli.model.tagger import label_vectors
 from qks_cli.model.weights import round_to_half, write_config, write_weights
 from qks_cli.network.config import ModelConfig, TextConfig
 from qks_cli.network.model import build_model
@@ -104,7 +104,7 @@ def _calibrate(out: Path, pools: Sequence[Path], teachers: Sequence[Path], packe
     apart_rows = np.flatnonzero(apart & ~drawn)
 
     def embed(names: Sequence[str]) -> Float32Array:
-        return label_vectors(bundle, engine, [Label(name) for name in names])
+        return Model(bundle, engine=engine).label_vectors([Label(name) for name in names])
 
     fitted = fit_calibration(
         lambda rows: _tokens(engine, pixels, rows, bundle.image_size),
@@ -118,7 +118,7 @@ def _calibrate(out: Path, pools: Sequence[Path], teachers: Sequence[Path], packe
 
 def _embed_taught(out: Path, names: list[str]) -> None:
     bundle = read_bundle(str(out))
-    taught_TE = label_vectors(bundle, OnnxEngine(bundle), [Label(name) for name in names])
+    taught_TE = Model(bundle).label_vectors([Label(name) for name in names])
     neighbours.write_taught(out / neighbours.FILE, names, taught_TE)
 
 

@@ -19,7 +19,7 @@ from qks_cli.errors import TrainingError
 from qks_cli.export.graphs import export_image, export_text
 from qks_cli.model.bundle import Bundle, read_bundle
 from qks_cli.model.calibration import Calibration
-from qks_cli.model.protocol import Engine
+from qks_cli.model.engine import Engine
 from qks_cli.model.weights import (
     load_source,
     load_text_tower,
@@ -27,7 +27,7 @@ from qks_cli.model.weights import (
     write_config,
     write_weights,
 )
-from qks_cli.network.config import DecoderConfig, ModelConfig
+from qks_cli.network.config import DecoderConfig
 from qks_cli.network.head import ClipSource, HeadedModel, build_head
 from qks_cli.network.zero_shot import ZeroShotText, build_clip
 from qks_cli.training.head.loop import load_best
@@ -69,7 +69,7 @@ def make_bundle(
     cached: bool,
 ) -> Path:
     """Write the bundle without its calibration (``calibrate`` adds it); returns its folder."""
-    config = ModelConfig.from_dict(base.config["model"])
+    config = base.architecture
     source = load_source(base)
     head = build_head(head_config, source, config.label_width)
     model = HeadedModel(source, head)
@@ -140,7 +140,7 @@ def _write_calibration(folder: Path, fitted: Calibration) -> None:
     bundle = read_bundle(str(folder))
     write_config(
         folder,
-        ModelConfig.from_dict(bundle.config["model"]),
+        bundle.architecture,
         version=bundle.version,
         resize=bundle.resize,
         templates=bundle.templates,

@@ -26,15 +26,11 @@ from qks_cli.evaluation import plots
 from qks_cli.evaluation.measures import mean_average_precision
 from qks_cli.model import calibration
 from qks_cli.model.bundle import Bundle, read_bundle
-from qks_cli.model.choose import open_engine
-from qks_cli.model.onnx_engine import OnnxEngine
-from qks_cli.model.protocol import Engine
+from qks_cli.model.engine import Engine, open_engine
+from qks_cli.model.model import Model
 from qks_cli.model.scoring import score
-from qks_cli.model.tagger import label_vectors
 from qks_cli.model.weights import load_source
-from qks_cli.network.config import ModelConfig
 from qks_cli.network.head import KINDS, Source
-from qks_cli.photos.loader import pixel_batches
 from qks_cli.training.datasets.digest import describe
 from qks_cli.training.datasets.labelled import DataSet, Split
 from qks_cli.training.head.config import HeadConfig
@@ -112,7 +108,9 @@ def train_head(plan: Plan, report: Report) -> Path:
     _calibrate(plan, folder, run.split, parts, report)
     if plan.refit:
         folder = _bundle(plan, trained, parts)
-        replace_bank(folder, _bank_tokens(read_bundle(str(folder)), run.split, parts).tokens_NME)
+        replace_bank(
+            folder, _bank_tokens(Model(read_bundle(str(folder))), run.split, parts).tokens_NME
+        )
     report({"best_epoch": best.get("epoch"), "model": str(folder)})
     return folder
 
@@ -124,7 +122,7 @@ def _run(plan: Plan, report: Report) -> Run:
         plan.data.train.labels(plan.seen_C),
         label_embeddings(base, plan.base.engine, names, plan.templates, plan.cache),
         plan.base.source,
-        ModelConfig.from_dict(base.config["model"]),
+        base.architecture,
         base.hash,
         base.resize,
         plan.out,
@@ -192,12 +190,11 @@ def _bundle(plan: Plan, trained: Path, parts: Parts) -> Path:
 
 def _calibrate(plan: Plan, folder: Path, split: Split, parts: Parts, report: Report) -> None:
     """Calibrate on the photos kept out of training, and draw what happened."""
-    bundle = read_bundle(str(folder))
-    engine = OnnxEngine(bundle)
+    model = Model(read_bundle(str(folder)))
     names = [plan.data.labels[c].name for c in plan.seen_C]
     valid = split.take(parts.valid_N)
-    valid_tokens = _tokens(engine, bundle, valid.files)
-    bank_tokens = _bank_tokens(bundle, split, parts)
+    valid_tokens = _tokens(model, valid.files)
+    bank_tokens = _bank_tokens(model, split, parts)
     if not len(valid_tokens.rows) or not len(bank_tokens.rows):
         report({"calibration": "no photo could be read to fit it"})
         return
@@ -208,25 +205,25 @@ def _calibrate(plan: Plan, folder: Path, split: Split, parts: Parts, report: Rep
     enough = calibrate(
         folder,
         lambda rows: everything[rows],
-        lambda wanted: label_vectors(bundle, engine, [Label(name) for name in wanted]),
+        lambda wanted: model.label_vectors([Label(name) for name in wanted]),
         Truth(tuple(names), present, known & ~present),
         np.arange(first, len(everything)),
     )
     if not enough:
         report({"calibration": "too few labelled photos were kept out to fit it"})
-    labels_CE = label_vectors(bundle, engine, [Label(name) for name in names], as_written=True)
+    labels_CE = model.label_vectors([Label(name) for name in names], as_written=True)
     each_C = mean_average_precision(score(valid_tokens.tokens_NME, labels_CE), present, known)
     plots.training_curves(read_metrics(plan.out / METRICS), plan.out / "training.png")
     plots.label_precisions(names, each_C, plan.out / "labels.png")
 
 
-def _bank_tokens(bundle: Bundle, split: Split, parts: Parts) -> _Tokens:
+def _bank_tokens(model: Model, split: Split, parts: Parts) -> _Tokens:
     """Query tokens of some training photos, against which scores are standardised."""
     bank = parts.train_N
     if len(bank) > REFERENCES:
         chosen = np.random.default_rng(1).choice(bank, REFERENCES, replace=False)
         bank = np.sort(chosen)
-    return _tokens(OnnxEngine(bundle), bundle, split.take(bank).files)
+    return _tokens(model, split.take(bank).files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,13 +232,8 @@ class _Tokens:
     rows: IntArray  # of the photos that could be read
 
 
-def _tokens(engine: Engine, bundle: Bundle, files: Sequence[Any]) -> _Tokens:
-    tokens_NME = np.zeros((len(files), bundle.queries, bundle.width), np.float32)
-    read_N = np.zeros(len(files), bool)
-    batches = pixel_batches(files, size=bundle.image_size, resize=bundle.resize)
-    for rows, pixels_BSS3, read_B in batches:
-        tokens_NME[rows] = engine.query_tokens(pixels_BSS3)
-        read_N[rows] = read_B
+def _tokens(model: Model, files: Sequence[Any]) -> _Tokens:
+    tokens_NME, read_N = model.tokens_of(files)
     return _Tokens(tokens_NME[read_N], np.flatnonzero(read_N))
 
 

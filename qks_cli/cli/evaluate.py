@@ -74,8 +74,7 @@ def evaluate(
     from qks_cli import settings
     from qks_cli.evaluation.compare import METHODS, figures, score_photos
     from qks_cli.model.bundle import read_bundle
-    from qks_cli.model.choose import open_engine
-    from qks_cli.model.tagger import label_vectors
+    from qks_cli.model.model import Model as OpenModel
     from qks_cli.vocabulary.labels_file import Label
 
     bundle = read_bundle(model)
@@ -85,9 +84,8 @@ def evaluate(
         test = test.take(np.sort(np.random.default_rng(1).permutation(len(test))[:limit]))
     if not len(test):
         raise UsageError(f"the data set {dataset} has no test photos in {shown(root)}")
-    engine = open_engine(bundle, "cpu")
     labels = [Label(name) for name in data.names]
-    labels_CE = label_vectors(bundle, engine, labels, cache=settings.cache_path())
+    labels_CE = OpenModel(bundle, cache=settings.cache_path()).label_vectors(labels)
     say(f"{len(test):,} test photos, {len(data.labels):,} labels, model {bundle.name}")
     scored = score_photos(
         bundle, test.files, labels_CE, device=device, keep_tokens=plots is not None

@@ -31,7 +31,7 @@ def init(
     """Write the model's own labels to a file, to be edited."""
     from qks_cli.model.bundle import read_bundle
 
-    text = default_labels(read_bundle(model)).read_bytes()
+    text = read_bundle(model).labels_file.read_bytes()
     if file == "-":
         sys.stdout.buffer.write(text)
         return
@@ -110,7 +110,6 @@ def audit(
     import numpy as np
 
     from qks_cli.cli.runs import open_library, stored_tagger, tagged_model
-    from qks_cli.vocabulary import neighbours
     from qks_cli.vocabulary.labels_file import read_labels
     from qks_cli.workflows.audit import audit as judge
     from qks_cli.workflows.audit import suggest
@@ -124,11 +123,10 @@ def audit(
     own = stored_tagger(bundle, vocabulary, min_score=min_score)
     fired_NC = np.asarray(own.scores(wide_NME) >= own.selector.cutoffs_C)
     findings = judge(vocabulary.names, fired_NC, own.labels_CE)
-    if bundle.has(neighbours.FILE):
-        findings += _strange(bundle, vocabulary, fired_NC)
+    findings += _strange(bundle, vocabulary, fired_NC)
     bare_N = np.asarray(~fired_NC.any(axis=1))
     if suggestions and bare_N.any():
-        candidates = read_labels(words or default_labels(bundle))[0]
+        candidates = read_labels(words or bundle.labels_file)[0]
         other = stored_tagger(bundle, candidates, min_score=min_score)
         fires_NC = np.asarray(other.scores(wide_NME[bare_N]) >= other.selector.cutoffs_C)
         known = frozenset(
@@ -143,32 +141,18 @@ def audit(
 
 def _strange(bundle: Bundle, vocabulary: Vocabulary, fired_NC: BoolArray) -> list[Finding]:
     from qks_cli import settings
-    from qks_cli.model.choose import open_engine
-    from qks_cli.model.tagger import embedded
-    from qks_cli.vocabulary import neighbours
+    from qks_cli.model.model import Model
     from qks_cli.workflows.audit import strange
 
-    engine, cache = open_engine(bundle, "cpu"), settings.cache_path()
-    labels_CE = embedded(bundle, engine, vocabulary.labels, cache=cache)
-    file = bundle.file(neighbours.FILE)
-    nearest_C, cosine_C = neighbours.nearest(labels_CE, neighbours.read_taught(file))
-    taught = neighbours.read_names(file)
-    return strange(vocabulary.names, fired_NC, [taught[t] for t in nearest_C], cosine_C)
-
-
-def default_labels(bundle: Bundle) -> Path:
-    """The labels file of a model, or of ``mini`` where it brings none."""
-    from qks_cli.model.bundle import find_bundle
-
-    own = bundle.path / DEFAULT
-    return own if own.is_file() else find_bundle("mini") / DEFAULT
+    nearest = Model(bundle, cache=settings.cache_path()).nearest_taught(vocabulary.labels)
+    return strange(vocabulary.names, fired_NC, nearest or [])
 
 
 def read_vocabulary(file: Path | None, bundle: Bundle, *, quiet: bool) -> Vocabulary:
     """The user's labels or the model's own; warnings go to stderr. Raises ``VocabularyError``."""
     from qks_cli.vocabulary.labels_file import read_labels
 
-    vocabulary, warnings = read_labels(file or default_labels(bundle))
+    vocabulary, warnings = read_labels(file or bundle.labels_file)
     if not quiet:
         for line, message in warnings:
             say(f"qks: {file}:{line}: {message}")

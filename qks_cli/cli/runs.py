@@ -59,18 +59,11 @@ def stored_tagger(
 ) -> Tagger:
     """A tagger for query tokens that the library keeps: no photo is read, so the CPU serves."""
     from qks_cli import settings
-    from qks_cli.model.choose import open_engine
+    from qks_cli.model.model import Model
     from qks_cli.model.selection import TOP
-    from qks_cli.model.tagger import Tagger
 
-    return Tagger.build(
-        bundle,
-        open_engine(bundle, "cpu"),
-        vocabulary,
-        min_score=min_score,
-        top=TOP if top is None else top,
-        cache=settings.cache_path(),
-    )
+    model = Model(bundle, cache=settings.cache_path())
+    return model.tagger(vocabulary, min_score=min_score, top=TOP if top is None else top)
 
 
 def begin(

@@ -153,58 +153,18 @@ def hit_row(hit: Hit) -> Row:
 
 def meanings_of(bundle: Bundle, nodes: Sequence[Text | Sum]) -> dict[Node, Meaning]:
     """How well photos fit each phrase or sum of phrases, on the same scale as tags."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    import numpy as np
-
-    from qks_cli.model.calibration import Calibration, LabelStats
-    from qks_cli.model.choose import open_engine
-    from qks_cli.model.tagger import as_taught
+    from qks_cli.model.model import Model, Phrase
     from qks_cli.search.evaluation import Meaning
     from qks_cli.search.grammar import Text
-    from qks_cli.vocabulary.embeddings import embed_labels, to_length
-    from qks_cli.vocabulary.labels_file import Label
 
     terms = {node: (node,) if isinstance(node, Text) else node.terms for node in nodes}
-    phrases = list(dict.fromkeys(term.text for own in terms.values() for term in own))
-    # Reading the reference bank and loading the text tower leave Python alone: at the same time.
-    with ThreadPoolExecutor(1) as pool:
-        read = pool.submit(Calibration.read, bundle)
-        vectors_KE = embed_labels(
-            [Label(phrase) for phrase in phrases],
-            templates=bundle.templates,
-            embed=open_engine(bundle, "cpu").text_embeddings,
-            model_hash=bundle.hash,
-            cache=None,
-            length=bundle.label_length,
-        )
-        vectors_KE = as_taught(bundle, vectors_KE)
-        calibration = read.result()
-    vector_of = dict(zip(phrases, vectors_KE, strict=True))
-    sums_KE = np.stack(
-        [
-            vector_of[own[0].text]
-            if len(own) == 1
-            else to_length(
-                np.sum([x.weight * vector_of[x.text] for x in own], axis=0)[None],
-                bundle.label_length,
-            )[0]
-            for own in terms.values()
-        ]
-    ).astype(np.float32)
-    stats = calibration.label_stats(sums_KE)
-
-    def meaning(row: int) -> Meaning:
-        one = slice(row, row + 1)
-        own = LabelStats(stats.mean[one], stats.std[one], stats.high[one])
-
-        def fits(raw_N: Float32Array) -> Float32Array:
-            fits_N1 = calibration.probabilities(raw_N[:, None], own)
-            return np.asarray(fits_N1[:, 0], np.float32)
-
-        return Meaning(sums_KE[row], fits)
-
-    return {node: meaning(row) for row, node in enumerate(terms)}
+    meant = Model(bundle).meanings(
+        [[Phrase(x.text, x.weight) for x in own] for own in terms.values()]
+    )
+    return {
+        node: Meaning(one.vector_E, one.probabilities)
+        for node, one in zip(terms, meant, strict=True)
+    }
 
 
 def tokens_of_photo(library: Library, bundle: Bundle, model_id: int, photo: Path) -> Float32Array:
@@ -222,7 +182,7 @@ def tokens_of_photo(library: Library, bundle: Bundle, model_id: int, photo: Path
         if stored_NME is not None:
             return np.asarray(stored_NME[0], np.float32)
     from qks_cli.errors import PhotoError
-    from qks_cli.model.choose import open_engine
+    from qks_cli.model.engine import open_engine
     from qks_cli.photos.decode import decode
 
     side = bundle.image_size

@@ -78,9 +78,7 @@ def tag(
     from qks_cli.cli.labels import read_vocabulary
     from qks_cli.cli.progress import Progress
     from qks_cli.cli.runs import begin, open_library
-    from qks_cli.model.bundle import read_bundle
-    from qks_cli.model.choose import open_engine
-    from qks_cli.model.tagger import Tagger
+    from qks_cli.model.model import Model as OpenModel
     from qks_cli.photos.walk import read_paths, walk
     from qks_cli.workflows.changes import folders
     from qks_cli.workflows.pipeline import LoadOptions, tag_photos
@@ -91,14 +89,12 @@ def tag(
         writing = options_of(write, "ext", "bump", "own", None, "", dry_run=False)
         if dry_run:
             raise UsageError("--dry-run stores no tags to write")
-    bundle = read_bundle(model)
+    opened = OpenModel.open(model, device=device)
+    bundle = opened.bundle
     vocabulary = read_vocabulary(labels, bundle, quiet=quiet)
-    engine = open_engine(bundle, device)
     if len(vocabulary.labels) > MANY_LABELS and not quiet:
         say(f"{len(vocabulary.labels):,} labels: embedding those that are new takes a moment")
-    tagger = Tagger.build(
-        bundle, engine, vocabulary, min_score=min_score, top=top, cache=settings.cache_path()
-    )
+    tagger = opened.tagger(vocabulary, min_score=min_score, top=top)
     counts: Counter[str] = Counter()
     seen: list[Path] = []  # photos whose tags are to be written
     roots = [Path(path) for path in paths if path != "-"]
@@ -130,8 +126,7 @@ def tag(
         stack.enter_context(stop)
         results = tag_photos(
             find(problem),
-            bundle=bundle,
-            engine=engine,
+            model=opened,
             tagger=tagger,
             destination=destination,
             options=LoadOptions(batch_size, workers or settings.processors(), max_megapixels),

@@ -64,9 +64,7 @@ def watch(
     from qks_cli.cli.labels import read_vocabulary
     from qks_cli.cli.runs import begin, open_library
     from qks_cli.cli.tag import note_absences, result_row
-    from qks_cli.model.bundle import read_bundle
-    from qks_cli.model.choose import open_engine
-    from qks_cli.model.tagger import Tagger
+    from qks_cli.model.model import Model as OpenModel
     from qks_cli.photos.walk import absolute, walk
     from qks_cli.workflows.pipeline import LoadOptions, tag_photos
 
@@ -74,12 +72,10 @@ def watch(
     for root in roots:
         if not root.is_dir():
             raise UsageError(f"{shown(root)} is no folder")
-    bundle = read_bundle(model)
+    opened = OpenModel.open(model, device=device)
+    bundle = opened.bundle
     vocabulary = read_vocabulary(labels, bundle, quiet=False)
-    engine = open_engine(bundle, device)
-    tagger = Tagger.build(
-        bundle, engine, vocabulary, min_score=min_score, top=top, cache=settings.cache_path()
-    )
+    tagger = opened.tagger(vocabulary, min_score=min_score, top=top)
     changes = Changes()
     observer = PollingObserver(timeout=poll) if poll else Observer()
     for root in roots:
@@ -115,8 +111,7 @@ def watch(
                 )
                 results = tag_photos(
                     photos,
-                    bundle=bundle,
-                    engine=engine,
+                    model=opened,
                     tagger=tagger,
                     destination=destination,
                     options=LoadOptions(workers=settings.processors()),

@@ -26,7 +26,6 @@ from qks_cli.errors import UsageError
 from qks_cli.evaluation.measures import Ranking, f1, hits_at, interval_around
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.weights import load_image_model, load_source
-from qks_cli.network.config import ModelConfig
 from qks_cli.network.head import ClipSource, HeadedModel, Source
 from qks_cli.network.pixels import Normalise
 from qks_cli.network.zero_shot import ZeroShotImage
@@ -123,7 +122,7 @@ class _Reader:
     """Pixels to query tokens, the image vector, the places' vectors."""
 
     def __init__(self, bundle: Bundle, device: str) -> None:
-        config = ModelConfig.from_dict(bundle.config["model"])
+        config = bundle.architecture
         self.normalise = Normalise(config).to(device)
         if config.head is not None:
             model = load_image_model(bundle).to(device)

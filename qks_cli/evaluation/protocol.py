@@ -19,7 +19,7 @@ import numpy.typing as npt
 from qks_cli.errors import UsageError
 from qks_cli.evaluation.measures import interval_around
 from qks_cli.model.bundle import Bundle
-from qks_cli.model.protocol import Engine
+from qks_cli.model.engine import Engine
 from qks_cli.model.scoring import score
 from qks_cli.model.tagger import Tagger
 from qks_cli.photos.loader import load

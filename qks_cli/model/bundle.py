@@ -15,9 +15,11 @@ from typing import Any
 
 from qks_cli import settings
 from qks_cli.errors import ModelError
+from qks_cli.network.config import ModelConfig
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+LABELS = "labels.txt"
 PACKAGED = Path(__file__).parent.parent / "_models"
 CHECKOUT = Path(__file__).parent.parent.parent / "models"
 
@@ -28,6 +30,11 @@ class Bundle:
 
     path: Path
     config: dict[str, Any]
+
+    @cached_property
+    def architecture(self) -> ModelConfig:
+        """What the networks are made of. Raises ``ModelError`` where that is not understood."""
+        return ModelConfig.from_dict(self.config["model"])
 
     @property
     def name(self) -> str:
@@ -83,6 +90,12 @@ class Bundle:
     def width(self) -> int:
         """E, width of the label space."""
         return int(self.config["model"]["label_width"])
+
+    @property
+    def labels_file(self) -> Path:
+        """The labels that come with the model, or with ``mini`` where it brings none."""
+        own = self.path / LABELS
+        return own if own.is_file() else find_bundle("mini") / LABELS
 
     def has(self, name: str) -> bool:
         """Whether the bundle lists this file."""

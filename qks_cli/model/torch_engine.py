@@ -14,7 +14,6 @@ import torch
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.tokenizer import TextTokenizer
 from qks_cli.model.weights import load_image_model, load_text_tower
-from qks_cli.network.config import ModelConfig
 from qks_cli.network.pixels import PixelsToTokens
 from qks_cli.network.text import TextTower
 from qks_cli.network.zero_shot import ZeroShotText
@@ -55,7 +54,7 @@ class TorchEngine:
 
     @cached_property
     def _image(self) -> PixelsToTokens:
-        config = ModelConfig.from_dict(self.bundle.config["model"])
+        config = self.bundle.architecture
         wrapped = PixelsToTokens(load_image_model(self.bundle), config)
         return wrapped.to(self.device, self.dtype).eval()
 

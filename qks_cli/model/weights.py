@@ -28,7 +28,7 @@ ImageModel = QksModel | CompactModel | ZeroShotImage | HeadedModel
 
 def load_image_model(bundle: Bundle) -> ImageModel:
     """The image model in float32, in evaluation mode, on the CPU. Raises ``ModelError``."""
-    config = ModelConfig.from_dict(bundle.config["model"])
+    config = bundle.architecture
     if config.head is not None:
         source = load_source(bundle)
         head = build_head(config.head, source, config.label_width)
@@ -43,7 +43,7 @@ def load_image_model(bundle: Bundle) -> ImageModel:
 
 def load_source(bundle: Bundle) -> Source:
     """The frozen part that a head reads, without any head. Raises ``ModelError``."""
-    config = ModelConfig.from_dict(bundle.config["model"])
+    config = bundle.architecture
     if config.clip is not None:
         return ClipSource(_load_clip(config.clip, bundle)).eval()
     model = build_model(config)
@@ -55,7 +55,7 @@ def load_source(bundle: Bundle) -> Source:
 
 def load_text_tower(bundle: Bundle) -> TextTower | ZeroShotText:
     """The text tower in float32, in evaluation mode, on the CPU. Raises ``ModelError``."""
-    config = ModelConfig.from_dict(bundle.config["model"])
+    config = bundle.architecture
     if config.clip is not None:
         clip = _load_clip(config.clip, bundle)
         return ZeroShotText(clip, normalize=config.head is None).eval()

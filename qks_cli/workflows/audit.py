@@ -51,14 +51,15 @@ def audit(names: Sequence[str], fired_NC: BoolArray, labels_CE: Float32Array) ->
 def strange(
     names: Sequence[str],
     fired_NC: BoolArray,
-    nearest: Sequence[str],
-    cosine_C: Float32Array,
+    nearest: Sequence[tuple[str, float]],
 ) -> list[Finding]:
-    """Labels unlike any word that the model was taught, with the ``nearest`` of those."""
+    """Labels unlike any word that the model was taught, with the ``nearest`` of those and their
+    cosine similarity (``Model.nearest_taught``)."""
     counts_C = fired_NC.sum(0)
     return [
-        Finding("strange", names[c], nearest[c], int(counts_C[c]))
-        for c in np.flatnonzero(cosine_C < STRANGE).tolist()
+        Finding("strange", names[c], word, int(counts_C[c]))
+        for c, (word, similarity) in enumerate(nearest)
+        if similarity < STRANGE
     ]
 
 

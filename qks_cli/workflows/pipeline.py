@@ -16,8 +16,7 @@ import numpy as np
 from qks_cli.library import presence
 from qks_cli.library.photos import KnownPhoto
 from qks_cli.library.store import Library
-from qks_cli.model.bundle import Bundle
-from qks_cli.model.protocol import Engine
+from qks_cli.model.model import Model
 from qks_cli.model.tagger import Tagger
 from qks_cli.photos.decode import MAX_MEGAPIXELS
 from qks_cli.photos.details import read_details
@@ -70,8 +69,7 @@ class Destination:
 def tag_photos(
     photos: Iterable[Photo],
     *,
-    bundle: Bundle,
-    engine: Engine,
+    model: Model,
     tagger: Tagger,
     destination: Destination | None,
     options: LoadOptions,
@@ -83,7 +81,7 @@ def tag_photos(
     finished and stored, and the iterator ends.
     """
     source = iter(photos)
-    run = _Run(bundle, engine, tagger, destination, options, stop)
+    run = _Run(model, tagger, destination, options, stop)
     while not stop() and (group := list(islice(source, GROUP))):
         yield from run.group(group)
 
@@ -91,15 +89,13 @@ def tag_photos(
 class _Run:
     def __init__(
         self,
-        bundle: Bundle,
-        engine: Engine,
+        model: Model,
         tagger: Tagger,
         destination: Destination | None,
         options: LoadOptions,
         stop: Callable[[], bool],
     ) -> None:
-        self.bundle = bundle
-        self.engine = engine
+        self.model = model
         self.tagger = tagger
         self.destination = destination
         self.options = options
@@ -173,8 +169,8 @@ class _Run:
         saved = time.monotonic()
         batches = load(
             photos,
-            size=self.bundle.image_size,
-            resize=self.bundle.resize,
+            size=self.model.bundle.image_size,
+            resize=self.model.bundle.resize,
             batch_size=self.options.batch_size,
             workers=self.options.workers,
             max_megapixels=self.options.max_megapixels,
@@ -183,7 +179,7 @@ class _Run:
             failures += batch.failures
             if batch.photos:
                 # Rounded as they will be stored, so that tags chosen again later are the same.
-                tokens_BME = self.engine.query_tokens(batch.pixels_BHW3).astype(np.float16)
+                tokens_BME = self.model.query_tokens(batch.pixels_BHW3).astype(np.float16)
                 tags = self.tagger(tokens_BME.astype(np.float32))
                 tagged += map(
                     TaggedPhoto,

@@ -33,6 +33,6 @@ def test_models_are_listed_and_described(qks: Qks) -> None:
     assert qks("models", "list", "-0").stdout == listed["path"].encode() + b"\0"
     assert b"name" in qks("models", "list", "--format", "table").stdout
     described = qks("models", "info", "mini")
-    assert b"query tokens  8 of width 256" in described.stdout
+    assert b"query tokens  8 of width 129" in described.stdout
     config = json.loads(qks("models", "info", "mini", "--json").stdout)
     assert config["model"]["name"] == "mini"

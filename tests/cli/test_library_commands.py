@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.conftest import Qks
+from qks_cli.model.fake import Picture, write_fake_bundle
+from qks_cli.types import UInt8Array
+from tests.conftest import LABELS, SEEN, Qks
 
 
 def rows(output: bytes) -> list[dict[str, object]]:
@@ -176,7 +178,13 @@ def test_differences(tagged: Path, qks: Qks, tmp_path: Path) -> None:
     assert qks("diff", "7").returncode == 2
 
 
-def test_audit(tagged: Path, qks: Qks, tmp_path: Path) -> None:
+def test_audit(
+    photos: Path, pictures: dict[str, UInt8Array], model: Path, qks: Qks, tmp_path: Path
+) -> None:
+    known = [Picture(pixels, SEEN[name]) for name, pixels in pictures.items()]
+    taught = ["dog", "doggy", "thing", "submarine", "cat", "coffee", "person", "sky"]
+    write_fake_bundle(model, known, LABELS, name="mini", taught=taught)
+    assert qks("tag", photos).returncode == 0
     labels = tmp_path / "labels.txt"
     labels.write_text("dog\ndoggy\nsubmarine ; cutoff: 1\nthing ; cutoff: 0\nqwzx vbnm\n")
     asked = qks("labels", "audit", "--labels", labels)

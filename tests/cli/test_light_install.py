@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qks_cli.model import choose
+from qks_cli.model import engine
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.onnx_engine import OnnxEngine
 
@@ -26,6 +26,11 @@ from qks_cli.app import main
 sys.argv[0] = "qks"
 main()
 """
+
+
+@pytest.fixture(autouse=True)
+def model() -> None:
+    """These tests are about the shipped model's engine."""
 
 
 def qks(without: tuple[str, ...], *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -93,6 +98,6 @@ def test_a_driver_without_torch_means_the_cpu(
 ) -> None:
     driver = tmp_path / "version"
     driver.touch()
-    monkeypatch.setattr(choose, "NVIDIA_DRIVER", driver)
-    monkeypatch.setattr(choose, "find_spec", lambda name: None)
-    assert isinstance(choose.open_engine(read_bundle("mini")), OnnxEngine)
+    monkeypatch.setattr(engine, "NVIDIA_DRIVER", driver)
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    assert isinstance(engine.open_engine(read_bundle("mini")), OnnxEngine)

@@ -21,6 +21,11 @@ from tests.training import miniatures
 SMALL = "--head compact --queries 2 --layers 1 --epochs 2 --batch 8 --rate 1e-3".split()
 
 
+@pytest.fixture(autouse=True)
+def model() -> None:
+    """These tests are about the shipped model, whatever it says."""
+
+
 def run(*arguments: object) -> None:
     """The command line in this process: torch is imported once for all tests."""
     app([str(one) for one in arguments], standalone_mode=False)

@@ -17,7 +17,7 @@ from qks_cli.export.graphs import export_text
 from qks_cli.model.bundle import Bundle, read_bundle
 from qks_cli.model.onnx_engine import OnnxEngine
 from qks_cli.model.weights import round_to_half, write_config, write_weights
-from qks_cli.network.config import ModelConfig, TextConfig
+from qks_cli.network.config import TextConfig
 from qks_cli.network.text import TextTower
 
 SMALL = TextConfig(
@@ -36,7 +36,7 @@ def text_bundle(folder: Path) -> tuple[Bundle, TextTower]:
     write_weights(folder, text=tower)
     export_text(tower, folder / "text.onnx")
     shutil.copy(mini.file("tokenizer.json"), folder)
-    config = ModelConfig.from_dict(mini.config["model"])
+    config = mini.architecture
     config = replace(config, text=SMALL, label_width=16)
     write_config(folder, config, version="1", resize="squash", templates=["{}"], label_length=None)
     return read_bundle(str(folder)), tower.eval()

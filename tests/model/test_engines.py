@@ -9,9 +9,9 @@ from PIL import Image
 
 from qks_cli.errors import ModelError, UsageError
 from qks_cli.model.bundle import find_bundle, list_bundles, read_bundle
-from qks_cli.model.choose import open_engine
+from qks_cli.model.engine import open_engine
+from qks_cli.model.model import Model
 from qks_cli.model.onnx_engine import OnnxEngine
-from qks_cli.model.tagger import Tagger
 from qks_cli.model.torch_engine import TorchEngine
 from qks_cli.vocabulary.labels_file import read_labels
 
@@ -33,7 +33,7 @@ def test_both_engines_give_the_same_scores() -> None:
     # them: alike to a thousandth of the largest, the step of the precision that tokens are kept in.
     np.testing.assert_allclose(one, two, atol=1e-3 * np.abs(two).max())
     vocabulary, _ = read_labels(bundle.path / "labels.txt")
-    tagger = Tagger.build(bundle, onnx, vocabulary)
+    tagger = Model(bundle, engine=onnx).tagger(vocabulary)
     np.testing.assert_allclose(tagger.scores(one), tagger.scores(two), atol=2e-3)
 
 

@@ -18,7 +18,7 @@ import torch
 from qks_cli.errors import ModelError, TrainingError
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.weights import load_source
-from qks_cli.network.config import DecoderConfig, ModelConfig
+from qks_cli.network.config import DecoderConfig
 from qks_cli.network.head import build_head
 from qks_cli.training import checkpoints, datasets, losses, views
 from qks_cli.training import run as runs
@@ -50,7 +50,7 @@ def run(tmp_path: Path, tokens: Path) -> Run:
         data.train.labels(seen),
         rng.normal(0, 0.2, (len(seen), base.width)).astype(np.float32),
         load_source(base),
-        ModelConfig.from_dict(base.config["model"]),
+        base.architecture,
         base.hash,
         base.resize,
         tmp_path / "run",

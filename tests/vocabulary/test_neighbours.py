@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qks_cli.model.bundle import read_bundle
+from qks_cli.model.model import Model
 from qks_cli.model.onnx_engine import OnnxEngine
-from qks_cli.model.tagger import label_vectors
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary import neighbours
 from qks_cli.vocabulary.labels_file import Label
@@ -97,7 +97,7 @@ def test_the_bundled_model_takes_other_words_as_those_it_knows() -> None:
     bundle = read_bundle("mini")
     taught = read_taught(bundle.file(neighbours.FILE))
     engine = OnnxEngine(bundle)
-    own, other = label_vectors(bundle, engine, [Label("car"), Label("automobile")])
+    own, other = Model(bundle, engine=engine).label_vectors([Label("car"), Label("automobile")])
     np.testing.assert_allclose(np.linalg.norm(taught[:, :-1], axis=1), 3.0, rtol=1e-2)
     assert cosine(own[None], taught).max() > 0.999
     assert cosine(own[None], other[None]).max() > 0.8

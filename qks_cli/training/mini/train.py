@@ -106,7 +106,7 @@ def first_model(config: MiniConfig, start: Bundle | None) -> CompactModel:
     if not isinstance(model, CompactModel):
         raise TrainingError("the small model needs a compact decoder")
     if start is not None:
-        built = ModelConfig.from_dict(start.config["model"])
+        built = start.architecture
         if built.decoder != wanted.decoder:
             raise TrainingError(f"the model {start.name} is not built as the configuration says")
         if built.backbone != wanted.backbone and config.pretrained is None:

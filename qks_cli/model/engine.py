@@ -1,13 +1,36 @@
-"""Which engine for which device."""
+"""What runs a model's networks: one small protocol, and which engine for which device.
+
+Two engines answer with the same scores: ONNX Runtime on the CPU, torch on GPUs. A third knows a few
+pictures and words by heart, for tests (model/fake.py).
+
+Axes: B photos, H×W pixels, M query tokens, E label space, N texts.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 from qks_cli.errors import UsageError
 from qks_cli.model.bundle import Bundle
-from qks_cli.model.protocol import Engine
+from qks_cli.types import Float32Array, UInt8Array
+
+
+class Engine(Protocol):
+    """A loaded model. ``name`` says which engine and device, for people."""
+
+    name: str
+
+    def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:
+        """Upright sRGB pixels in the bundle's size to query tokens [B, M, E]."""
+        ...
+
+    def text_embeddings(self, texts: Sequence[str]) -> Float32Array:
+        """Texts to vectors of the label space, not normalised: [N, E]."""
+        ...
+
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
@@ -24,6 +47,10 @@ def open_engine(bundle: Bundle, device: str = "auto", *, threads: int = 0) -> En
     """
     if device not in DEVICES:
         raise UsageError(f"no device '{device}'", hint=f"one of {', '.join(DEVICES)}")
+    if bundle.config.get("engine") == "fake" and device in ("auto", "cpu"):
+        from qks_cli.model.fake import FakeEngine
+
+        return FakeEngine(bundle)
     exported = bundle.has("image.onnx")
     if exported and (device == "cpu" or (device == "auto" and not _gpu_usable())):
         from qks_cli.model.onnx_engine import OnnxEngine

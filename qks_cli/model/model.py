@@ -1,0 +1,215 @@
+"""One object for whoever needs a model: a bundle and the engine that runs it.
+
+Pixels become query tokens, words become label vectors, and both together calibrated scores and
+tags. What is not asked for is not loaded: a search reads no image network, a status no network.
+
+Axes: B, N photos, H×W pixels, M query tokens, E label space, C labels, K phrases, T taught words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from qks_cli import settings
+from qks_cli.model.bundle import Bundle, read_bundle
+from qks_cli.model.calibration import Calibration, LabelStats
+from qks_cli.model.engine import Engine, open_engine
+from qks_cli.model.selection import TOP, Selector
+from qks_cli.model.tagger import Tagger, selection_name
+from qks_cli.types import Float32Array, UInt8Array
+from qks_cli.vocabulary import neighbours
+from qks_cli.vocabulary.embeddings import FILE as KNOWN
+from qks_cli.vocabulary.embeddings import embed_labels, read_known, to_length
+from qks_cli.vocabulary.labels_file import Label, Vocabulary
+
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """``text`` counts ``weight`` times in a sum of phrases; a negative weight takes it away."""
+
+    text: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a phrase or a sum of phrases asks of photos: the vector [E] that their query tokens are
+    compared with, and the scale that the best of those products stands on."""
+
+    vector_E: Float32Array
+    calibration: Calibration
+    stats: LabelStats
+
+    def probabilities(self, raw_N: Float32Array) -> Float32Array:
+        """Raw scores [N], each the maximum over a photo's query tokens, to scores [N], 0 to 1."""
+        return self.calibration.probabilities(raw_N[:, None], self.stats)[:, 0]
+
+
+class Model:
+    """A bundle and its engine. ``Model.open("mini")`` opens one by name."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        device: str = "cpu",
+        threads: int = 0,
+        cache: Path | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        """``device`` and ``threads`` as for ``open_engine``; ``cache`` is the folder that keeps
+        label embeddings (None: none are kept); ``engine`` replaces the one that would be opened."""
+        self.bundle = bundle
+        self.cache = cache
+        self._device = device
+        self._threads = threads
+        self._engine = engine
+
+    @classmethod
+    def open(cls, name: str = "mini", *, device: str = "cpu", threads: int = 0) -> Model:
+        """The model of that name, or in that folder, with the user's cache of label embeddings.
+
+        Raises ``ModelError`` where it is missing or damaged."""
+        return cls(read_bundle(name), device=device, threads=threads, cache=settings.cache_path())
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.bundle.name
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 that tells this model from every other, as hexadecimal text."""
+        return self.bundle.hash
+
+    @property
+    def cutoff(self) -> float:
+        """The calibrated score from which on a label becomes a tag, where nobody says otherwise."""
+        return self.calibration.cutoff
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the networks, opened when first needed. Raises as ``open_engine``."""
+        return self._engine or open_engine(self.bundle, self._device, threads=self._threads)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The scale of the scores. Raises ``ModelError`` where it is missing or damaged."""
+        return Calibration.read(self.bundle)
+
+    @cached_property
+    def taught(self) -> Float32Array | None:
+        """Vectors [T, E] of the words that the model was taught; None where it does not say."""
+        if not self.bundle.has(neighbours.FILE):
+            return None
+        return neighbours.read_taught(self.bundle.file(neighbours.FILE))
+
+    def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:
+        """Upright sRGB pixels, uint8 in the bundle's size, to query tokens [B, M, E]."""
+        return self.engine.query_tokens(pixels_BHW3)
+
+    def tokens_of(self, files: Sequence[Any]) -> tuple[Float32Array, BoolArray]:
+        """Query tokens [N, M, E] of photos, and which of them could be read [N]. ``files`` as for
+        ``photos.loader.pixel_batches``; what cannot be read counts as black."""
+        from qks_cli.photos.loader import pixel_batches
+
+        bundle = self.bundle
+        tokens_NME = np.zeros((len(files), bundle.queries, bundle.width), np.float32)
+        read_N = np.zeros(len(files), bool)
+        batches = pixel_batches(files, size=bundle.image_size, resize=bundle.resize)
+        for rows, pixels_BHW3, read_B in batches:
+            tokens_NME[rows] = self.query_tokens(pixels_BHW3)
+            read_N[rows] = read_B
+        return tokens_NME, read_N
+
+    def embedded(self, labels: Sequence[Label], *, as_written: bool = False) -> Float32Array:
+        """What the text tower makes of labels [C, E], before untaught words are interpolated;
+        ``as_written`` as for ``embed_labels``."""
+        known = read_known(self.bundle.file(KNOWN)) if self.bundle.has(KNOWN) else {}
+        return embed_labels(
+            labels,
+            templates=self.bundle.templates,
+            embed=lambda texts: self.engine.text_embeddings(texts),
+            model_hash=self.bundle.hash,
+            cache=self.cache,
+            length=self.bundle.label_length,
+            known=known,
+            as_written=as_written,
+        )
+
+    def label_vectors(self, labels: Sequence[Label], *, as_written: bool = False) -> Float32Array:
+        """What query tokens are compared with [C, E]; words that the model was not taught are
+        interpolated towards those that it was (vocabulary/neighbours.py)."""
+        return self._interpolated(self.embedded(labels, as_written=as_written))
+
+    def tagger(
+        self, vocabulary: Vocabulary, *, min_score: float | None = None, top: int = TOP
+    ) -> Tagger:
+        """Query tokens to tags of ``vocabulary``: at most ``top`` a photo, from ``min_score`` on (0
+        to 1; None: the model's own cut-off)."""
+        cutoff = self.cutoff if min_score is None else min_score
+        raw_CE = self.embedded(vocabulary.labels)
+        labels_CE = self._interpolated(raw_CE)
+        trust_C = np.ones(len(raw_CE), np.float32)
+        if self.taught is not None:
+            trust_C = neighbours.trust(raw_CE, self.taught)
+        return Tagger(
+            labels_CE,
+            trust_C,
+            self.calibration,
+            self.calibration.label_stats(labels_CE),
+            Selector(vocabulary, min_score=cutoff, top=top),
+            selection_name(cutoff, top),
+        )
+
+    def meanings(self, sums: Sequence[Sequence[Phrase]]) -> list[Meaning]:
+        """What each sum of phrases asks of photos, on the same scale as tags."""
+        texts = list(dict.fromkeys(phrase.text for terms in sums for phrase in terms))
+        # The reference bank is read while the text tower loads: neither holds Python.
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(lambda: self.calibration)
+            vectors_KE = embed_labels(
+                [Label(text) for text in texts],
+                templates=self.bundle.templates,
+                embed=self.engine.text_embeddings,
+                model_hash=self.bundle.hash,
+                cache=None,
+                length=self.bundle.label_length,
+            )
+            calibration = reading.result()
+        vector_of = dict(zip(texts, self._interpolated(vectors_KE), strict=True))
+        sums_KE = np.stack([self._sum(terms, vector_of) for terms in sums]).astype(np.float32)
+        stats = calibration.label_stats(sums_KE)
+        rows = [slice(k, k + 1) for k in range(len(sums))]
+        return [
+            Meaning(sum_E, calibration, LabelStats(stats.mean[k], stats.std[k], stats.high[k]))
+            for sum_E, k in zip(sums_KE, rows, strict=True)
+        ]
+
+    def nearest_taught(self, labels: Sequence[Label]) -> list[tuple[str, float]] | None:
+        """For each label the nearest word that the model was taught, and their cosine similarity;
+        None where the model does not say what it was taught."""
+        if self.taught is None:
+            return None
+        nearest_C, cosine_C = neighbours.nearest(self.embedded(labels), self.taught)
+        names = neighbours.read_names(self.bundle.file(neighbours.FILE))
+        return [(names[t], float(c)) for t, c in zip(nearest_C, cosine_C, strict=True)]
+
+    def _sum(self, terms: Sequence[Phrase], vector_of: dict[str, Float32Array]) -> Float32Array:
+        if len(terms) == 1:
+            return vector_of[terms[0].text]
+        total_E = np.sum([x.weight * vector_of[x.text] for x in terms], axis=0)
+        return np.asarray(to_length(total_E[None], self.bundle.label_length)[0])
+
+    def _interpolated(self, labels_CE: Float32Array) -> Float32Array:
+        return labels_CE if self.taught is None else neighbours.lean(labels_CE, self.taught)

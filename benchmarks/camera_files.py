@@ -19,10 +19,10 @@ from pathlib import Path
 
 from metadata import KEYWORDS, SOURCE, library_of
 
-from qks_cli.cli.writing import EMBEDDED, Backend, Options, PhotoWriter, Target
 from qks_cli.keywords.formats.exiftool import SUFFIXES
 from qks_cli.library import ledger
 from qks_cli.library.journal import LibraryJournal
+from qks_cli.workflows.writing import EMBEDDED, Backend, Options, PhotoWriter, Target
 
 # What may differ: our fields, and what describes the file as a file.
 ALLOWED = ("XMP-", "System:", "File:", "ExifTool:", "MPF0:MPImageLength", "RIFF:", "SourceFile")

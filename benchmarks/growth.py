@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 
-from qks_cli.cli.runs import begin
 from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
 from qks_cli.library.store import Library
@@ -32,6 +31,7 @@ from qks_cli.model.engine import open_engine
 from qks_cli.model.model import Model
 from qks_cli.types import Float16Array, Photo, TaggedPhoto
 from qks_cli.vocabulary.labels_file import read_labels
+from qks_cli.workflows.session import begin
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CHUNK = 4096

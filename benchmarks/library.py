@@ -27,7 +27,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from qks_cli.cli.runs import begin
 from qks_cli.cli.search import meanings_of
 from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
@@ -41,6 +40,7 @@ from qks_cli.search.plan import make_plan
 from qks_cli.search.ranking import Evidence, search
 from qks_cli.types import TaggedPhoto
 from qks_cli.vocabulary.labels_file import read_labels
+from qks_cli.workflows.session import begin
 
 PER_FOLDER = 500
 CHUNK = 4096

@@ -22,7 +22,7 @@ DOORS: dict[str, set[str]] = {
     "network": set(),
     "model": {"network", "photos", "vocabulary"},
     "export": {"model", "network"},
-    "workflows": {"library", "model", "photos", "vocabulary"},
+    "workflows": {"keywords", "library", "model", "photos", "search", "vocabulary"},
     "training": {"evaluation", "model", "network", "photos", "vocabulary"},
     "bundling": {
         "evaluation",

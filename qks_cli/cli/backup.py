@@ -18,8 +18,8 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing copy.")] = False,
 ) -> None:
     """Write a whole, checked copy of the library, also while another run works on it."""
-    from qks_cli.cli.runs import open_library
     from qks_cli.library import backups
+    from qks_cli.workflows.session import open_library
 
     with open_library(db, create=False) as library:
         backups.back_up(library, file, force=force)

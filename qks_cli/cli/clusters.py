@@ -32,8 +32,8 @@ def clusters(
     import numpy as np
 
     from qks_cli.cli.labels import read_vocabulary
-    from qks_cli.cli.runs import open_library, stored_tagger, tagged_model
     from qks_cli.search.lookalikes import pooled
+    from qks_cli.workflows.session import open_library, stored_tagger, tagged_model
 
     with open_library(db, create=False) as library:
         bundle, model_id = tagged_model(library, model)

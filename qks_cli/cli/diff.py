@@ -41,7 +41,7 @@ def diff(
     tags stored in this library. Exit code 1 where nothing differs.
     """
     writer = Writer(format, nul=nul)
-    from qks_cli.cli.runs import open_library
+    from qks_cli.workflows.session import open_library
 
     with open_library(db, create=False) as library:
         before, after = (
@@ -73,8 +73,8 @@ def _tags(library: Library, side: str, model: str, *, min_score: float | None, t
 
         with Other.open(path, create=False) as other:
             return _stored(other)
-    from qks_cli.cli.runs import stored_tagger, tagged_model
     from qks_cli.vocabulary.labels_file import parse_labels, read_labels
+    from qks_cli.workflows.session import stored_tagger, tagged_model
 
     if path.is_file():
         vocabulary = read_labels(path)[0]

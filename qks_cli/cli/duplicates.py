@@ -34,7 +34,7 @@ def duplicates(
     are none.
     """
     writer = Records(format, ("group", "kind", "path", "width", "height"), nul=nul)
-    from qks_cli.cli.runs import open_library, tagged_model
+    from qks_cli.workflows.session import open_library, tagged_model
 
     with open_library(db, create=False) as library:
         groups = list(_same_bytes(library))

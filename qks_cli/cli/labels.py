@@ -68,8 +68,8 @@ def check(
 def versions(db: Db = None, format: RecordFormat = None) -> None:
     """List the vocabularies that this library was tagged with; `qks diff` compares them."""
     writer = Records(format, ("version", "first_used", "labels", "photos"))
-    from qks_cli.cli.runs import open_library
     from qks_cli.vocabulary.labels_file import parse_labels
+    from qks_cli.workflows.session import open_library
 
     with open_library(db, create=False) as library:
         rows = library.vocabularies.versions()
@@ -109,10 +109,10 @@ def audit(
     writer = Records(format, ("kind", "label", "other", "photos"))
     import numpy as np
 
-    from qks_cli.cli.runs import open_library, stored_tagger, tagged_model
     from qks_cli.vocabulary.labels_file import read_labels
     from qks_cli.workflows.audit import audit as judge
     from qks_cli.workflows.audit import suggest
+    from qks_cli.workflows.session import open_library, stored_tagger, tagged_model
 
     with open_library(db, create=False) as library:
         bundle, model_id = tagged_model(library, model)

@@ -27,10 +27,10 @@ def prune(
     looks like deleted photos: mount it before. Files are never touched.
     """
     writer = Writer(format, nul=nul, reads_stdin=Path("-") in (paths or ()))
-    from qks_cli.cli.runs import given_paths, open_library
     from qks_cli.library import presence
     from qks_cli.photos.walk import absolute
     from qks_cli.workflows.changes import look
+    from qks_cli.workflows.session import given_paths, open_library
 
     with open_library(db, create=False) as library:
         # Not only folders that are there: a removed one is what this is for.

@@ -30,7 +30,7 @@ def retag(
     import numpy as np
 
     from qks_cli.cli.labels import read_vocabulary
-    from qks_cli.cli.runs import begin, open_library, stored_tagger, tagged_model
+    from qks_cli.workflows.session import begin, open_library, stored_tagger, tagged_model
 
     with open_library(db, create=False) as library:
         bundle, _ = tagged_model(library, model)

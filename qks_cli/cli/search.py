@@ -73,9 +73,9 @@ def search(
     writer = Writer(format, nul=nul)
     # Read when numpy is first imported: waiting for a second thread takes longer than one thread.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from qks_cli.cli.runs import open_library
     from qks_cli.search.plan import make_plan
     from qks_cli.search.ranking import search as find
+    from qks_cli.workflows.session import open_library
 
     text = " ".join(query)
     with open_library(db, create=False) as library:
@@ -95,9 +95,9 @@ def evidence_for(
 ) -> Evidence:
     """What the model says of a query's phrases and photos; nothing is opened that it can do
     without."""
-    from qks_cli.cli.runs import tagged_model
     from qks_cli.model.bundle import read_bundle
     from qks_cli.search.ranking import Evidence
+    from qks_cli.workflows.session import tagged_model
 
     phrases = plan.phrases if by_meaning else ()
     if not (phrases or plan.likes):

@@ -28,10 +28,10 @@ def similar(
     Exit code 0 where photos were found, 1 where none was.
     """
     writer = Writer(format, nul=nul)
-    from qks_cli.cli.runs import open_library, tagged_model
     from qks_cli.cli.search import hit_row, tokens_of_photo
     from qks_cli.photos.walk import absolute
     from qks_cli.search.ranking import most_similar
+    from qks_cli.workflows.session import open_library, tagged_model
 
     with open_library(db, create=False) as library:
         bundle, model_id = tagged_model(library, model)

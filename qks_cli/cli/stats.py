@@ -32,8 +32,8 @@ def stats(
 ) -> None:
     """Count photos by label, folder, year and more; with bars in a table."""
     writer = Records(format, (by.value, "photos"), bar="photos")
-    from qks_cli.cli.runs import open_library
     from qks_cli.library import statistics
+    from qks_cli.workflows.session import open_library
 
     with open_library(db, create=False) as library:
         rows = statistics.count_by(library, by.value)

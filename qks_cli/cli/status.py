@@ -47,12 +47,12 @@ def status(
     """
     writer = Writer(format, nul=nul, reads_stdin=Path("-") in paths)
     from qks_cli.cli.labels import read_vocabulary
-    from qks_cli.cli.runs import given_paths, open_library
     from qks_cli.model.bundle import read_bundle
     from qks_cli.model.calibration import Calibration
     from qks_cli.model.tagger import selection_name
     from qks_cli.photos.walk import walk
     from qks_cli.workflows.changes import Wanted, find_changes, folders, look
+    from qks_cli.workflows.session import given_paths, open_library
 
     paths = given_paths(paths, nul=nul)
     bundle = read_bundle(model)

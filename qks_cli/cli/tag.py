@@ -77,11 +77,11 @@ def tag(
     from qks_cli import settings
     from qks_cli.cli.labels import read_vocabulary
     from qks_cli.cli.progress import Progress
-    from qks_cli.cli.runs import begin, open_library
     from qks_cli.model.model import Model as OpenModel
     from qks_cli.photos.walk import read_paths, walk
     from qks_cli.workflows.changes import folders
     from qks_cli.workflows.pipeline import LoadOptions, tag_photos
+    from qks_cli.workflows.session import begin, open_library
 
     if write is not None:
         from qks_cli.cli.write import options_of
@@ -161,7 +161,7 @@ def tag(
 
                 compact.refresh(destination.library, destination.model_id)
         if destination is not None and seen and not stop():
-            from qks_cli.cli.writing import write_all
+            from qks_cli.workflows.writing import write_all
 
             ids = {path: row.id for path, row in destination.library.photos.known(seen).items()}
             photos = [(ids[path], path) for path in seen if path in ids]

@@ -24,9 +24,9 @@ app = typer.Typer(
 
 def complete_label(incomplete: str) -> list[str]:
     """Labels of the library for the shell, by how they begin."""
-    from qks_cli.cli.runs import open_library
     from qks_cli.errors import QksError
     from qks_cli.library import labels
+    from qks_cli.workflows.session import open_library
 
     try:
         with open_library(None, create=False) as library:
@@ -47,8 +47,8 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would cha
 def list_labels(db: Db = None, format: RecordFormat = None) -> None:
     """Every label with the photos that carry it and their mean score, most first."""
     writer = Records(format, ("label", "photos", "mean_score"))
-    from qks_cli.cli.runs import open_library
     from qks_cli.library import labels
+    from qks_cli.workflows.session import open_library
 
     with open_library(db, create=False) as library:
         writer.write(
@@ -181,8 +181,8 @@ def reset_tag(
 @app.command()
 def undo(db: Db = None) -> None:
     """Take back the last rename, merge or delete. Exit code 1 where there is none."""
-    from qks_cli.cli.runs import open_library
     from qks_cli.library import labels
+    from qks_cli.workflows.session import open_library
 
     with open_library(db, create=False) as library:
         undone = labels.undo(library)
@@ -201,8 +201,8 @@ def _judge(
     everything: bool,
     nul: bool,
 ) -> None:
-    from qks_cli.cli.runs import open_library
-    from qks_cli.cli.writing import selected
+    from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.writing import selected
 
     with open_library(db, create=False) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
@@ -222,8 +222,8 @@ def _edit(
     dry_run: bool,
     files: bool,
 ) -> None:
-    from qks_cli.cli.runs import open_library
     from qks_cli.library import labels, ledger
+    from qks_cli.workflows.session import open_library
 
     with open_library(db, create=False) as library:
         count = labels.photos_with(library, label)
@@ -245,7 +245,7 @@ def _edit(
 
 def _rewrite(library: Library, written: Sequence[Write]) -> None:
     """Bring files up to date with the labels as they are shown now."""
-    from qks_cli.cli.writing import Options, Target, write_all
+    from qks_cli.workflows.writing import Options, Target, write_all
 
     run = library.runs.begin("write", *library.runs.latest())
     counts: Counter[str] = Counter()

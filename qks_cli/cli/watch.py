@@ -62,11 +62,11 @@ def watch(
 
     from qks_cli import settings
     from qks_cli.cli.labels import read_vocabulary
-    from qks_cli.cli.runs import begin, open_library
     from qks_cli.cli.tag import note_absences, result_row
     from qks_cli.model.model import Model as OpenModel
     from qks_cli.photos.walk import absolute, walk
     from qks_cli.workflows.pipeline import LoadOptions, tag_photos
+    from qks_cli.workflows.session import begin, open_library
 
     roots = [absolute(path) for path in paths]
     for root in roots:

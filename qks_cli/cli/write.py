@@ -15,8 +15,8 @@ from qks_cli.cli.output import Format, Records, say, shown
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from qks_cli.cli.writing import Options, Outcome
     from qks_cli.library.store import Library
+    from qks_cli.workflows.writing import Options, Outcome
 
 FIELDS = ("path", "status", "file", "labels", "reason")
 GROUP = 200  # photos read and stored together
@@ -63,8 +63,8 @@ def write(
     options = options_of(
         to, sidecar_style, mtime, backend, backup, compat, synonyms=synonyms, dry_run=dry_run
     )
-    from qks_cli.cli.runs import open_library
-    from qks_cli.cli.writing import selected, write_all
+    from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.writing import selected, write_all
 
     with open_library(db, create=False) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
@@ -98,9 +98,9 @@ def untag(
     """
     writer = Records(format, FIELDS)
     options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
-    from qks_cli.cli.runs import open_library
-    from qks_cli.cli.writing import selected, source_of, writing
     from qks_cli.library import ledger
+    from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.writing import selected, source_of, writing
 
     with open_library(db, create=False) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
@@ -137,9 +137,9 @@ def undo(
     """
     writer = Records(format, FIELDS)
     options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
-    from qks_cli.cli.runs import open_library
-    from qks_cli.cli.writing import source_of, writing
     from qks_cli.library import ledger
+    from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.writing import source_of, writing
 
     with open_library(db, create=False) as library:
         now = library.runs.begin("undo", *library.runs.latest())
@@ -175,10 +175,10 @@ def verify(
     keywords are gone), gone (the file is).
     """
     writer = Records(format, FIELDS)
-    from qks_cli.cli.runs import open_library
-    from qks_cli.cli.writing import Outcome, selected
     from qks_cli.keywords.drift import drift
     from qks_cli.library import ledger
+    from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.writing import Outcome, selected
 
     with open_library(db, create=False) as library:
         photos = dict(selected(library, paths, everything=everything, nul=nul))
@@ -207,10 +207,10 @@ def import_keywords(
     library (`qks tag`).
     """
     writer = Records(format, ("path", "keywords"))
-    from qks_cli.cli.runs import open_library
-    from qks_cli.cli.writing import selected
     from qks_cli.keywords.drift import own_keywords
     from qks_cli.library import keywords
+    from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.writing import selected
 
     with open_library(db, create=False) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
@@ -240,7 +240,7 @@ def options_of(
     dry_run: bool,
 ) -> Options:
     """The options of a writing run. Raises ``UsageError`` for a value that there is not."""
-    from qks_cli.cli.writing import Backend, Compat, Mtime, Options, Style, Target
+    from qks_cli.workflows.writing import Backend, Compat, Mtime, Options, Style, Target
 
     try:
         return Options(

@@ -426,11 +426,11 @@ def selected(
     """Photos at or below ``paths`` (``-``: those on stdin) that are tagged and there, by path.
 
     Raises ``UsageError`` without paths unless ``everything``."""
-    from qks_cli.cli.runs import given_paths
     from qks_cli.errors import UsageError
     from qks_cli.library import presence
     from qks_cli.library.paths import key_path
     from qks_cli.photos.walk import absolute
+    from qks_cli.workflows.session import given_paths
 
     if bool(paths) == everything:
         raise UsageError("give paths, or --all for the whole library")

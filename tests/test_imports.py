@@ -6,12 +6,13 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "qks_cli"
-EVERYWHERE = {"errors", "types", "settings"}
+EVERYWHERE = {"errors", "folding", "types", "settings"}
 DOORS: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"app"},
     "app": {"cli"},
     "errors": set(),
+    "folding": set(),
     "settings": set(),
     "types": set(),
     "photos": set(),

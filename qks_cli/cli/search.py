@@ -122,17 +122,18 @@ def evidence_for(
 
 def label_lookup(library: Library) -> Lookup:
     """Words and synonyms of the library's vocabulary, and every label that its tags have."""
+    from qks_cli.folding import fold
     from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
 
     text = library.vocabularies.latest()
     vocabulary = Vocabulary(())
     if text is not None:
         vocabulary = parse_labels(text, "the library's labels")[0]
-    others = {name.casefold(): name for name in library.tags.names()}
+    others = {fold(name): name for name in library.tags.names()}
 
     def lookup(word: str) -> str | None:
         label = vocabulary.lookup(word)
-        return label.name if label is not None else others.get(word.casefold())
+        return label.name if label is not None else others.get(fold(word))
 
     return lookup
 

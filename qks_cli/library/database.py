@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 from qks_cli.errors import LibraryError
 from qks_cli.library import migrations
+from qks_cli.library.paths import fold_key
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self.path = path
+        self.add_function("qks_fold", fold_key, 1)
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True) -> Self:

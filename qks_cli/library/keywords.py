@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from qks_cli.folding import fold
 from qks_cli.library.database import Database
 
 
@@ -15,6 +16,7 @@ def keep(library: Database, found: Iterable[tuple[int, str, Sequence[str]]]) -> 
                 "DELETE FROM keywords WHERE photo_id = ? AND source = ?", (photo_id, source)
             )
             library.execute_many(
-                "INSERT OR IGNORE INTO keywords VALUES (?, ?, ?)",
-                [(photo_id, word, source) for word in words],
+                "INSERT OR IGNORE INTO keywords (photo_id, keyword, source, folded) "
+                "VALUES (?, ?, ?, ?)",
+                [(photo_id, word, source, fold(word)) for word in words],
             )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qks_cli.errors import UsageError
+from qks_cli.folding import fold
 from qks_cli.library.database import Database, marks, now
 
 
@@ -33,7 +34,7 @@ def counts(library: Database) -> list[LabelCount]:
 
 def photos_with(library: Database, name: str) -> int:
     """How many photos carry a shown label."""
-    ids = _shown_as(library, name)
+    ids = known_ids(library, name)
     sql = f"SELECT count(DISTINCT photo_id) FROM tags WHERE label_id IN ({marks(ids)})"
     return int(library.value(sql, ids))
 
@@ -46,20 +47,20 @@ def rename(library: Database, old: str, new: str) -> None:
         raise UsageError(
             f"the label '{new}' is there already", hint=f"qks tags merge '{old}' '{new}'"
         )
-    _show(library, _shown_as(library, old), new, f"rename {old!r} {new!r}")
+    _show(library, known_ids(library, old), new, f"rename {old!r} {new!r}")
 
 
 def merge(library: Database, one: str, into: str) -> None:
     """Show ``one`` as ``into``, which has to be there."""
-    _shown_as(library, into)
+    known_ids(library, into)
     if one == into:
         raise UsageError("these are one label")
-    _show(library, _shown_as(library, one), into, f"merge {one!r} {into!r}")
+    _show(library, known_ids(library, one), into, f"merge {one!r} {into!r}")
 
 
 def delete(library: Database, name: str) -> None:
     """Show a label no more, on any photo, now or later."""
-    ids = _shown_as(library, name)
+    ids = known_ids(library, name)
     with library.atomic():
         _note(library, ids, f"delete {name!r}")
         library.execute(f"UPDATE labels SET hidden = 1 WHERE id IN ({marks(ids)})", ids)
@@ -108,10 +109,19 @@ def _exists(library: Database, name: str) -> bool:
     return row is not None
 
 
-def _shown_as(library: Database, name: str) -> list[int]:
-    """Stored labels that are shown under this name. Raises ``UsageError`` where there is none."""
-    rows = library.rows("SELECT id FROM shown_labels WHERE label = ?", (name,))
-    ids = [int(label_id) for (label_id,) in rows]
+def shown_ids(library: Database, name: str) -> list[int]:
+    """Stored labels that are shown under this name, else under one that differs from it only in
+    case or composition; none where there is no such label."""
+    for column, wanted in (("label", name), ("qks_fold(label)", fold(name))):
+        rows = library.rows(f"SELECT id FROM shown_labels WHERE {column} = ?", (wanted,))
+        if rows:
+            return [int(label_id) for (label_id,) in rows]
+    return []
+
+
+def known_ids(library: Database, name: str) -> list[int]:
+    """``shown_ids``. Raises ``UsageError`` where there is none."""
+    ids = shown_ids(library, name)
     if not ids:
         raise UsageError(f"no label '{name}' in this library", hint="`qks tags list` shows them")
     return ids

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from qks_cli.folding import fold
+
 
 def path_key(path: Path) -> str | bytes:
     """How a path is stored: text, or its bytes where the name is not UTF-8."""
@@ -21,9 +23,9 @@ def key_path(key: str | bytes) -> Path:
     return Path(os.fsdecode(key))
 
 
-def base_name(key: str | bytes) -> str:
-    """The file name of a stored path."""
-    return os.fsdecode(key).rpartition("/")[2]
+def fold_key(key: str | bytes | None) -> str | None:
+    """A stored path, or any other text, folded for comparing; SQL calls it ``qks_fold``."""
+    return None if key is None else fold(os.fsdecode(key))
 
 
 def below(folder: Path) -> tuple[str, list[str | bytes]]:

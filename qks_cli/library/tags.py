@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qks_cli.folding import fold
 from qks_cli.library.database import PRESENT, Database, now
 from qks_cli.types import Tag
 
@@ -39,9 +40,8 @@ class Tags:
             "label_id = (SELECT coalesce(shown_as, id) FROM labels WHERE name = ?)) "
             f"AND {PRESENT} "
             # A keyword of the user's own is certain.
-            f"UNION ALL SELECT photo_id, 1.0 FROM keywords WHERE keyword = ? COLLATE NOCASE "
-            f"AND {PRESENT}",
-            (label, label),
+            f"UNION ALL SELECT photo_id, 1.0 FROM keywords WHERE folded = ? AND {PRESENT}",
+            (label, fold(label)),
         )
 
     def names(self) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from qks_cli.errors import UsageError
 from qks_cli.library.database import Database, marks, now
+from qks_cli.library.labels import known_ids, shown_ids
 from qks_cli.library.migrations.m006_verdicts import BY_HAND
 
 
@@ -19,7 +20,7 @@ def confirm(library: Database, photo_ids: Sequence[int], name: str, *, add: bool
     that nothing carries unless ``add``."""
     if not name.strip() or name != name.strip() or not name.isprintable():
         raise UsageError(f"'{name}' is no name for a label")
-    ids = _shown_as(library, name)
+    ids = shown_ids(library, name)
     if not ids and not add:
         raise UsageError(f"no label '{name}' in this library", hint="--add gives it to photos")
     with library.atomic():
@@ -27,7 +28,7 @@ def confirm(library: Database, photo_ids: Sequence[int], name: str, *, add: bool
         if not ids:
             execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
             execute("UPDATE labels SET hidden = 0, shown_as = NULL WHERE name = ?", (name,))
-            ids = _shown_as(library, name)
+            ids = shown_ids(library, name)
         rows = _judged(library, "tags", photo_ids, ids)
         carried = {photo_id for photo_id, *_ in rows}
         main = _main(library, name, ids)
@@ -47,7 +48,7 @@ def reject(library: Database, photo_ids: Sequence[int], name: str) -> int:
     """Say that a label is wrong on photos: it goes, and later runs do not bring it back.
 
     Returns on how many it stood. Raises ``UsageError`` where there is no such label."""
-    ids = _known(library, name)
+    ids = known_ids(library, name)
     with library.atomic():
         rows = {(row[0], row[1]): row for row in _judged(library, "tags", photo_ids, ids)}
         library.execute_many("DELETE FROM tags WHERE photo_id = ? AND label_id = ?", list(rows))
@@ -60,7 +61,7 @@ def reset(library: Database, photo_ids: Sequence[int], name: str) -> int:
     """Take verdicts on a label back: photos carry it where the model says so.
 
     Returns on how many photos there was one."""
-    ids = _known(library, name)
+    ids = known_ids(library, name)
     with library.atomic():
         found = _judged(library, "verdicts", photo_ids, ids)
         many = library.execute_many
@@ -110,18 +111,6 @@ def _judged(
         before=label_ids,
     )
     return list(rows)
-
-
-def _known(library: Database, name: str) -> list[int]:
-    ids = _shown_as(library, name)
-    if not ids:
-        raise UsageError(f"no label '{name}' in this library", hint="`qks tags list` shows them")
-    return ids
-
-
-def _shown_as(library: Database, name: str) -> list[int]:
-    rows = library.rows("SELECT id FROM shown_labels WHERE label = ?", (name,))
-    return [int(label_id) for (label_id,) in rows]
 
 
 def _main(library: Database, name: str, ids: Sequence[int]) -> int:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from qks_cli.folding import fold
 from qks_cli.library.database import Database
-from qks_cli.library.paths import base_name, below
 from qks_cli.search.grammar import Filter, QueryError
 
 EARTH_KM = 6371.0
@@ -71,7 +71,7 @@ def _missing(value: str, refuse: _Refuse) -> Condition:
 
 def _part_of(column: str) -> Callable[[str, _Refuse], Condition]:
     def make(value: str, refuse: _Refuse) -> Condition:
-        return Condition(f"{column} LIKE ? ESCAPE '\\'", (f"%{_escaped(value)}%",))
+        return Condition(f"instr(qks_fold({column}), ?) > 0", (fold(value),))
 
     return make
 
@@ -80,19 +80,21 @@ def _folder(value: str, refuse: _Refuse) -> Condition:
     """A whole path, or folder names anywhere in one."""
     name = value.rstrip("/") or "/"
     if name.startswith(("/", "~", ".")):
-        sql, values = below(Path(os.path.abspath(Path(name).expanduser())))  # noqa: PTH100 - links as written
-        return Condition(sql, tuple(values))
-    return Condition("path LIKE ? ESCAPE '\\'", (f"%/{_escaped(name)}/%",))
+        whole = os.path.abspath(Path(name).expanduser())  # noqa: PTH100 - links as written
+        start = fold(whole).rstrip("/") + "/"
+        return Condition("substr(qks_fold(path), 1, ?) = ?", (len(start), start))
+    return Condition("instr(qks_fold(path), ?) > 0", (f"/{fold(name)}/",))
 
 
 def _name(value: str, refuse: _Refuse) -> Condition:
     """A glob for the file's name, without regard to case."""
-    pattern = value.casefold() if any(char in value for char in "*?[") else f"*{value.casefold()}*"
-    return Condition("lower(qks_name(path)) GLOB ?", (pattern,))
+    pattern = fold(value) if any(char in value for char in "*?[") else f"*{fold(value)}*"
+    return Condition("qks_name(qks_fold(path)) GLOB ?", (pattern,))
 
 
 def _type(value: str, refuse: _Refuse) -> Condition:
-    return Condition("path LIKE ? ESCAPE '\\'", (f"%.{_escaped(value.removeprefix('.'))}",))
+    ending = f".{fold(value.removeprefix('.'))}"
+    return Condition("substr(qks_fold(path), ?) = ?", (-len(ending), ending))
 
 
 def _shape(value: str, refuse: _Refuse) -> Condition:
@@ -121,7 +123,7 @@ def _gps(value: str, refuse: _Refuse) -> Condition:
 def add_functions(library: Database) -> None:
     """Make callable in SQL what the conditions call."""
     library.add_function("qks_haversine", haversine_km, 4)
-    library.add_function("qks_name", base_name, 1)
+    library.add_function("qks_name", lambda path: path.rpartition("/")[2], 1)
 
 
 def haversine_km(latitude: float, longitude: float, other: float, beside: float) -> float:
@@ -205,10 +207,6 @@ def bounds(value: str, refuse: _Refuse) -> tuple[str, str, bool, bool]:
     if not low and not high:
         raise refuse("a range needs at least one end")
     return low, high, False, False
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 _MAKERS: dict[str, Callable[[str, _Refuse], Condition]] = {

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from qks_cli.folding import fold
 from qks_cli.vocabulary.number import plural, singular
 
 LONGEST_LABEL = 6  # words of a phrase that may name one label
@@ -26,7 +27,7 @@ class Words:
 
 def match_labels(phrase: str, lookup: Lookup) -> Words:
     """The labels that a phrase names, by name, synonym or plain plural, longest first."""
-    words = re.findall(r"[\w'-]+", phrase.casefold())
+    words = re.findall(r"[\w'-]+", fold(phrase))
     meant = [word for word in words if word not in STOP_WORDS] or words
     found: list[str] = []
     covered = at = 0

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qks_cli.errors import VocabularyError
+from qks_cli.folding import fold
 
 SPECIAL = ',|>#;"'
 MAX_LENGTH = 200  # characters of one label
@@ -73,12 +74,12 @@ class Vocabulary:
         words: dict[str, Label] = {}
         for label in self.labels:
             for word in label.synonyms:
-                words.setdefault(word.casefold(), label)
-        return words | {label.name.casefold(): label for label in self.labels}
+                words.setdefault(fold(word), label)
+        return words | {fold(label.name): label for label in self.labels}
 
     def lookup(self, word: str) -> Label | None:
         """The label of this name or synonym, without regard to case."""
-        return self._by_word.get(word.casefold())
+        return self._by_word.get(fold(word))
 
 
 def read_labels(path: Path) -> tuple[Vocabulary, list[LabelWarning]]:
@@ -164,7 +165,7 @@ class _Reader:
         for name in path[:-1]:
             parent = self._add(name, parent, number, as_parent=True).name
         name = path[-1]
-        key = name.casefold()
+        key = fold(name)
         if key in self.stated:
             self.warnings.append(
                 LabelWarning(number, f"'{name}' is already on line {self.stated[key]}; joined")
@@ -175,14 +176,14 @@ class _Reader:
         self.labels[key] = Label(
             label.name,
             label.parent,
-            tuple(word for word in merged if word.casefold() != key),
+            tuple(word for word in merged if fold(word) != key),
             label.prompts + tuple(prompts),
             label.cutoff if cutoff is None else cutoff,
             label.line,
         )
 
     def _add(self, name: str, parent: str | None, number: int, *, as_parent: bool) -> Label:
-        key = name.casefold()
+        key = fold(name)
         found = self.labels.get(key)
         if found is None:
             found = self.labels[key] = Label(name, parent, line=number)
@@ -207,7 +208,7 @@ class _Reader:
                     self.problems.append((label.line, f"a circle of parents: {ring}"))
                     break
                 walked.append(at.name)
-                at = self.labels.get(at.parent.casefold()) if at.parent is not None else None
+                at = self.labels.get(fold(at.parent)) if at.parent is not None else None
             cleared.update(walked)
 
 

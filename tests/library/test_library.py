@@ -81,7 +81,7 @@ def test_many_paths_are_looked_up_in_chunks(tmp_path: Path) -> None:
         assert [tokens.shape for _, tokens in parts] == [(500, 2, 3), (500, 2, 3), (300, 2, 3)]
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.binary(min_size=1).filter(lambda name: b"\0" not in name))
 def test_any_file_name_can_be_stored(name: bytes) -> None:
     path = Path(os.fsdecode(name))

@@ -55,6 +55,7 @@ def test_an_old_library_is_brought_up_to_date(old: Path, tmp_path: Path) -> None
         assert library.vocabularies.latest() == "animal > dog | hound\nbeach\n"
         assert len(ledger.writes_of(library)) == (version >= 4)
         assert ("Grandma" in library.tags.names()) == (version >= 4)
+        assert [x for x, _ in library.tags.carried("GRANDMA")] == [row.id] * (version >= 4)
         assert {x.label for x in labels.counts(library)} >= {"dog", beach}
         # What came later works on it as well.
         verdicts.reject(library, [row.id], "dog")

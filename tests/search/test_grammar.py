@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qks_cli.errors import UsageError
@@ -80,11 +80,13 @@ NODES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(NODES)
 def test_what_is_spelt_is_read(node: Node) -> None:
     assert bare(parse_query(spelt(node))) == node
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_only_our_own_error_escapes(query: str) -> None:
     try:
@@ -119,6 +121,7 @@ def test_plain_words_stay_plain() -> None:
         assert parse_query(query) == Text(query)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="abcANDORT12 -+", max_size=12))
 def test_the_short_cut_reads_what_the_grammar_reads(query: str) -> None:
     def read(text: str) -> Node | None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from qks_cli.folding import fold
+from qks_cli.library import keywords
 from qks_cli.library.store import Library
 from qks_cli.search import compact
 from qks_cli.search.evaluation import Meaning
@@ -243,3 +246,52 @@ def test_max_similarity_is_the_maximum_over_tokens() -> None:
     query_E = rng.normal(size=4).astype(np.float32)
     expected = (tokens_NME.astype(np.float32) @ query_E).max(1)
     np.testing.assert_allclose(max_similarity(query_E)(tokens_NME), expected, rtol=1e-5)
+
+
+NAMES = ["/Ärger.jpg", "/ferien/отпуск.jpg", "/STRASSE.jpg", "/İstanbul.jpg", "/Bo\u0308e/x.jpg"]
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Library:
+    """Photos with names beyond ASCII, one of them not UTF-8, and a camera of that kind."""
+    library = Library.open(tmp_path / "l.db")
+    model = library.models.id_of("m", "1", "hash", 2, 2)
+    words = library.vocabularies.id_of("d", "dog")
+    tokens_ME = np.zeros((2, 2), np.float16)
+    paths = [*NAMES, os.fsdecode(b"/caf\xe9.jpg"), os.fsdecode(b"/\xff folder/deep/y.jpg")]
+    photos = [
+        TaggedPhoto(Photo(Path(path), 1, 1), (), tokens_ME, details=Details(camera="Zöllner Ё"))
+        for path in paths
+    ]
+    ids = library.save(photos, (), model_id=model, vocabulary_id=words, selection="s")
+    keywords.keep(library, [(ids[0], "file", ["Grüße", "Cafe\u0301"])])
+    return library
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("name:ärger", {"Ärger"}),
+        ("name:ÄRGER*", {"Ärger"}),
+        ("name:a\u0308rger.jpg", {"Ärger"}),
+        ("name:Отпуск", {"отпуск"}),
+        ("name:straße", {"STRASSE"}),
+        ("name:istanbul", {"İstanbul"}),
+        ("name:İSTANBUL", {"İstanbul"}),
+        ("name:caf", {os.fsdecode(b"caf\xe9")}),
+        ("name:café", {os.fsdecode(b"caf\xe9")}),
+        (os.fsdecode(b"name:caf\xe9"), {os.fsdecode(b"caf\xe9")}),
+        ("folder:FERIEN", {"отпуск"}),
+        ("folder:BÖE", {"x"}),
+        ("folder:/böe", {"x"}),
+        ("folder:deep", {"y"}),
+        (os.fsdecode(b'folder:"\xff folder"'), {"y"}),
+        ("camera:zo\u0308llner camera:ё name:y.*", {"y"}),
+        ("tag:grüsse", {"Ärger"}),
+        ("CAFÉ", {"Ärger"}),
+    ],
+)
+def test_letters_of_any_language(foreign: Library, query: str, wanted: set[str]) -> None:
+    others = {fold(name): name for name in foreign.tags.names()}
+    plan = make_plan(query, lambda word: others.get(fold(word)))
+    assert {hit.path.stem for hit in search(foreign, plan, Evidence())} == wanted

@@ -2,14 +2,20 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+DEMO := $(VENV)/demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test clean
+.PHONY: demo test docs clean
 
+# The demo's library and cache stay inside the environment; the light install has no torch.
+demo: export QKS_DB := $(DEMO)/library.db
+demo: export QKS_CACHE := $(DEMO)/cache
 demo: $(VENV)/installed
-	rm -rf $(VENV)/demo && mkdir -p $(VENV)/demo
-	QKS_DB=$(VENV)/demo/library.db $(BIN)/qks tag examples/photos --format table
-	QKS_DB=$(VENV)/demo/library.db $(BIN)/qks search "a cup of coffee" --limit 3 --format table
+	@rm -rf $(DEMO) && mkdir -p $(DEMO)
+	$(BIN)/qks tag examples/photos --format table
+	$(BIN)/qks search flowers --limit 3 --format table
+	@printf '\n%s\n' 'qks is installed at $(abspath $(BIN)/qks). To tag your own photos:' \
+		'    $(abspath $(BIN)/qks) tag ~/Photos' '`make clean` removes it again.'
 
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -17,15 +23,15 @@ test: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto
 
-$(VENV)/installed: pyproject.toml
+$(VENV)/installed: pyproject.toml hatch_build.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -e .
+	QKS_LIGHT=1 $(BIN)/pip install --quiet -e .
 	touch $@
 
-$(VENV)/installed-dev: pyproject.toml
+$(VENV)/installed-dev: pyproject.toml hatch_build.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -e '.[dev]'
 	touch $@ $(VENV)/installed
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) dist build site

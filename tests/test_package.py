@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -30,6 +31,7 @@ def test_the_wheel_holds_the_model_and_finds_it(built: Path, tmp_path: Path) -> 
         archive.extractall(tmp_path)
     assert {f"qks_cli/_models/mini/{name}" for name in SHIPPED} <= names
     assert any(name.startswith("qks_cli/_examples/") for name in names)
+    assert "qks_cli/py.typed" in names
     assert "qks_cli/training/mini/mini.json" in names
     assert not any(name.startswith(("tests/", "models/")) for name in names)
     look = "from qks_cli.model.bundle import find_bundle; print(find_bundle('mini'))"
@@ -45,6 +47,30 @@ def test_the_source_distribution_is_whole(built: Path) -> None:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     assert {f"models/mini/{name}" for name in SHIPPED} <= names
     assert {"README.md", "LICENSE", "CHANGELOG.md", "Makefile", "tests/conftest.py"} <= names
+    assert "hatch_build.py" in names
+
+
+def requirements(folder: Path) -> set[str]:
+    """Names that a build of this checkout depends on, without its extras."""
+    code = (
+        "from hatchling.metadata.core import ProjectMetadata as M\n"
+        "from hatchling.plugin.manager import PluginManager\n"
+        f"print(*M({str(folder)!r}, PluginManager()).core.dependencies, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {re.split(r"[<>=]", line)[0] for line in done.stdout.splitlines()}
+
+
+def test_the_light_build_leaves_torch_out_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("QKS_LIGHT", raising=False)
+    whole = requirements(ROOT)
+    monkeypatch.setenv("QKS_LIGHT", "0")
+    assert requirements(ROOT) == whole
+    monkeypatch.setenv("QKS_LIGHT", "1")
+    assert whole - requirements(ROOT) == {"torch", "torchvision", "open-clip-torch"}
+    assert requirements(ROOT) < whole
 
 
 def test_the_bundle_is_small_enough() -> None:

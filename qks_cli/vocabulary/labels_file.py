@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -38,13 +38,15 @@ class LabelWarning(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One label. ``cutoff`` (0 to 1) replaces the run's; ``prompts`` replace the prompt pool."""
+    """One label. ``cutoff`` (0 to 1) replaces the run's; ``prompts`` replace the prompt pool; of
+    the labels of one ``group``, which exclude each other, a photo gets the best alone."""
 
     name: str
     parent: str | None = None
     synonyms: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
     cutoff: float | None = None
+    group: str | None = None
     line: int = field(default=0, compare=False)
 
 
@@ -135,6 +137,8 @@ def format_labels(vocabulary: Vocabulary) -> str:
             line += " ; prompt: " + _quote(prompt, always=True)
         if label.cutoff is not None:
             line += f" ; cutoff: {label.cutoff!r}"
+        if label.group is not None:
+            line += " ; group: " + _quote(label.group, always=True)
         lines.append(line)
     return "\n".join(lines) + "\n"
 
@@ -160,7 +164,7 @@ class _Reader:
         )
         if any(token == "," and special for token, special in halves[0]):
             raise ValueError('a comma in a label (one label a line, or write it in "quotes")')
-        prompts, cutoff = _options(fields[1:])
+        options = _options(fields[1:])
         parent: str | None = None
         for name in path[:-1]:
             parent = self._add(name, parent, number, as_parent=True).name
@@ -177,8 +181,9 @@ class _Reader:
             label.name,
             label.parent,
             tuple(word for word in merged if fold(word) != key),
-            label.prompts + tuple(prompts),
-            label.cutoff if cutoff is None else cutoff,
+            label.prompts + tuple(options.prompts),
+            label.cutoff if options.cutoff is None else options.cutoff,
+            label.group if options.group is None else options.group,
             label.line,
         )
 
@@ -188,9 +193,7 @@ class _Reader:
         if found is None:
             found = self.labels[key] = Label(name, parent, line=number)
         elif parent is not None and found.parent is None:
-            found = self.labels[key] = Label(
-                found.name, parent, found.synonyms, found.prompts, found.cutoff, found.line
-            )
+            found = self.labels[key] = replace(found, parent=parent)
         elif parent is not None and found.parent != parent:
             raise ValueError(
                 f"'{name}' already has the parent '{found.parent}' (line {found.line})"
@@ -280,28 +283,43 @@ def _word(tokens: list[_Token], what: str) -> str:
     return text
 
 
-def _options(fields: list[list[_Token]]) -> tuple[list[str], float | None]:
-    prompts: list[str] = []
+@dataclass(slots=True)
+class _Options:
+    prompts: list[str] = field(default_factory=list)
     cutoff: float | None = None
+    group: str | None = None
+
+
+def _options(fields: list[list[_Token]]) -> _Options:
+    options = _Options()
     for tokens in fields:
         text = "".join(text for text, _ in tokens)
         name, colon, value = text.partition(":")
         name, value = name.strip().casefold(), value.strip()
-        if not colon or name not in ("prompt", "cutoff"):
-            raise ValueError(f"'{text}' is not an option (prompt: or cutoff:)")
+        if not colon or name not in ("prompt", "cutoff", "group"):
+            raise ValueError(f"'{text}' is not an option (prompt:, cutoff: or group:)")
         if name == "prompt":
             value = value.removeprefix('"')
             if "{}" not in value:
                 raise ValueError("a prompt without {} where the label goes")
-            prompts.append(value)
-            continue
-        try:
-            cutoff = float(value)
-        except ValueError:
-            cutoff = -1.0
-        if not 0 <= cutoff <= 1:
-            raise ValueError(f"'{value}' is not a cut-off from 0 to 1")
-    return prompts, cutoff
+            options.prompts.append(value)
+        elif name == "group":
+            options.group = value.removeprefix('"').casefold()
+            if not options.group:
+                raise ValueError("a group without a name")
+        else:
+            options.cutoff = _cutoff(value)
+    return options
+
+
+def _cutoff(value: str) -> float:
+    try:
+        cutoff = float(value)
+    except ValueError:
+        cutoff = -1.0
+    if not 0 <= cutoff <= 1:
+        raise ValueError(f"'{value}' is not a cut-off from 0 to 1")
+    return cutoff
 
 
 def _quote(text: str, *, always: bool = False) -> str:

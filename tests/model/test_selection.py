@@ -34,8 +34,27 @@ def test_a_seen_parent_keeps_its_own_score() -> None:
 
 
 def test_own_cutoffs_beat_the_default() -> None:
-    assert select([0, 0, 0, 0.8, 0]) == ()
+    assert [t.label for t in select([0, 0, 0, 0.8, 0])] == ["animal"]
     assert {t.label for t in select([0, 0, 0, 0.95, 0])} == {"cat", "animal"}
+
+
+def test_children_speak_for_their_parent_where_none_is_sure() -> None:
+    tags = select([0.1, 0.4, 0, 0.3, 0])
+    assert [(t.label, t.implied) for t in tags] == [("animal", False)]
+    assert abs(tags[0].score - 0.58) < 1e-6  # 1 - 0.6 * 0.7
+    assert select([0.1, 0.09, 0, 0.49, 0]) == ()  # what is next to nothing is no hint
+
+
+def test_of_a_group_the_best_is_shown_and_one_that_comes_close() -> None:
+    text = "bedroom ; group: room\nkitchen ; group: Room\noffice ; group: room\nbed\n"
+    selector = Selector(parse_labels(text, "x")[0], min_score=0.5)
+
+    def shown(*scores: float) -> list[str]:
+        return [t.label for t in selector(np.array(scores, np.float32), lambda columns: columns)]
+
+    assert shown(0.9, 0.6, 0.55, 0.5) == ["bedroom", "bed"]
+    assert shown(0.6, 0.75, 0.74, 0.5) == ["kitchen", "office", "bed"]
+    assert shown(0.4, 0.3, 0.55, 0.0) == ["office"]
 
 
 def test_top_counts_what_was_seen() -> None:

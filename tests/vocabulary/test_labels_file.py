@@ -106,3 +106,11 @@ def test_the_bundled_labels_are_clean() -> None:
     vocabulary, warnings = read_labels(find_bundle("mini") / "labels.txt")
     assert warnings == []
     assert 300 <= len(vocabulary.labels) <= 600
+
+
+def test_groups_of_labels_that_exclude_each_other() -> None:
+    vocabulary, _ = parse_labels('bedroom ; group: "Room kind"\nsky ; cutoff: 0.5\n', "x")
+    assert [label.group for label in vocabulary.labels] == ["room kind", None]
+    assert parse_labels(format_labels(vocabulary), "y")[0] == vocabulary
+    with pytest.raises(VocabularyError, match="a group without a name"):
+        parse_labels("bedroom ; group:\n", "x")

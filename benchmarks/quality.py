@@ -3,6 +3,10 @@
 ``coco_map``, ``msrc_map``, ``corel5k_*_map``: mean average precision over labels that occur.
 ``places_top1``, ``places_top5``: accuracy. ``precision``, ``tags_per_photo``, ``photos_with_tag``:
 the tags shown at the default cut-off on COCO and MSRC together, their words as the vocabulary.
+``default_*``: the default vocabulary on COCO's photos, "person" aside: the share of photos with a
+true object on which one is named, the share of objects that is, and the precision of what is shown.
+``own_*``: twenty-five everyday words as the vocabulary, on COCO and MSRC: the share of photos that
+show one of them and get no tag, and the precision of what is shown.
 ``intervals`` holds 95 % bootstrap intervals over photos.
 
     python benchmarks/quality.py --data FOLDER
@@ -20,12 +24,17 @@ import numpy.typing as npt
 
 from qks_cli.evaluation import protocol
 from qks_cli.evaluation.measures import mean_average_precision
-from qks_cli.evaluation.protocol import EvaluationSet, Shown
-from qks_cli.model.bundle import read_bundle
+from qks_cli.evaluation.protocol import EvaluationSet, Named, Shown
+from qks_cli.model.bundle import Bundle, read_bundle
 from qks_cli.model.engine import open_engine
 from qks_cli.model.model import Model
 from qks_cli.types import Float32Array, IntArray
+from qks_cli.vocabulary.labels_file import Label, Vocabulary, read_labels
 
+OWN_WORDS = (
+    "person dog cat bird horse cow sheep car bus train bicycle boat airplane chair table bed couch "
+    "book bottle cup flower tree water building food"
+).split()
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -60,10 +69,13 @@ def main() -> None:
     bundle = read_bundle(given.model)
     engine = open_engine(bundle, given.device)
     report = Report(given.bootstrap)
-    shown = []
+    shown, own = [], []
+    default = default_vocabulary(bundle)
+    words = Vocabulary(tuple(Label(word) for word in OWN_WORDS))
     for name in ("coco", "msrc", "corel5k", "places"):
         evaluated = EvaluationSet.read(given.data / name)
-        tagger = Model(bundle, engine=engine).tagger(evaluated.vocabulary)
+        model = Model(bundle, engine=engine)
+        tagger = model.tagger(evaluated.vocabulary)
         tokens_NME = protocol.photo_tokens(bundle, engine, evaluated.photos)
         scores_NC, truth_NC = protocol.raw_scores(tagger, tokens_NME), evaluated.truth_NC
         photos = len(truth_NC)
@@ -81,12 +93,36 @@ def main() -> None:
             report.add(f"{name}_map", mean_ap(scores_NC, truth_NC), photos)
             shown.append(protocol.shown_tags(tagger, tokens_NME, evaluated))
             report.add_shown(f"{name}_", shown[-1])
+            own.append(protocol.named_labels(model.tagger(words), words, tokens_NME, evaluated))
+        if name == "coco":
+            named = protocol.named_labels(
+                model.tagger(default),
+                default,
+                tokens_NME,
+                evaluated,
+                leave_out=frozenset({"person"}),
+            )
+            report.add("default_photos_named", named.named, photos)
+            report.add("default_recall", named.recall, photos)
+            report.add("default_precision", named.precision, photos)
     both = Shown(
         np.concatenate([own.right_N for own in shown]),
         np.concatenate([own.tags_N for own in shown]),
     )
     report.add_shown("", both)
+    pair = Named(*(np.concatenate(parts) for parts in zip(*map(_parts, own), strict=True)))
+    report.add("own_untagged", pair.untagged, len(pair.tag_N))
+    report.add("own_precision", pair.precision, len(pair.tag_N))
     print(json.dumps(report.figures | {"intervals": report.intervals}))
+
+
+def default_vocabulary(bundle: Bundle) -> Vocabulary:
+    """The labels that the model brings along."""
+    return read_labels(bundle.labels_file)[0]
+
+
+def _parts(named: Named) -> tuple[IntArray, IntArray, IntArray, BoolArray]:
+    return named.there_N, named.shown_N, named.right_N, named.tag_N
 
 
 def mean_ap(scores_NC: Float32Array, truth_NC: BoolArray) -> Callable[[IntArray], float]:

@@ -73,6 +73,63 @@ class Shown:
         return float((self.tags_N[rows] > 0).mean())
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a vocabulary's tags say of a set's own labels, per photo [N]: how many are ``there``,
+    how many are ``shown``, how many of those are ``right``, and which photos got any ``tag``."""
+
+    there_N: IntArray
+    shown_N: IntArray
+    right_N: IntArray
+    tag_N: npt.NDArray[np.bool_]
+
+    def precision(self, rows: IntArray | slice = slice(None)) -> float:
+        """Share of the shown labels that are there, NaN where none is shown."""
+        shown = int(self.shown_N[rows].sum())
+        return float(self.right_N[rows].sum()) / shown if shown else float("nan")
+
+    def recall(self, rows: IntArray | slice = slice(None)) -> float:
+        """Share of the labels that are there that is shown."""
+        return float(self.right_N[rows].sum()) / max(1, int(self.there_N[rows].sum()))
+
+    def named(self, rows: IntArray | slice = slice(None)) -> float:
+        """Share of the photos that show a label on which one of those that are there is shown."""
+        some = self.there_N[rows] > 0
+        return float((self.right_N[rows][some] > 0).mean())
+
+    def untagged(self, rows: IntArray | slice = slice(None)) -> float:
+        """Share of the photos that show a label that got no tag at all."""
+        some = self.there_N[rows] > 0
+        return float((~self.tag_N[rows][some]).mean())
+
+
+def named_labels(
+    tagger: Tagger,
+    vocabulary: Vocabulary,
+    tokens_NME: Float32Array,
+    evaluated: EvaluationSet,
+    *,
+    leave_out: frozenset[str] = frozenset(),
+) -> Named:
+    """Tags of ``vocabulary`` held against the set's labels that it knows, by name or synonym, but
+    for those of ``leave_out``."""
+    column: dict[str, int] = {}
+    for c, name in enumerate(evaluated.names):
+        label = vocabulary.lookup(name)
+        if label is not None and name not in leave_out:
+            column.setdefault(label.name, c)
+    known = sorted(column.values())
+    shown = tagger(tokens_NME)
+    listed = [[column[tag.label] for tag in own if tag.label in column] for own in shown]
+    right = [int(evaluated.truth_NC[row, own].sum()) for row, own in enumerate(listed)]
+    return Named(
+        evaluated.truth_NC[:, known].sum(1),
+        np.array([len(own) for own in listed]),
+        np.array(right),
+        np.array([bool(own) for own in shown]),
+    )
+
+
 def photo_tokens(bundle: Bundle, engine: Engine, paths: Sequence[Path]) -> Float32Array:
     """Query tokens [N, M, E] through the same reading as ``qks tag``."""
     photos = [Photo(path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]

@@ -12,8 +12,11 @@ from qks_cli.evaluation.protocol import (
     EvaluationSet,
     Shown,
     interval,
+    named_labels,
     top_k,
 )
+from qks_cli.types import Tag
+from qks_cli.vocabulary.labels_file import parse_labels
 
 
 def test_a_label_that_no_photo_carries_has_no_average_precision() -> None:
@@ -58,3 +61,28 @@ def test_shown_tags_of_some_photos() -> None:
     assert shown.with_tag() == pytest.approx(2 / 3)
     assert shown.precision(np.array([2, 2])) == 1
     assert np.isnan(shown.precision(np.array([1])))
+
+
+def test_named_labels_hold_a_vocabulary_against_the_sets_own() -> None:
+    vocabulary, _ = parse_labels("couch | sofa\ndog\nsky\n", "x")
+    truth = np.array([[True, True, False], [False, True, True], [False, False, True]])
+    evaluated = EvaluationSet(("sofa", "dog", "toaster"), (), truth)
+    said = [(Tag("couch", 0.9, 0), Tag("sky", 0.8, 0)), (), (Tag("dog", 0.7, 0),)]
+    named = named_labels(
+        lambda tokens: said,  # type: ignore[arg-type]
+        vocabulary,
+        np.zeros((3, 1, 1), np.float32),
+        evaluated,
+    )
+    assert named.there_N.tolist() == [2, 1, 0]  # the vocabulary has no toaster
+    assert (named.shown_N.tolist(), named.right_N.tolist()) == ([1, 0, 1], [1, 0, 0])
+    assert (named.precision(), named.recall(), named.named()) == (0.5, 1 / 3, 0.5)
+    assert named.untagged() == 0.5
+    only = named_labels(
+        lambda tokens: said,  # type: ignore[arg-type]
+        vocabulary,
+        np.zeros((3, 1, 1), np.float32),
+        evaluated,
+        leave_out=frozenset({"sofa"}),
+    )
+    assert only.there_N.tolist() == [1, 1, 0]

@@ -7,7 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 from qks_cli.errors import LibraryError, UsageError
-from qks_cli.library.database import Database, explained
+from qks_cli.library.database import (
+    Database,
+    connect_for_reading,
+    explained,
+    files_explained,
+)
 
 
 def back_up(library: Database, file: Path, *, force: bool = False) -> None:
@@ -16,19 +21,20 @@ def back_up(library: Database, file: Path, *, force: bool = False) -> None:
     Raises ``UsageError`` where ``file`` exists and not ``force``, or is the library itself, and
     ``LibraryError`` where the copy fails; ``file`` is then as it was before.
     """
-    if file.exists() and (not force or file.samefile(library.path)):
-        raise UsageError(f"{file} exists", hint="give another name, or --force")
-    partial = file.with_name(file.name + ".partial")
-    try:
-        with explained(partial), closing(sqlite3.connect(partial)) as copy:
-            library.copy_to(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
-            _check(copy, partial)
-        partial.replace(file)
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with files_explained("write", file):
+        if file.exists() and (not force or file.samefile(library.path)):
+            raise UsageError(f"{file} exists", hint="give another name, or --force")
+        if not file.parent.is_dir():
+            raise UsageError(f"cannot write {file}: there is no folder {file.parent}")
+        partial = file.with_name(file.name + ".partial")
+        try:
+            with explained(partial), closing(sqlite3.connect(partial)) as copy:
+                library.copy_to(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")
+                _check(copy, partial)
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def restore(file: Path, path: Path) -> Path | None:
@@ -37,22 +43,19 @@ def restore(file: Path, path: Path) -> Path | None:
     The library that was there is kept beside it; its new path is returned. Raises ``LibraryError``
     where ``file`` is damaged or no library, or where a run is writing to ``path``.
     """
-    if not file.is_file():
-        raise LibraryError(f"no backup at {file}")
-    with (
-        explained(file),
-        closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as copy,
-    ):
-        if not copy.execute("SELECT 1 FROM sqlite_schema WHERE name = 'query_tokens'").fetchone():
+    with files_explained("restore", file):
+        if not file.is_file():
+            raise LibraryError(f"no backup at {file}")
+    with explained(file), closing(connect_for_reading(file)) as copy:
+        if not _is_library(copy):
             raise LibraryError(f"{file} is no library of qks", hint="nothing was changed")
         _check(copy, file)
-        kept = None
-        if path.exists():
-            kept = _keep(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with explained(path), closing(sqlite3.connect(path, timeout=5)) as target:
-            copy.backup(target)
-            target.execute("PRAGMA journal_mode = WAL")
+        with files_explained("replace", path):
+            kept = _keep(path) if path.exists() else None
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with explained(path), closing(sqlite3.connect(path, timeout=5)) as target:
+                copy.backup(target)
+                target.execute("PRAGMA journal_mode = WAL")
     return kept
 
 
@@ -61,6 +64,16 @@ def check(library: Database) -> list[str]:
     rows = library.rows("PRAGMA integrity_check(20)")
     rows += library.rows("PRAGMA foreign_key_check")[:20]
     return [str(row[0]) for row in rows if row[0] != "ok"]
+
+
+def _is_library(copy: sqlite3.Connection) -> bool:
+    try:
+        row = copy.execute("SELECT 1 FROM sqlite_schema WHERE name = 'query_tokens'").fetchone()
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error):
+            return False
+        raise
+    return row is not None
 
 
 def _check(copy: sqlite3.Connection, path: Path) -> None:

@@ -6,6 +6,7 @@ Every statement goes through ``Database``, so that every error of SQLite reaches
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from qks_cli.errors import LibraryError
+from qks_cli.errors import LibraryError, UsageError
 from qks_cli.library import migrations
 from qks_cli.library.paths import fold_key
 
@@ -23,6 +24,8 @@ T = TypeVar("T")
 CHUNK = 500  # SQL parameters at a time
 BUSY_SECONDS = 30
 PRESENT = "photo_id NOT IN (SELECT id FROM photos WHERE missing_since IS NOT NULL)"
+DAMAGED = "run `qks doctor`; `qks restore BACKUP` puts a copy in its place"
+_SIGNS_OF_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, AssertionError)
 Row = tuple[Any, ...]
 
 
@@ -38,26 +41,21 @@ class Database:
     def open(cls, path: Path, *, create: bool = True) -> Self:
         """Open, and bring an older library up to date.
 
-        Raises ``LibraryError``: not there (unless ``create``), not a library, newer than this
-        program, locked, or not writable.
+        Where it lies on a drive or in a folder that cannot be written, a library that need not be
+        made (``create`` False) is opened for reading alone. Raises ``LibraryError``: not there
+        (unless ``create``), not a library, newer than this program, locked, or not writable.
         """
-        if not create and not path.is_file():
-            raise LibraryError(
-                f"no library at {path}", hint="run `qks tag FOLDER` first, or give --db"
-            )
-        with explained(path):
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
+        with explained(path), files_explained("open", path):
+            there = path.is_file()
+            if not (there or create):
                 raise LibraryError(
-                    f"cannot make the folder {path.parent}: {error.strerror}", hint="give --db"
-                ) from error
-            # Autocommit, so that transactions begin and end only where atomic() says.
-            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+                    f"no library at {path}", hint="run `qks tag FOLDER` first, or give --db"
+                )
+            if there and not create and not _writable(path):
+                connection = connect_for_reading(path)
+            else:
+                connection = _connect(path)
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = NORMAL")
-                connection.execute("PRAGMA foreign_keys = ON")
                 database = cls(connection, path)
                 database._migrate()
             except BaseException:
@@ -74,11 +72,23 @@ class Database:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            # What is read from a damaged file can be anything: then that is what went wrong.
+            if isinstance(error, _SIGNS_OF_DAMAGE) and not self.is_sound():
+                raise LibraryError(f"the library {self.path} is damaged", hint=DAMAGED) from error
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the connection; what was not committed is gone."""
         self._connection.close()
+
+    def is_sound(self) -> bool:
+        """Whether SQLite finds nothing wrong with the structure of the file."""
+        try:
+            return bool(self._connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+        except sqlite3.DatabaseError:
+            return False
 
     # Asking
 
@@ -176,30 +186,82 @@ class Database:
                 hint="give --db another name; nothing was changed",
             )
         if found < migrations.COUNT:
+            if self.value("PRAGMA query_only"):
+                raise LibraryError(
+                    f"{self.path} is of an older qks, and cannot be brought up to date where it "
+                    "cannot be written",
+                    hint="copy it elsewhere, and give that copy as --db",
+                )
             with self.atomic():
                 migrations.apply(self._connection)
 
 
+def _writable(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Autocommit, so that transactions begin and end only where atomic() says.
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing, not even the files that SQLite keeps beside a library."""
+    waiting = path.with_name(path.name + "-wal")
+    # Whoever left one may still write, or was cut off: SQLite finds out, from both files.
+    mode = "mode=ro" if waiting.is_file() and waiting.stat().st_size else "immutable=1"
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    connection = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
+    connection.execute("PRAGMA query_only = 1")
+    return connection
+
+
+# What SQLite says, and what can be done about it.
+_WAYS_OUT = (
+    ("locked", "another qks is writing to it: wait for it to end, or give --db another name"),
+    ("full", "the disk is full; everything committed before is kept"),
+    ("readonly", "it can only be read where it lies: copy it elsewhere, and give that as --db"),
+    ("unable to open", "check that the file and its folder can be written, or give --db"),
+    ("disk I/O", "check the drive that it lies on"),
+    ("not a database", "it is no library, or damaged: run `qks doctor`, or give --db"),
+)
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """SQLite's errors as ``LibraryError`` with what can be done."""
+    """Errors of SQLite as ``LibraryError`` with what can be done."""
     try:
         yield
     except sqlite3.Error as error:
         text = str(error)
-        if "locked" in text:
-            hint = "another qks is writing to it: wait for it to end, or give --db another name"
-        elif "full" in text:
-            hint = "the disk is full; everything committed before is kept"
-        elif "readonly" in text or "unable to open" in text:
-            hint = "check that the file and its folder can be written, or give --db"
-        elif isinstance(error, sqlite3.DatabaseError) and (
-            "not a database" in text or "malformed" in text
-        ):
-            hint = "it is damaged or not a library: restore a copy, or give --db another name"
-        else:
-            hint = ""
-        raise LibraryError(f"the library {path}: {text}", hint=hint) from error
+        hint = next((way for sign, way in _WAYS_OUT if sign in text), "")
+        raise LibraryError(
+            f"the library {path}: {text}",
+            hint=hint or DAMAGED,
+        ) from error
+    except UnicodeEncodeError as error:
+        raise UsageError("a word that is not UTF-8 text names nothing in a library") from error
+
+
+@contextmanager
+def files_explained(doing: str, path: Path) -> Iterator[None]:
+    """Errors of the file system as ``LibraryError``: "cannot open /l.db: …"."""
+    try:
+        yield
+    except OSError as error:
+        raise LibraryError(
+            f"cannot {doing} {path}: {error.strerror or error}",
+            hint="check that the file and its folder can be read and written",
+        ) from error
 
 
 def in_chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:

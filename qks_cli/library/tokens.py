@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from qks_cli.library.database import PRESENT, Database
+from qks_cli.errors import LibraryError
+from qks_cli.library.database import DAMAGED, PRESENT, Database
 from qks_cli.types import Float16Array
 
 
@@ -73,5 +74,10 @@ class Tokens:
 
     def _array(self, blobs: list[bytes], model_id: int) -> Float16Array:
         shape = self.shape(model_id)
-        assert shape is not None
-        return np.frombuffer(b"".join(blobs), "<f2").reshape(len(blobs), *shape)
+        whole = b"".join(blobs)
+        if shape is None or len(whole) != len(blobs) * shape[0] * shape[1] * 2:
+            raise LibraryError(
+                f"the library {self._database.path}: query tokens are not as they were stored",
+                hint=DAMAGED,
+            )
+        return np.frombuffer(whole, "<f2").reshape(len(blobs), *shape)

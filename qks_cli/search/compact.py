@@ -165,10 +165,14 @@ def _stored(library: Library, model_id: int, number: int, queries: int, width: i
     )
     if row is None:  # another run has changed it since
         return None
-    ids = np.frombuffer(row[0], "<i8")
-    vectors = np.frombuffer(row[1], np.int8).reshape(len(ids), -1)
-    rest_NMD = vectors[:, width:].reshape(len(ids), queries, -1)
-    return Block(ids, vectors[:, :width], rest_NMD, np.frombuffer(row[2], "<f4").reshape(-1, 2))
+    try:
+        ids = np.frombuffer(row[0], "<i8")
+        vectors = np.frombuffer(row[1], np.int8).reshape(len(ids), -1)
+        rest_NMD = vectors[:, width:].reshape(len(ids), queries, -1)
+        scales_N2 = np.frombuffer(row[2], "<f4").reshape(len(ids), 2)
+    except ValueError:  # damaged; what it was made of may be whole
+        return None
+    return Block(ids, vectors[:, :width], rest_NMD, scales_N2)
 
 
 def _make(library: Library, model_id: int, number: int, basis_ED: Float32Array) -> Block | None:

@@ -31,7 +31,7 @@ from qks_cli.training.label_space import SCALE
 from qks_cli.training.mini.batches import TrueLabels
 from qks_cli.training.mini.config import MiniConfig
 from qks_cli.training.mini.labels import label_names
-from qks_cli.training.mini.pool import PackedPixels, kept_apart, pack, read_photos
+from qks_cli.training.mini.pool import PackedPixels, PoolPhoto, kept_apart, pack, read_photos
 from qks_cli.training.mini.teachers import Teachers
 from qks_cli.training.mini.train import averaged_weights
 from qks_cli.types import Float32Array, IntArray
@@ -57,7 +57,8 @@ def assemble(
 
     Raises ``TrainingError`` where a run has no checkpoint.
     """
-    config = ModelConfig.from_dict(MiniConfig.read(image_run / "config.json").model)
+    run = MiniConfig.read(image_run / "config.json")
+    config = ModelConfig.from_dict(run.model)
     found = checkpoints.load(text_run / "text")
     if found is None:
         raise TrainingError(f"no checkpoint in {text_run}")
@@ -85,23 +86,25 @@ def assemble(
     describe()
     _embed_taught(out, label_names(Teachers(*teachers), TrueLabels(read_photos(*pools))))
     describe()
-    _calibrate(out, pools, teachers, image_run.parent / "packed")
+    _calibrate(out, pools, teachers, image_run.parent / "packed", run)
     if (out / "labels.txt").is_file():
         _embed_default_labels(out)
     describe()
     return out
 
 
-def _calibrate(out: Path, pools: Sequence[Path], teachers: Sequence[Path], packed: Path) -> None:
+def _calibrate(
+    out: Path,
+    pools: Sequence[Path],
+    teachers: Sequence[Path],
+    packed: Path,
+    config: MiniConfig,
+) -> None:
     bundle = read_bundle(str(out))
     engine = OnnxEngine(bundle)
     photos = read_photos(*pools)
     pixels = pack(photos, packed)
-    apart = np.array([kept_apart(photo) for photo in photos])
-    drawn = np.array([photo.source in NOT_PHOTOS for photo in photos])
-    rng = np.random.default_rng(1)
-    bank = np.sort(rng.choice(np.flatnonzero(~drawn & ~apart), BANK, replace=False))
-    apart_rows = np.flatnonzero(apart & ~drawn)
+    apart_rows, bank = calibration_rows(photos, config.source_weights)
 
     def embed(names: Sequence[str]) -> Float32Array:
         return Model(bundle, engine=engine).label_vectors([Label(name) for name in names])
@@ -114,6 +117,25 @@ def _calibrate(out: Path, pools: Sequence[Path], teachers: Sequence[Path], packe
         bank,
     )
     fitted.write(out)
+
+
+def calibration_rows(
+    photos: Sequence[PoolPhoto], source_weights: dict[str, float]
+) -> tuple[IntArray, IntArray]:
+    """The rows that the calibration is fitted on, which were never trained on, and those of the
+    reference bank, drawn as often as they are in training. A photo that stands in several rows,
+    with other views, counts once."""
+    first: dict[tuple[Path, str], int] = {}
+    for row, photo in enumerate(photos):
+        if photo.source not in NOT_PHOTOS:
+            first.setdefault((photo.pool, photo.file), row)
+    rows = np.array(list(first.values()))
+    apart = np.array([kept_apart(photos[row]) for row in rows])
+    trained = rows[~apart]
+    weights = np.array([source_weights.get(photos[row].source, 1.0) for row in trained])
+    rng = np.random.default_rng(1)
+    bank = rng.choice(trained, BANK, replace=False, p=weights / weights.sum())
+    return rows[apart], np.sort(bank)
 
 
 def _embed_taught(out: Path, names: list[str]) -> None:

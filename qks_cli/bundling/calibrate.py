@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ from qks_cli.model.scoring import score
 from qks_cli.training.mini.batches import TrueLabels
 from qks_cli.training.mini.teachers import Teachers
 from qks_cli.types import Float32Array, IntArray
+
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 BANK = 2000  # reference photos
 CONFIRMED = 0.6  # share of what passes the default cut-off that a teacher or a true label confirms
@@ -34,7 +37,7 @@ class Truth:
     """What is known of photos: ``present_NC`` and ``absent_NC``; neither where nobody is sure."""
 
     names: tuple[str, ...]
-    present_NC: npt.NDArray[np.bool_]
+    present_NC: BoolArray
     absent_NC: npt.NDArray[np.bool_]
 
 
@@ -81,8 +84,6 @@ def fit_calibration(
 
     Raises ``TrainingError`` where no cut-off reaches the wanted precision.
     """
-    from sklearn.linear_model import LogisticRegression
-
     bank_RME = tokens(bank_rows).astype(np.float16).astype(np.float32)
     # A label that nobody ever saw teaches nothing but "no".
     seen = np.flatnonzero(truth.present_NC.sum(0) >= 2)
@@ -92,21 +93,41 @@ def fit_calibration(
     scores_NC = score(tokens(apart_rows), labels_CE)
     present, absent = truth.present_NC[:, seen], truth.absent_NC[:, seen]
     sure = present | absent
-    x = features(scores_NC, stats)[sure]
-    y = present[sure]
-    model = LogisticRegression(fit_intercept=False, C=10.0, max_iter=500).fit(x, y)
-    weights_F = model.coef_[0].astype(np.float32)
+    x_NCF = features(scores_NC, stats)
+    weights_F = _weights(x_NCF[sure], present[sure], _shares(present)[sure])
     fitted = Calibration(bank_RME, weights_F, 0.5)
     said = fitted.probabilities(scores_NC, stats)[sure]
-    return Calibration(bank_RME, weights_F, cutoff_for(said, y, CONFIRMED))
+    return Calibration(bank_RME, weights_F, cutoff_for(said, present[sure], CONFIRMED))
 
 
-def cutoff_for(said: Float32Array, y: npt.NDArray[np.bool_], precision: float) -> float:
-    """The lowest cut-off from which on the precision of what passes is at least ``precision``."""
+def _shares(present_NC: BoolArray) -> Float32Array:
+    """What each pair counts [N, C]: a label that is everywhere teaches the same thing again."""
+    share_C = present_NC.sum(0) ** -0.5
+    return np.broadcast_to(share_C, present_NC.shape).astype(np.float32)
+
+
+def _weights(x_KF: Float32Array, y_K: BoolArray, share_K: Float32Array) -> Float32Array:
+    """The logistic [F] over pairs K. Which labels' scores compare how is learnt with all labels
+    counting nearly alike; how sure a score is, with every pair counting the same."""
+    from sklearn.linear_model import LogisticRegression
+
+    even = LogisticRegression(fit_intercept=False, C=10.0, max_iter=1000)
+    direction_F = even.fit(x_KF, y_K, sample_weight=share_K / share_K.mean()).coef_[0]
+    scale = LogisticRegression(C=10.0).fit((x_KF @ direction_F)[:, None], y_K)
+    weights_F = direction_F * scale.coef_[0, 0]
+    weights_F[0] += scale.intercept_[0]  # the first feature is 1
+    return np.asarray(weights_F, np.float32)
+
+
+def cutoff_for(said: Float32Array, y: BoolArray, precision: float) -> float:
+    """The cut-off with the best F1 among those at which the precision of what passes is at least
+    ``precision``. Raises ``TrainingError`` where there is none."""
     order = np.argsort(-said)
-    right = np.cumsum(y[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(right >= precision)
+    right = np.cumsum(y[order])
+    passed = np.arange(1, len(order) + 1)
+    good = np.flatnonzero(right >= precision * passed)
     good = good[good >= 50]  # the first few say nothing
     if len(good) == 0:
         raise TrainingError(f"no cut-off reaches a precision of {precision}")
-    return float(said[order[good[-1]]])
+    f1 = 2 * right[good] / (passed[good] + y.sum())
+    return float(said[order[good[int(np.argmax(f1))]]])

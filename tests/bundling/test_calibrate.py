@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qks_cli.bundling.calibrate import cutoff_for, known_truth
+from qks_cli.bundling.assemble import calibration_rows
+from qks_cli.bundling.calibrate import _shares, _weights, cutoff_for, known_truth
 from qks_cli.errors import TrainingError
 from qks_cli.training.mini.batches import TrueLabels
-from qks_cli.training.mini.pool import read_photos
+from qks_cli.training.mini.pool import PoolPhoto, kept_apart, read_photos
 from qks_cli.training.mini.teachers import Teachers
 from tests.training.mini.pools import make_pool
 
@@ -45,3 +46,45 @@ def test_what_is_known_of_a_photo(tmp_path: Path) -> None:
     assert known.absent_NC[:, column["kind 19"]].all()
     # Its two classes have a sixteenth each, together less than the lower threshold.
     assert known.absent_NC[:, column["group one"]].all()
+
+
+def test_of_the_cutoffs_that_are_precise_the_one_with_the_best_f1() -> None:
+    said = np.linspace(1, 0, 1000, dtype=np.float32)
+    y = np.zeros(1000, bool)
+    y[:100] = True  # then nothing for long, then a few more at the end
+    y[140:150] = True
+    chosen = cutoff_for(said, y, 0.6)
+    assert chosen == said[99]
+    assert cutoff_for(said, y, 1.0) == said[99]
+
+
+def test_a_label_that_is_everywhere_does_not_decide_for_the_others() -> None:
+    rng = np.random.default_rng(4)
+    # Feature 1 tells the common label's photos, feature 2 those of four rare ones.
+    present = np.zeros((400, 5), bool)
+    present[:, 0] = rng.random(400) < 0.5
+    present[:, 1:] = rng.random((400, 4)) < 0.03
+    x = np.zeros((400, 5, 3), np.float32)
+    x[..., 0] = 1
+    x[:, 0, 1] = present[:, 0] * 2 + rng.normal(0, 1, 400)
+    x[:, 1:, 2] = present[:, 1:] * 2 + rng.normal(0, 1, (400, 4))
+    pairs = (x.reshape(-1, 3), present.ravel())
+    even = _weights(*pairs, _shares(present).ravel())
+    plain = _weights(*pairs, np.ones(2000, np.float32))
+    assert even[2] / even[1] > 1.05 * plain[2] / plain[1]
+    said = 1 / (1 + np.exp(-pairs[0] @ even))
+    assert abs(said.mean() - present.mean()) < 0.02  # still as sure as it may be
+
+
+def test_a_photo_in_several_rows_counts_once(tmp_path: Path) -> None:
+    photos = [
+        PoolPhoto(tmp_path, f"{source}/{n % 3000}", source, (), (), ())
+        for source in ("places", "screens1")
+        for n in range(6000)
+    ]
+    apart, bank = calibration_rows(photos, {"places": 2.0})
+    files = [photos[row].file for row in (*apart, *bank)]
+    assert len(set(files)) == len(files) == len(apart) + 2000
+    assert all(file.startswith("places/") for file in files)
+    assert all(kept_apart(photos[row]) for row in apart)
+    assert not any(kept_apart(photos[row]) for row in bank)

@@ -26,9 +26,11 @@ SINGLE_LABEL = frozenset(
     "flowers instruments rooms".split()
 )
 # Sources whose listed words are complete over the source's own vocabulary, with some noise.
-EXHAUSTIVE = frozenset({"corel5k"})
+EXHAUSTIVE = frozenset({"corel5k", "cocomini"})
 
 
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
+GREY = 0.04  # share of the views that lose their colour
 CELL = 16  # pixels a side of one of the student's image tokens
 
 
@@ -160,6 +162,8 @@ class ViewLoader:
         pixels = np.empty((batch, size, size, 3), np.uint8)
         for place, row in enumerate(rows):
             pixels[place] = _view(self.pixels[row], shaken[place], size, bool(flipped[place]))
+        grey = rng.random(batch) < GREY
+        pixels[grey] = (pixels[grey] @ LUMA).astype(np.uint8)[..., None]
         side = max(1, size // CELL)
         source = self.truth.source_index[rows]
         return Batch(

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from qks_cli.network.model import ImageTokens, scores
+from qks_cli.training.mini.attributes import NAMES as ATTRIBUTES
+from qks_cli.training.mini.attributes import SKY, attributes
 from qks_cli.training.mini.teachers import Targets, Teachers
 from qks_cli.types import Float32Array
 
@@ -32,6 +34,7 @@ class LossWeights:
     cell_objects: float = 20.0
     source: float = 1.0
     judged: float = 15.0
+    attributes: float = 1.0
 
 
 class DistillationLoss(nn.Module):
@@ -66,6 +69,8 @@ class DistillationLoss(nn.Module):
         self.objects = columns(teachers.coco_names)
         self.stuff = columns(teachers.ade_names)
         self.true = columns(true_names)
+        self.attributes = columns(ATTRIBUTES)
+        self.sky_class = teachers.ade_names.index(SKY)
         self.cell_projection = nn.Linear(decoder_width, labels_VTE.shape[2])
         self.imagenet_scale = nn.Parameter(torch.zeros(()))
         self.source_scale = nn.Parameter(torch.zeros(()))
@@ -78,9 +83,10 @@ class DistillationLoss(nn.Module):
         positive_BT: Tensor,
         own_BT: Tensor,
         judged_BT: Tensor,
+        pixels_BSS3: Tensor,
     ) -> dict[str, Tensor]:
         """The weighted terms by name. ``own_BT`` marks a single-label photo's rival classes,
-        ``judged_BT`` the labels whose absence is known."""
+        ``judged_BT`` the labels whose absence is known; ``pixels_BSS3`` are uint8."""
         w = self.weights
         labels_TE = self._labels_of_a_step()
         s, _ = scores(tokens.query_BME, labels_TE)
@@ -105,6 +111,10 @@ class DistillationLoss(nn.Module):
             ),
         }
         terms |= self._cells(tokens.memory_BPD, targets, labels_TE)
+        there_BK, known_BK = attributes(pixels_BSS3, targets.cell_stuff_BP, self.sky_class)
+        terms["attributes"] = w.attributes * functional.binary_cross_entropy_with_logits(
+            s[:, self.attributes], there_BK.float(), known_BK.float()
+        )
         judged = targets.judged_B.bool()[:, None]
         terms |= self._labels(s[:, self.true], positive_BT & judged, own_BT, judged_BT & judged)
         return terms

@@ -14,6 +14,7 @@ import numpy as np
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.onnx_engine import OnnxEngine
 from qks_cli.training.label_space import SCALE, LabelSpace, SentenceTeacher
+from qks_cli.training.mini.attributes import NAMES
 from qks_cli.training.mini.batches import TrueLabels
 from qks_cli.training.mini.teachers import Teachers
 from qks_cli.training.mini.variants import Variants
@@ -27,7 +28,7 @@ Embed = Callable[[Sequence[str], Sequence[str]], Float32Array]
 
 
 def label_names(teachers: Teachers, truth: TrueLabels) -> list[str]:
-    """Every name that a teacher or the pool uses, once."""
+    """Every name that a teacher, the pool or the pixels' statistics use, once."""
     return list(
         dict.fromkeys(
             teachers.everyday_names
@@ -36,6 +37,7 @@ def label_names(teachers: Teachers, truth: TrueLabels) -> list[str]:
             + teachers.coco_names
             + teachers.ade_names
             + truth.names
+            + list(NAMES)
         )
     )
 

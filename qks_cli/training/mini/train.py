@@ -238,7 +238,8 @@ class _Run:
         with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
             tokens = forward(self.normalise(batch.pixels_BSS3, device))
         tokens = type(tokens)(*(part.float() for part in tokens))
-        terms = self.learner["loss"](tokens, targets, positive, own, judged)
+        pixels = batch.pixels_BSS3.to(device)
+        terms = self.learner["loss"](tokens, targets, positive, own, judged, pixels)
         total = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(total):
             raise TrainingError("the loss is no longer a number", hint="resume with a lower rate")

@@ -74,7 +74,8 @@ def test_a_crop_is_judged_by_objects_and_stuff_alone(teachers: Teachers, tmp_pat
     query = torch.randn(2, 3, 6, requires_grad=True)
     memory = torch.randn(2, 64, 5)
     mark = torch.ones(2, 1, dtype=torch.bool)
-    terms = loss(ImageTokens(query, memory), targets, mark, mark, mark)
+    pixels = torch.zeros(len(query), 16, 16, 3, dtype=torch.uint8)
+    terms = loss(ImageTokens(query, memory), targets, mark, mark, mark, pixels)
     for name in ("imagenet", "groups", "everyday", "source", "judged"):
         (gradient,) = torch.autograd.grad(terms[name], query, retain_graph=True)
         assert not gradient[0].any(), name

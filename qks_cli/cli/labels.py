@@ -103,10 +103,11 @@ def audit(
     kind: never (a label that fires nowhere), everywhere (on more than half of the photos), alike
     (two labels that mean the same; photos: those with both), strange (unlike any word that the
     model was taught: its tags are guesses; other: the nearest such word), suggested (a word that
-    would tag photos that nothing fits; photos: how many). How many photos nothing fits is said on
-    stderr.
+    would tag photos that nothing fits; photos: how many). cutoff is one that would fit a label
+    better which fires nowhere or everywhere; write it into the labels file. How many photos nothing
+    fits is said on stderr.
     """
-    writer = Records(format, ("kind", "label", "other", "photos"))
+    writer = Records(format, ("kind", "label", "other", "photos", "cutoff"))
     import numpy as np
 
     from qks_cli.vocabulary.labels_file import read_labels
@@ -121,8 +122,9 @@ def audit(
     assert tokens_NME is not None
     wide_NME = tokens_NME.astype(np.float32)
     own = stored_tagger(bundle, vocabulary, min_score=min_score)
-    fired_NC = np.asarray(own.scores(wide_NME) >= own.selector.cutoffs_C)
-    findings = judge(vocabulary.names, fired_NC, own.labels_CE)
+    scores_NC = own.scores(wide_NME)
+    fired_NC = np.asarray(scores_NC >= own.selector.cutoffs_C)
+    findings = judge(vocabulary.names, scores_NC, fired_NC, own.labels_CE)
     findings += _strange(bundle, vocabulary, fired_NC)
     bare_N = np.asarray(~fired_NC.any(axis=1))
     if suggestions and bare_N.any():
@@ -134,7 +136,14 @@ def audit(
         )
         findings += suggest(candidates.names, fires_NC, known, suggestions)
     writer.write(
-        {"kind": x.kind, "label": x.label, "other": x.other, "photos": x.photos} for x in findings
+        {
+            "kind": x.kind,
+            "label": x.label,
+            "other": x.other,
+            "photos": x.photos,
+            "cutoff": x.cutoff,
+        }
+        for x in findings
     )
     say(f"nothing fits {int(bare_N.sum()):,} of {len(bare_N):,} photos looked at")
 

@@ -77,7 +77,7 @@ class PhotoError(QksError):
     """One photo cannot be read.
 
     ``kind`` is one of ``missing``, ``unreadable``, ``empty``, ``truncated``, ``unsupported``,
-    ``too-large``, ``corrupt`` and is what the index stores.
+    ``too-large``, ``too-slow``, ``corrupt`` and is what the index stores.
     """
 
     def __init__(self, path: Path, kind: str, reason: str, *, hint: str = "") -> None:

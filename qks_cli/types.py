@@ -40,8 +40,10 @@ class PhotoFailure:
 class Details:
     """What a camera and its owner noted; None where nothing is known.
 
-    ``taken_at`` is ISO 8601 by the camera's clock, ``exposure`` seconds, ``focal`` mm,
-    ``latitude`` and ``longitude`` degrees (south and west negative), ``rating`` -1 to 5.
+    ``taken_at`` is ISO 8601 by the camera's clock, ``taken_from`` where it stands (exif, xmp, png,
+    gps; name: only the file's name tells it), ``taken_offset`` that clock's zone (``+02:00``).
+    ``exposure`` is in seconds, ``focal`` in mm, ``latitude`` and ``longitude`` in degrees (south
+    and west negative), ``rating`` -1 to 5.
     """
 
     taken_at: str | None = None
@@ -54,6 +56,8 @@ class Details:
     latitude: float | None = None
     longitude: float | None = None
     rating: int | None = None
+    taken_from: str | None = None
+    taken_offset: str | None = None
 
 
 @dataclass(slots=True)
@@ -67,6 +71,7 @@ class DecodedBatch:
     fingerprints: list[bytes | None] = field(default_factory=list)
     details: list[Details] = field(default_factory=list)
     failures: list[PhotoFailure] = field(default_factory=list)
+    warnings: list[tuple[Photo, str]] = field(default_factory=list)  # read all the same
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from qks_cli.errors import PhotoError
+from qks_cli.photos.limits import Limits
 
 
 def file_digest(path: Path) -> bytes | None:
@@ -18,13 +21,22 @@ def file_digest(path: Path) -> bytes | None:
 
 
 def pixel_digest(path: Path) -> bytes | None:
-    """BLAKE2 over the upright 8-bit RGB pixels of the whole photo; None where it cannot be read."""
-    from qks_cli.photos.decode import full_pixels
-
+    """``digest_pixels`` in this process; None where the photo cannot be read."""
     try:
-        pixels_HW3 = full_pixels(path)
+        return digest_pixels(path, Limits())
     except PhotoError:
         return None
+
+
+def digest_pixels(
+    path: Path,
+    limits: Limits,
+    admit: Callable[[int], AbstractContextManager[None]] = lambda needed: nullcontext(),
+) -> bytes:
+    """BLAKE2 over the upright 8-bit RGB pixels of the whole photo. Raises ``PhotoError``."""
+    from qks_cli.photos.decode import full_pixels
+
+    pixels_HW3 = full_pixels(path, limits=limits, admit=admit)
     digest = hashlib.blake2b(repr(pixels_HW3.shape).encode())
     digest.update(pixels_HW3.tobytes())
     return digest.digest()

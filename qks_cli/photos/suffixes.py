@@ -1,10 +1,40 @@
-"""File name suffixes of cameras' raw formats: one list for the whole program."""
+"""File name suffixes of photos, raw files and videos: one list of each for the whole program.
+
+A suffix only says which files of a folder are worth opening; what a file is comes from its bytes
+(``recognise.py``).
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+PHOTOS = frozenset(
+    ".jpg .jpeg .jpe .jfif .jif .jps .mpo .pjp .pjpeg .png .apng .webp .gif .bmp .dib .tif .tiff "
+    ".heic .heif .hif .heics .heifs .avif .avifs .jp2 .j2k .jpf .jpx .jpc".split()
+)
 # What LibRaw, exiftool and darktable read as raw. DNG is one of them, whoever made it.
 RAW = frozenset(
     ".3fr .ari .arw .bay .cap .cr2 .cr3 .crw .cs1 .dcr .dcs .dng .drf .eip .erf .fff .gpr .iiq "
     ".k25 .kc2 .kdc .mdc .mef .mfw .mos .mrw .nef .nrw .orf .ori .pef .ptx .pxn .qtk .raf .raw "
     ".rdc .rw2 .rwl .rwz .sr2 .srf .srw .sti .x3f".split()
 )
+VIDEOS = frozenset(
+    ".3g2 .3gp .asf .avi .dv .flv .insv .lrv .m2ts .m4v .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mts "
+    ".mxf .ogv .qt .rm .rmvb .tod .ts .vob .webm .wmv".split()
+)
+# What programs keep beside a photo: part of it, and none of its own.
+SIDECARS = frozenset(".aae .arp .cos .dop .mie .on1 .pp3 .thm .xmp".split())
+
+
+def kind_of(name: str) -> str:
+    """What a file's name promises: ``photo``, ``raw``, ``video``, ``sidecar`` or ``other``."""
+    suffix = Path(name).suffix.lower()
+    for kind, suffixes in (
+        ("photo", PHOTOS),
+        ("raw", RAW),
+        ("video", VIDEOS),
+        ("sidecar", SIDECARS),
+    ):
+        if suffix in suffixes:
+            return kind
+    return "other"

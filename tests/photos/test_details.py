@@ -7,6 +7,18 @@ from PIL import Image
 
 from qks_cli.photos.details import read_details
 from qks_cli.types import Details
+from tests.photos.made import (
+    ASCII,
+    RATIONAL,
+    SHORT,
+    exif,
+    jpeg_with_exif,
+    picture,
+    png_chunk,
+    saved,
+    with_chunk,
+    xmp,
+)
 
 WANTED = Details(
     taken_at="2023-07-04T12:30:00",
@@ -19,6 +31,7 @@ WANTED = Details(
     latitude=-33.5,
     longitude=16.25,
     rating=4,
+    taken_from="exif",
 )
 
 
@@ -98,3 +111,175 @@ def test_broken_files_have_no_details(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\xff\xd8\xff\xe1\x00\x40Exif\x00\x00II*\x00\xff\xff\xff\xff")
     assert read_details(tmp_path / name) == Details()
     assert read_details(tmp_path / "nothing.jpg") == Details()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.HEIC", "a.HIF", "a.mpo", "a.JPE", "a.png", "a.dat"])
+def test_a_suffix_that_lies_changes_nothing(tmp_path: Path, name: str) -> None:
+    data = exif({0x010F: (ASCII, "Maker"), 0x0132: (ASCII, "2022:03:04 05:06:07")})
+    (tmp_path / name).write_bytes(jpeg_with_exif(data))
+    found = read_details(tmp_path / name)
+    assert (found.camera, found.taken_at) == ("Maker", "2022-03-04T05:06:07")
+
+
+def test_a_heic_that_is_named_jpg_keeps_its_details(tmp_path: Path) -> None:
+    import pillow_heif
+
+    photo = tmp_path / "a.jpg"
+    heic = pillow_heif.from_pillow(Image.new("RGB", (64, 64)))
+    heic.add_from_pillow(Image.new("RGB", (64, 64)))
+    heic.save(tmp_path / "a.heic", exif=noted().tobytes())
+    (tmp_path / "a.heic").rename(photo)
+    assert near(read_details(photo)) == WANTED
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_zero_denominators_are_left_out(tmp_path: Path, kind: str) -> None:
+    block = exif(
+        {0x010F: (ASCII, "Maker")},
+        inner={0x829D: (RATIONAL, [(28, 0)]), 0x829A: (RATIONAL, [(1, 0)])},
+        gps={
+            1: (ASCII, "N"),
+            2: (RATIONAL, [(1, 0), (6, 0), (36, 1)]),
+            3: (ASCII, "E"),
+            4: (RATIONAL, [(8, 1), (0, 1), (0, 1)]),
+        },
+    )
+    photo = tmp_path / "a"
+    head = b"Exif\0\0" if kind == "JPEG" else b""
+    photo.write_bytes(saved(picture(), kind, exif=head + block))
+    if kind == "TIFF":
+        loaded = Image.Exif()
+        loaded.load(block)
+        photo.write_bytes(saved(picture(), kind, exif=loaded))
+    assert read_details(photo) == Details(camera="Maker")
+
+
+def test_fractions_with_zeros_below_only_in_places_drop_the_place(tmp_path: Path) -> None:
+    for seconds in ((0, 0), (36, 0)):
+        gps = {
+            1: (ASCII, "N"),
+            2: (RATIONAL, [(48, 1), (6, 1), seconds]),
+            3: (ASCII, "E"),
+            4: (RATIONAL, [(8, 1), (0, 1), (0, 1)]),
+        }
+        (tmp_path / "a.jpg").write_bytes(jpeg_with_exif(exif({}, gps=gps)))
+        assert read_details(tmp_path / "a.jpg") == Details()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_text_in_exif_is_latin_1_or_utf_8(tmp_path: Path, kind: str, encoding: str) -> None:
+    block = exif(
+        {0x010F: (ASCII, "Müller".encode(encoding))},
+        inner={0xA434: (ASCII, "Objektiv für Nähe".encode(encoding))},
+    )
+    head = b"Exif\0\0" if kind == "JPEG" else b""
+    (tmp_path / "a").write_bytes(saved(picture(), kind, exif=head + block))
+    found = read_details(tmp_path / "a")
+    assert (found.camera, found.lens) == ("Müller", "Objektiv für Nähe")
+
+
+def test_the_time_zone_of_the_camera_is_kept(tmp_path: Path) -> None:
+    inner = {0x9003: (ASCII, "2023:07:04 12:30:00"), 0x9011: (ASCII, "+02:00")}
+    (tmp_path / "a.jpg").write_bytes(jpeg_with_exif(exif({}, inner=inner)))
+    assert read_details(tmp_path / "a.jpg") == Details(
+        taken_at="2023-07-04T12:30:00", taken_from="exif", taken_offset="+02:00"
+    )
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        xmp('exif:DateTimeOriginal="2021-05-06T07:08:09+01:00"'),
+        xmp(inner="<exif:DateTimeOriginal>2021-05-06T07:08:09+01:00</exif:DateTimeOriginal>"),
+        xmp('xmp:CreateDate="2023-01-01" photoshop:DateCreated="2021-05-06T07:08:09+01:00"'),
+        xmp('xmp:CreateDate="2021-05-06T07:08:09+01:00"'),
+    ],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_dates_that_only_xmp_has(tmp_path: Path, packet: bytes, kind: str) -> None:
+    (tmp_path / "a").write_bytes(saved(picture(), kind, xmp=packet))
+    assert read_details(tmp_path / "a") == Details(
+        taken_at="2021-05-06T07:08:09", taken_from="xmp", taken_offset="+01:00"
+    )
+
+
+def test_the_first_date_that_was_taken_counts(tmp_path: Path) -> None:
+    """When a photo was edited stands in Exif, when it was taken in XMP alone."""
+    block = exif({0x0132: (ASCII, "2023:01:01 00:00:00")})
+    packet = xmp('photoshop:DateCreated="2021-05-06T07:08:09"')
+    data = saved(picture(), "JPEG", exif=b"Exif\0\0" + block, xmp=packet)
+    (tmp_path / "IMG-20200101-WA0001.jpg").write_bytes(data)
+    found = read_details(tmp_path / "IMG-20200101-WA0001.jpg")
+    assert (found.taken_at, found.taken_from) == ("2021-05-06T07:08:09", "xmp")
+
+
+def test_places_and_cameras_that_only_xmp_has(tmp_path: Path) -> None:
+    packet = xmp(
+        'exif:GPSLatitude="48,12.5N" exif:GPSLongitude="16,30,0W" exif:FNumber="28/10" '
+        'tiff:Make="Maker" tiff:Model="One" exif:ExposureTime="1/0" xmp:Rating="5"'
+    )
+    (tmp_path / "a.jpg").write_bytes(saved(picture(), "JPEG", xmp=packet))
+    found = read_details(tmp_path / "a.jpg")
+    assert (found.latitude, found.longitude) == pytest.approx((48 + 12.5 / 60, -16.5))
+    assert (found.camera, found.aperture, found.exposure) == ("Maker One", 2.8, None)
+    assert found.rating == 5
+
+
+@pytest.mark.parametrize("key", ["Creation Time", "creation time"])
+def test_a_pngs_creation_time(tmp_path: Path, key: str) -> None:
+    data = with_chunk(
+        saved(picture(), "PNG"), b"tEXt", key.encode() + b"\0Fri, 21 Jan 2022 10:15:30 +0100"
+    )
+    (tmp_path / "a.png").write_bytes(data)
+    assert read_details(tmp_path / "a.png") == Details(
+        taken_at="2022-01-21T10:15:30", taken_from="png", taken_offset="+01:00"
+    )
+
+
+def test_a_name_is_the_last_resort_and_marked(tmp_path: Path) -> None:
+    (tmp_path / "IMG-20220121-WA0004.jpg").write_bytes(saved(picture(), "JPEG"))
+    assert read_details(tmp_path / "IMG-20220121-WA0004.jpg") == Details(
+        taken_at="2022-01-21T00:00:00", taken_from="name"
+    )
+
+
+def test_satellites_tell_the_time_too(tmp_path: Path) -> None:
+    gps = {7: (RATIONAL, [(10, 1), (15, 1), (305, 10)]), 29: (ASCII, "2022:01:21")}
+    (tmp_path / "a.jpg").write_bytes(jpeg_with_exif(exif({}, gps=gps)))
+    assert read_details(tmp_path / "a.jpg") == Details(
+        taken_at="2022-01-21T10:15:30", taken_from="gps", taken_offset="+00:00"
+    )
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"<" * 1_000_000,
+        b"<x:xmpmeta " + b"a" * 1_000_000,
+        b"<a>" * 300_000,
+        b'<!DOCTYPE a [<!ENTITY b "' + b"c" * 1000 + b'">]><a xmp:Rating="3">' + b"&b;" * 90_000,
+        xmp('xmp:Rating="4"') * 2,
+        b"\0" * 1_000_000,
+    ],
+)
+def test_hostile_xmp_costs_no_time(tmp_path: Path, packet: bytes) -> None:
+    import time
+
+    chunk = png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet)
+    plain = saved(picture(), "PNG")
+    (tmp_path / "a.png").write_bytes(plain[:33] + chunk + plain[33:])
+    began = time.process_time()
+    assert read_details(tmp_path / "a.png") == Details()
+    assert time.process_time() - began < 1
+
+
+def test_libraries_print_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    block = exif(
+        {0x010F: (ASCII, b"M\xfcller"), 0x0110: (SHORT, 7)}, inner={0x9003: (ASCII, b"\xff\xfe")}
+    )
+    for kind in ("JPEG", "PNG", "WEBP"):
+        head = b"Exif\0\0" if kind == "JPEG" else b""
+        (tmp_path / "a").write_bytes(saved(picture(), kind, exif=head + block))
+        assert read_details(tmp_path / "a").camera == "Müller"
+    assert capfd.readouterr() == ("", "")

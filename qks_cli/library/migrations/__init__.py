@@ -17,6 +17,7 @@ NAMES = (
     "m005_lookalikes",
     "m006_verdicts",
     "m007_names",
+    "m008_dates",
 )
 COUNT = len(NAMES)
 

@@ -1,0 +1,218 @@
+"""An opened photo as a picture: its header is read and its cost counted before it is decoded.
+
+Pillow reads most formats, libheif (pi-heif) HEIC. Only the plugin of the format that the bytes
+show is imported and tried.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, BinaryIO
+
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
+
+from qks_cli.errors import PhotoError
+from qks_cli.photos.limits import Limits, decoded_bytes
+from qks_cli.photos.mending import whole_jpeg, without_side_chunks
+from qks_cli.photos.opened import PhotoFile
+from qks_cli.photos.recognise import HEIC, JPEG, PNG, RAW, TIFF, WEBP, Format
+
+LEAST_PREVIEW = 160  # pixels of the shorter side: less of a RAW file tells nothing
+# qks counts decoded bytes itself (limits.py); Pillow's guard speaks in pixels and of attacks.
+Image.MAX_IMAGE_PIXELS = None
+# Profiles of printers have some megabytes; Pillow's own limit is one.
+PngImagePlugin.MAX_TEXT_CHUNK = 8 << 20
+
+
+# What every build of libtiff unpacks, by Pillow's names.
+_TIFF_COMPRESSIONS = frozenset(
+    "raw packbits tiff_lzw tiff_adobe_deflate tiff_deflate group3 group4 tiff_ccitt jpeg".split()
+)
+
+
+@dataclass(slots=True)
+class Notes:
+    """What stands in a photo beside its pixels: Exif, an XMP packet, texts of a PNG."""
+
+    exif: Image.Exif | None = None
+    xmp: bytes = b""
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+class Picture:
+    """A photo that Pillow reads."""
+
+    def __init__(self, file: PhotoFile, format: Format) -> None:
+        self.file = file
+        self.format = format
+        self.image = self._open()
+        self.stored_size: tuple[int, int] = self.image.size
+
+    def shrink_to(self, side: int) -> None:
+        """Let a JPEG be decoded at the smallest scale that still has ``side`` pixels each way."""
+        if isinstance(self.image, JpegImageFile):
+            self.image.draft(self.image.mode, (side, side))
+
+    @property
+    def needed(self) -> int:
+        """Bytes that decoding takes."""
+        return decoded_bytes(self.image, self.stored_size)
+
+    @property
+    def drafted(self) -> bool:
+        """Whether the decoded image is smaller than the stored one."""
+        return isinstance(self.image, JpegImageFile)
+
+    def load(self) -> Image.Image:
+        """The decoded image; its Exif orientation is still to be followed, if it has one."""
+        image: Image.Image = self.image
+        try:
+            image.load()
+        except (OSError, ValueError, SyntaxError) as error:
+            mended = self._mended(error)
+            if mended is not None:
+                return mended
+            compression = str(image.info.get("compression", ""))
+            if self.format is TIFF and compression not in _TIFF_COMPRESSIONS:
+                raise OSError(f"compressed by {compression}") from error
+            raise
+        return image
+
+    @cached_property
+    def notes(self) -> Notes:
+        """Everything that is not pixels, as far as it can be read."""
+        info = self.image.info
+        xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
+        texts = {str(key): str(value) for key, value in info.items() if isinstance(value, str)}
+        try:
+            exif = self.image.getexif()
+        except Exception:  # a broken block is no reason to lose the rest
+            exif = None
+        return Notes(exif, xmp.encode() if isinstance(xmp, str) else bytes(xmp), texts)
+
+    def _open(self) -> Any:
+        try:
+            return _by_pillow(self.format, self.file.stream)
+        except (OSError, ValueError, SyntaxError):
+            if self.format is PNG:
+                return _by_pillow(PNG, self._without_side_chunks())
+            raise
+
+    def _mended(self, error: Exception) -> Image.Image | None:
+        """The image where nothing but what stands beside the picture was wrong."""
+        if self.format is PNG:
+            again: Image.Image = _by_pillow(PNG, self._without_side_chunks())
+            again.load()
+            return again
+        if self.format is JPEG and "truncated" in str(error):
+            return whole_jpeg(self.file.data(), self._decode_jpeg)
+        return None
+
+    def _without_side_chunks(self) -> BinaryIO:
+        return io.BytesIO(without_side_chunks(self.file.data()))
+
+    def _decode_jpeg(self, data: bytes) -> Image.Image:
+        image: Image.Image = _by_pillow(JPEG, io.BytesIO(data))
+        if isinstance(image, JpegImageFile) and self.image.size != self.stored_size:
+            image.draft(image.mode, self.image.size)
+        image.load()
+        return image
+
+
+class HeifPicture:
+    """The primary image of a HEIC file; libheif turns it upright."""
+
+    def __init__(self, file: PhotoFile) -> None:
+        import pi_heif
+
+        heif = pi_heif.open_heif(file.stream, convert_hdr_to_8bit=True)
+        if not len(heif):
+            raise OSError("no picture found")
+        self.primary: Any = heif[heif.primary_index]
+        self.stored_size: tuple[int, int] = self.primary.size
+        self.needed = decoded_bytes(self.primary)
+
+    drafted = False
+
+    def shrink_to(self, side: int) -> None:
+        """HEIC is decoded whole."""
+
+    def load(self) -> Image.Image:
+        """The decoded image, upright."""
+        image: Image.Image = self.primary.to_pillow()
+        return image
+
+    @cached_property
+    def notes(self) -> Notes:
+        """Exif and XMP of the primary image."""
+        info = self.primary.info
+        exif = Image.Exif()
+        try:
+            exif.load(info.get("exif") or b"")
+        except Exception:  # as above
+            exif = Image.Exif()
+        return Notes(exif, bytes(info.get("xmp") or b""))
+
+
+def open_picture(
+    file: PhotoFile, limits: Limits, *, side: int | None = None
+) -> Picture | HeifPicture:
+    """The picture of an opened file, not decoded yet; with ``side``, JPEGs at the smallest scale
+    that suffices. Raises ``PhotoError`` above the limit, else what its decoder raises."""
+    if file.format is WEBP:  # libwebp allocates its canvas as soon as it is opened
+        limits.check(file.path, 4 * _webp_pixels(file))
+    picture = (
+        HeifPicture(file)
+        if file.format is HEIC
+        else _raw_preview(file)
+        if file.format is RAW
+        else Picture(file, file.format)
+    )
+    if side is not None:
+        picture.shrink_to(side)
+    limits.check(file.path, picture.needed)
+    return picture
+
+
+def _raw_preview(file: PhotoFile) -> Picture:
+    """The picture in a raw file's first directory, which cameras make a preview."""
+    picture = Picture(file, TIFF)
+    width, height = picture.stored_size
+    if min(width, height) < LEAST_PREVIEW:
+        raise PhotoError(
+            file.path,
+            "unsupported",
+            f"a RAW file whose preview, {width}×{height} pixels, is too small to be tagged",
+        )
+    return picture
+
+
+def _by_pillow(format: Format, stream: BinaryIO) -> Any:
+    importlib.import_module(format.plugin)  # else Pillow imports all of its plugins
+    try:
+        return Image.open(stream, formats=(format.pillow,))
+    except UnidentifiedImageError as error:
+        # Pillow keeps to itself why its plugin refused; ask that again.
+        stream.seek(0)
+        factory: Any = Image.OPEN[format.pillow][0]
+        try:
+            factory(stream, "")
+        except Exception as reason:
+            text = str(reason) if isinstance(reason, (OSError, SyntaxError, ValueError)) else ""
+            raise OSError(text or "its header makes no sense") from reason
+        raise OSError(f"{format.name}: no picture found") from error
+
+
+def _webp_pixels(file: PhotoFile) -> int:
+    """Pixels of a WebP's canvas, as its first chunk says; 0 where that is not VP8X."""
+    file.stream.seek(0)
+    head = file.stream.read(30)
+    file.stream.seek(0)
+    if head[12:16] != b"VP8X":
+        return 0
+    width, height = (1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27))
+    return width * height

@@ -1,0 +1,147 @@
+"""What a file is, by its first bytes: only the formats of this table are ever opened.
+
+Pillow would open fifty, PostScript by way of Ghostscript among them. It is told which of its
+formats may be tried, and only the plugins of those are imported.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+HEAD = 64  # bytes that tell a format
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """``name`` as users know it; what Pillow calls it, and the module that reads it ('' where
+    another library does)."""
+
+    name: str
+    pillow: str = ""
+    plugin: str = ""
+
+
+JPEG = Format("JPEG", "JPEG", "PIL.JpegImagePlugin")
+PNG = Format("PNG", "PNG", "PIL.PngImagePlugin")
+WEBP = Format("WebP", "WEBP", "PIL.WebPImagePlugin")
+GIF = Format("GIF", "GIF", "PIL.GifImagePlugin")
+BMP = Format("BMP", "BMP", "PIL.BmpImagePlugin")
+DIB = Format("DIB", "DIB", "PIL.BmpImagePlugin")
+TIFF = Format("TIFF", "TIFF", "PIL.TiffImagePlugin")
+AVIF = Format("AVIF", "AVIF", "PIL.AvifImagePlugin")
+JPEG2000 = Format("JPEG 2000", "JPEG2000", "PIL.Jpeg2KImagePlugin")
+HEIC = Format("HEIC")
+RAW = Format("RAW")
+# Formats that are known by their bytes and not read: naming them helps more than "no image".
+UNREAD = (
+    (0, b"%!PS", "PostScript"),
+    (0, b"\xc5\xd0\xd3\xc6", "PostScript"),
+    (0, b"%PDF", "PDF"),
+    (0, b"8BPS", "Photoshop"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"JXL \r\n\x87\n", "JPEG XL"),
+    (0, b"icns", "Apple icon"),
+    (0, b"\0\0\1\0", "Windows icon"),
+    (0, b"gimp xcf", "GIMP"),
+    (0, b"\x1aE\xdf\xa3", "video"),
+    (4, b"ftypqt", "video"),
+    (4, b"ftypmp4", "video"),
+    (4, b"ftypisom", "video"),
+    (4, b"ftypM4V", "video"),
+    (4, b"ftyp3gp", "video"),
+    (8, b"AVI ", "video"),
+    (0, b"<svg", "SVG"),
+    (0, b"PK\3\4", "ZIP"),
+)
+_STARTS = (
+    (b"\xff\xd8\xff", JPEG),
+    (b"\x89PNG\r\n\x1a\n", PNG),
+    (b"GIF87a", GIF),
+    (b"GIF89a", GIF),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", JPEG2000),
+    (b"\xff\x4f\xff\x51", JPEG2000),
+    (b"BM", BMP),
+    (b"FUJIFILMCCD-RAW", RAW),
+    (b"IIRO", RAW),  # Olympus
+    (b"IIRS", RAW),
+    (b"MMOR", RAW),
+    (b"IIU\0", RAW),  # Panasonic, Leica
+    (b"FOVb", RAW),  # Sigma
+    (b"II\x1a\0\0\0HEAPCCDR", RAW),  # Canon CRW
+    (b"\0MRM", RAW),  # Minolta
+)
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_ANY_BRANDS = {b"mif1", b"msf1", b"mif2", b"miaf"}
+# TIFF tags and values that only raw files have in their first directory
+_SUBFILE, _COMPRESSION, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 259, 262, 330, 0xC612
+_RAW_COMPRESSIONS = {32767, 32769, 32770, 34713, 65000, 65535}
+_RAW_PHOTOMETRICS = {32803, 34892}
+_MOST_ENTRIES = 512
+
+
+def recognise(stream: BinaryIO) -> Format | None:
+    """The format of a file; None for one that is not read. Leaves ``stream`` anywhere."""
+    stream.seek(0)
+    head = stream.read(HEAD)
+    for start, found in _STARTS:
+        if head.startswith(start):
+            return found
+    if head.startswith(_TIFF_STARTS):
+        return RAW if head[8:10] == b"CR" or _is_raw_tiff(stream, head) else TIFF
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WEBP
+    if head[4:8] == b"ftyp":
+        return _by_brand(head)
+    # A bitmap without its file header: its size, then planes 1 and a number of bits.
+    if head[:4] == b"\x28\0\0\0" and head[12:14] == b"\1\0" and head[14:15] in b"\1\4\x08\x10\x18 ":
+        return DIB
+    return None
+
+
+def name_of_unread(head: bytes) -> str:
+    """What a file is that qks does not read; '' where nobody can tell."""
+    for place, mark, name in UNREAD:
+        if head[place : place + len(mark)] == mark:
+            return name
+    return ""
+
+
+def _by_brand(head: bytes) -> Format | None:
+    """HEIC, AVIF or Canon CR3, by the major brand, else by those that it is compatible with."""
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    brands = [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
+    if brands[0] == b"crx ":
+        return RAW
+    if brands[0] in _AVIF_BRANDS or (brands[0] in _ANY_BRANDS and _AVIF_BRANDS & set(brands)):
+        return AVIF
+    if brands[0] in _HEIF_BRANDS | _ANY_BRANDS:
+        return HEIC
+    return None
+
+
+def _is_raw_tiff(stream: BinaryIO, head: bytes) -> bool:
+    """Whether the first directory of a TIFF is that of a raw file (DNG, NEF, ARW, PEF …)."""
+    order = "<" if head[:2] == b"II" else ">"
+    if head[2:4] in (b"+\0", b"\0+"):
+        return False  # BigTIFF: no camera writes it
+    try:
+        stream.seek(struct.unpack(order + "I", head[4:8])[0])
+        count = min(struct.unpack(order + "H", stream.read(2))[0], _MOST_ENTRIES)
+        entries = stream.read(12 * count)
+        tags = {}
+        for at in range(0, len(entries) - 11, 12):
+            tag, kind, many = struct.unpack_from(order + "HHI", entries, at)
+            wide = "H" if kind == 3 else "I"
+            tags[tag] = struct.unpack_from(order + wide, entries, at + 8)[0] if many else 0
+    except (struct.error, OverflowError, ValueError):
+        return False
+    return (
+        _DNG_VERSION in tags
+        or tags.get(_COMPRESSION) in _RAW_COMPRESSIONS
+        or tags.get(_PHOTOMETRIC) in _RAW_PHOTOMETRICS
+        or (bool(tags.get(_SUBFILE, 0) & 1) and _SUB_IFDS in tags)
+    )

@@ -45,9 +45,10 @@ def tag(
     workers: Annotated[int, typer.Option(min=0, help="Decoding threads; 0 takes one a core.")] = 0,
     exclude: Exclude = None,
     hidden: Hidden = False,
-    max_megapixels: Annotated[
-        float, typer.Option(min=0.1, help="Larger photos are refused.")
-    ] = 300.0,
+    max_decoded_mb: Annotated[
+        float,
+        typer.Option(min=1, help="Photos that take more memory decoded are refused, in megabytes."),
+    ] = 512.0,
     write: Annotated[
         str | None,
         typer.Option(help="Write the tags too: sidecar or embed. More choices: `qks write`."),
@@ -78,6 +79,7 @@ def tag(
     from qks_cli.cli.labels import read_vocabulary
     from qks_cli.cli.progress import Progress
     from qks_cli.model.model import Model as OpenModel
+    from qks_cli.photos.limits import Limits
     from qks_cli.photos.walk import read_paths, walk
     from qks_cli.workflows.changes import folders
     from qks_cli.workflows.pipeline import LoadOptions, tag_photos
@@ -99,14 +101,25 @@ def tag(
     seen: list[Path] = []  # photos whose tags are to be written
     roots = [Path(path) for path in paths if path != "-"]
 
-    def find(on_problem: Callable[[Path, str], None]) -> Iterator[Photo]:
+    def find(
+        on_problem: Callable[[Path, str], None], on_skip: Callable[[Path, str], None]
+    ) -> Iterator[Photo]:
         listed = read_paths(sys.stdin.buffer, nul=nul) if "-" in paths else iter(())
         return walk(
-            chain(roots, listed), exclude=exclude or (), hidden=hidden, on_problem=on_problem
+            chain(roots, listed),
+            exclude=exclude or (),
+            hidden=hidden,
+            on_problem=on_problem,
+            on_skip=on_skip,
         )
 
     def count() -> int:
-        return sum(1 for _ in find(lambda path, reason: None))
+        return sum(1 for _ in find(lambda path, reason: None, lambda path, kind: None))
+
+    skipped: Counter[tuple[str, str]] = Counter()
+
+    def skip(path: Path, kind: str) -> None:
+        skipped[kind, path.suffix.lower()] += 1
 
     stop = _StopSignal()
     began = time.monotonic()
@@ -125,11 +138,13 @@ def tag(
 
         stack.enter_context(stop)
         results = tag_photos(
-            find(problem),
+            find(problem, skip),
             model=opened,
             tagger=tagger,
             destination=destination,
-            options=LoadOptions(batch_size, workers or settings.processors(), max_megapixels),
+            options=LoadOptions(
+                batch_size, workers or settings.processors(), Limits(decoded_mb=max_decoded_mb)
+            ),
             stop=stop,
         )
         status = "interrupted"
@@ -139,6 +154,8 @@ def tag(
                 progress.advance()
                 if result.status == "failed":
                     progress.say(f"qks: {shown(result.photo.path)}: {result.reason}")
+                elif result.warning and not quiet:
+                    progress.say(f"qks: {shown(result.photo.path)}: {result.warning}")
                 elif write is not None:
                     seen.append(result.photo.path)
                 writer.write([result_row(result)])
@@ -176,6 +193,8 @@ def tag(
     where = "" if destination is None else f"; library {db or settings.index_path()}"
     if not quiet:
         say(_summary(counts, time.monotonic() - began, stopped=stop()) + where)
+        if skipped:
+            say(_skipped(skipped))
     failed = counts["failed"] + counts["problems"] + counts["files refused"]
     if stop():
         raise typer.Exit(130)
@@ -234,6 +253,19 @@ def result_row(result: Result) -> Row:
         extra["error"] = result.reason
         note = f"failed: {result.reason} "
     return Row(result.photo.path, result.tags, extra, note)
+
+
+def _skipped(skipped: Counter[tuple[str, str]]) -> str:
+    """What was no photo by its name, by kind and suffix: ``skipped: 3 RAW (.cr2) …``."""
+    words = {"raw": "RAW", "video": "video", "other": "other"}
+    parts = []
+    for kind, word in words.items():
+        found = Counter({suffix: n for (one, suffix), n in skipped.items() if one == kind})
+        if found:
+            names = [suffix or "no suffix" for suffix, _ in found.most_common(5)]
+            more = ", …" if len(found) > len(names) else ""
+            parts.append(f"{found.total():,} {word} ({shown(', '.join(names))}{more})")
+    return f"skipped, not photos that qks reads: {', '.join(parts)}"
 
 
 def _summary(counts: Counter[str], seconds: float, *, stopped: bool) -> str:

@@ -1,4 +1,5 @@
-"""Decode ahead of the model: threads fill a ring of reused buffers, in order.
+"""Decode ahead of the model: threads, each with a process that reads for it, fill a ring of
+reused buffers, in order.
 
 Fresh memory is slow to touch, so the pixels of every batch lie in one of a few buffers that are
 allocated once. Axes: B photos of a batch, S image side.
@@ -7,8 +8,8 @@ allocated once. Axes: B photos of a batch, S image side.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Any
 
@@ -16,14 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from qks_cli.errors import PhotoError
-from qks_cli.photos.decode import MAX_MEGAPIXELS, decode, read_photo
-from qks_cli.photos.details import read_details
-from qks_cli.photos.fingerprint import fingerprint
-from qks_cli.types import DecodedBatch, Details, Photo, PhotoFailure, UInt8Array
+from qks_cli.photos.decode import read_photo
+from qks_cli.photos.limits import Limits
+from qks_cli.photos.readers import Readers, ReadersClosedError
+from qks_cli.photos.reading import Reading
+from qks_cli.types import DecodedBatch, Photo, PhotoFailure, UInt8Array
 
 AHEAD = 3  # batches: one with the model, one ready, one in the making
+_LOOK = 0.1  # seconds between two looks at ``stop``
 
-_Read = tuple[tuple[int, int], bytes | None, Details] | PhotoFailure
+_Pending = tuple[list[Photo], list["Future[Reading | PhotoFailure]"], UInt8Array]
 
 
 def load(
@@ -33,36 +36,50 @@ def load(
     resize: str,
     batch_size: int,
     workers: int,
-    max_megapixels: float = MAX_MEGAPIXELS,
+    limits: Limits | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Generator[DecodedBatch, None, None]:
     """Batches of ``batch_size`` photos in order; those that cannot be read are in ``failures``.
 
-    A batch's pixels are valid until the next batch is asked for. Closing the iterator stops the
-    threads after the photos that they hold.
+    A batch's pixels are valid until the next batch is asked for. Once ``stop`` says so, nothing is
+    waited for any more: the batch holds what was read, and is the last. Closing the iterator ends
+    all reading at once.
     """
     source = iter(photos)
     ring = [np.zeros((batch_size, size, size, 3), np.uint8) for _ in range(AHEAD)]
-    pending: deque[tuple[list[Photo], list[Future[_Read]], UInt8Array]] = deque()
+    pending: deque[_Pending] = deque()
+    readers = Readers(limits)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
 
     def submit(buffer: UInt8Array) -> None:
         group = list(islice(source, batch_size))
         if group:
             futures = [
-                pool.submit(_read, photo, resize, buffer[row], max_megapixels)
+                pool.submit(_read, readers, photo, resize, buffer[row])
                 for row, photo in enumerate(group)
             ]
             pending.append((group, futures, buffer))
+
+    def end() -> None:
+        readers.close()
+        pool.shutdown(wait=True, cancel_futures=True)
 
     try:
         for buffer in ring:
             submit(buffer)
         while pending:
             group, futures, buffer = pending.popleft()
-            yield _gather(group, [future.result() for future in futures], buffer)
+            while wait(futures, _LOOK).not_done and not stop():
+                pass
+            stopped = stop()
+            if stopped:
+                end()  # nobody writes into the buffer from here on
+            yield _gather(group, futures, buffer)
+            if stopped:
+                return
             submit(buffer)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        end()
 
 
 def pixel_batches(
@@ -79,22 +96,23 @@ def pixel_batches(
             yield slice(at, at + len(part)), pixels, np.array(read, bool)
 
 
-def _read(photo: Photo, resize: str, out: UInt8Array, max_megapixels: float) -> _Read:
+def _read(readers: Readers, photo: Photo, resize: str, out: UInt8Array) -> Reading | PhotoFailure:
     try:
-        size = decode(photo.path, resize, out, max_megapixels=max_megapixels)
+        return readers.read(photo.path, resize, out)
     except PhotoError as error:
         return PhotoFailure(photo, error.kind, error.reason)
-    details = read_details(photo.path)
-    try:
-        return size, fingerprint(photo.path), details
-    except OSError:
-        return size, None, details  # gone since it was decoded
 
 
-def _gather(group: list[Photo], read: list[_Read], buffer: UInt8Array) -> DecodedBatch:
-    """Close the gaps that failures left, so that rows and photos stay aligned."""
+def _gather(
+    group: list[Photo], futures: list[Future[Reading | PhotoFailure]], buffer: UInt8Array
+) -> DecodedBatch:
+    """Close the gaps that failures left, so that rows and photos stay aligned. What is not read
+    yet is left out."""
     batch = DecodedBatch([], buffer[:0])
-    for row, (photo, result) in enumerate(zip(group, read, strict=True)):
+    for row, (photo, future) in enumerate(zip(group, futures, strict=True)):
+        if future.cancelled() or isinstance(future.exception(), ReadersClosedError):
+            continue
+        result = future.result()
         if isinstance(result, PhotoFailure):
             batch.failures.append(result)
             continue
@@ -102,9 +120,10 @@ def _gather(group: list[Photo], read: list[_Read], buffer: UInt8Array) -> Decode
         if place != row:
             buffer[place] = buffer[row]
         batch.photos.append(photo)
-        size, digest, details = result
-        batch.sizes.append(size)
-        batch.fingerprints.append(digest)
-        batch.details.append(details)
+        batch.sizes.append(result.size)
+        batch.fingerprints.append(result.fingerprint)
+        batch.details.append(result.details)
+        if result.warning:
+            batch.warnings.append((photo, result.warning))
     batch.pixels_BHW3 = buffer[: len(batch.photos)]
     return batch

@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from qks_cli.photos.suffixes import kind_of
 from qks_cli.types import Photo
 
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .heic .heif .avif".split()
-)
 # Folders that photo programs and storage boxes keep for themselves.
 SKIPPED_FOLDERS = frozenset(
     {"@eadir", ".thumbnails", "#recycle", "$recycle.bin", "lost+found", "__macosx"}
 )
 
+READ = frozenset({"photo"})  # kinds of files (suffixes.py) that are photos to qks
+
 Problem = Callable[[Path, str], None]
+Skip = Callable[[Path, str], None]
 
 
 def walk(
@@ -29,15 +30,17 @@ def walk(
     hidden: bool = False,
     only_photos: bool = False,
     on_problem: Problem = lambda path, reason: None,
+    on_skip: Skip = lambda path, kind: None,
 ) -> Iterator[Photo]:
     """Photos below ``paths``, folders before their sub-folders, names in byte order.
 
     A file that is named itself is yielded whatever its suffix, unless ``only_photos``. Symbolic
     links are followed, loops cut, and a file that several paths lead to is yielded once, under the
     first. ``exclude`` are globs against a name or a whole path. ``on_problem`` hears of what cannot
-    be read.
+    be read, ``on_skip`` of files that are no photos by their names, with their kind (``raw``,
+    ``video`` or ``other``; sidecars belong to their photos).
     """
-    walker = _Walker(exclude, hidden, only_photos, on_problem)
+    walker = _Walker(exclude, hidden, only_photos, on_problem, on_skip)
     for path in paths:
         yield from walker.argument(path)
 
@@ -64,12 +67,18 @@ def _path(name: bytes, nul: bool) -> Path:
 
 class _Walker:
     def __init__(
-        self, exclude: Sequence[str], hidden: bool, only_photos: bool, on_problem: Problem
+        self,
+        exclude: Sequence[str],
+        hidden: bool,
+        only_photos: bool,
+        on_problem: Problem,
+        on_skip: Skip,
     ) -> None:
         self.exclude = exclude
         self.hidden = hidden
         self.only_photos = only_photos
         self.on_problem = on_problem
+        self.on_skip = on_skip
         self.files: set[tuple[int, int]] = set()
         self.folders: set[tuple[int, int]] = set()
 
@@ -85,7 +94,7 @@ class _Walker:
             yield from self.folder(path, status)
         elif stat.S_ISREG(status.st_mode):
             wanted = not self.only_photos or (
-                path.suffix.lower() in SUFFIXES and (self.hidden or not path.name.startswith("."))
+                kind_of(path.name) in READ and (self.hidden or not path.name.startswith("."))
             )
             if wanted and not self.excluded(path):
                 yield from self.file(path, status)
@@ -116,10 +125,14 @@ class _Walker:
                     if entry.is_dir():
                         if entry.name.casefold() not in SKIPPED_FOLDERS:
                             deeper.append((path, entry.stat()))
-                    elif path.suffix.lower() in SUFFIXES:
+                        continue
+                    kind = kind_of(entry.name)
+                    if kind in READ:
                         status = entry.stat()
                         if stat.S_ISREG(status.st_mode):
                             yield from self.file(path, status)
+                    elif kind != "sidecar":
+                        self.on_skip(path, kind)
                 except OSError as error:
                     self.on_problem(path, error.strerror or str(error))
             waiting.extend(reversed(deeper))

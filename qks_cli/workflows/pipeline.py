@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -18,10 +20,10 @@ from qks_cli.library.photos import KnownPhoto
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
 from qks_cli.model.tagger import Tagger
-from qks_cli.photos.decode import MAX_MEGAPIXELS
-from qks_cli.photos.details import read_details
+from qks_cli.photos.limits import Limits
 from qks_cli.photos.loader import load
-from qks_cli.types import Photo, PhotoFailure, Tag, TaggedPhoto
+from qks_cli.photos.readers import Readers
+from qks_cli.types import Details, Photo, PhotoFailure, Tag, TaggedPhoto
 from qks_cli.workflows.changes import Wanted, find_changes, tell_apart
 
 GROUP = 2048  # photos looked up in the library together; results come in order within and across
@@ -33,13 +35,14 @@ class Result:
     """``status``: ``tagged`` (read), ``retagged`` (from stored tokens), ``moved`` (its tags kept),
     ``unchanged``, ``failed``.
 
-    ``reason`` says why it failed.
+    ``reason`` says why it failed, ``warning`` what is damaged in a photo that was read.
     """
 
     photo: Photo
     status: str
     tags: tuple[Tag, ...] = ()
     reason: str | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class LoadOptions:
 
     batch_size: int = 32
     workers: int = 2
-    max_megapixels: float = MAX_MEGAPIXELS
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class _Run:
         self.destination = destination
         self.options = options
         self.stop = stop
+        self.warnings: dict[Path, str] = {}
 
     def group(self, photos: Sequence[Photo]) -> Iterator[Result]:
         """Results in order: those from the library wait for the read ones before them."""
@@ -127,8 +131,7 @@ class _Run:
             (x.row.id, x.photo) for x in changes if x.row and x.state in kept and not x.row.detailed
         ]
         if bare:
-            found = [(photo_id, read_details(photo.path)) for photo_id, photo in bare]
-            target.library.photos.save_details(found)
+            target.library.photos.save_details(self._details(bare))
         moves = [(x.row.id, x.photo) for x in changes if x.row and x.moved_from]
         if moves:
             presence.move(target.library, moves)
@@ -142,6 +145,14 @@ class _Run:
             for x, row in same
         }
         return ready | self._retag(stale, target)
+
+    def _details(self, bare: Sequence[tuple[int, Photo]]) -> list[tuple[int, Details]]:
+        with (
+            Readers(self.options.limits) as readers,
+            ThreadPoolExecutor(self.options.workers) as threads,
+        ):
+            found = threads.map(lambda one: readers.details(one[1].path), bare)
+            return [(photo_id, one) for (photo_id, _), one in zip(bare, found, strict=True)]
 
     def _retag(
         self, stale: Sequence[tuple[Photo, KnownPhoto]], target: Destination
@@ -173,10 +184,12 @@ class _Run:
             resize=self.model.bundle.resize,
             batch_size=self.options.batch_size,
             workers=self.options.workers,
-            max_megapixels=self.options.max_megapixels,
+            limits=self.options.limits,
+            stop=self.stop,
         )
         for batch in batches:
             failures += batch.failures
+            self.warnings.update((photo.path, text) for photo, text in batch.warnings)
             if batch.photos:
                 # Rounded as they will be stored, so that tags chosen again later are the same.
                 tokens_BME = self.model.query_tokens(batch.pixels_BHW3).astype(np.float16)
@@ -211,6 +224,7 @@ class _Run:
                 selection=self.tagger.selection,
             )
             tell_apart(self.destination.library, tagged)
-        return [Result(row.photo, "tagged", row.tags) for row in tagged] + [
-            Result(row.photo, "failed", reason=row.reason) for row in failures
-        ]
+        return [
+            Result(row.photo, "tagged", row.tags, warning=self.warnings.pop(row.photo.path, None))
+            for row in tagged
+        ] + [Result(row.photo, "failed", reason=row.reason) for row in failures]

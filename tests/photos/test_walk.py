@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qks_cli.photos.suffixes import PHOTOS
 from qks_cli.photos.walk import read_paths, walk
 
 
@@ -52,6 +53,27 @@ def test_link_loops_end_and_each_file_comes_once(tmp_path: Path) -> None:
 def test_a_named_file_counts_whatever_its_suffix(tmp_path: Path) -> None:
     make(tmp_path, "scan.dat")
     assert found(tmp_path, tmp_path / "scan.dat") == ["scan.dat"]
+
+
+def test_what_is_no_photo_is_told_by_kind(tmp_path: Path) -> None:
+    make(tmp_path, "a.jpg", "b/a.CR2", "a.dng", "a.mov", "a.txt", "a", "a.jpg.xmp", ".h.mov")
+    skipped: list[tuple[str, str]] = []
+    walked = list(walk([tmp_path], on_skip=lambda p, kind: skipped.append((p.name, kind))))
+    assert [photo.path.name for photo in walked] == ["a.jpg"]
+    assert sorted(skipped) == [
+        ("a", "other"),
+        ("a.CR2", "raw"),
+        ("a.dng", "raw"),
+        ("a.mov", "video"),
+        ("a.txt", "other"),
+    ]
+
+
+def test_every_photo_suffix_is_walked_in_any_case(tmp_path: Path) -> None:
+    names = [f"a{suffix}" for suffix in sorted(PHOTOS)] + ["b.MPO", "b.Hif", "b.JPE", "b.Apng"]
+    make(tmp_path, *names)
+    assert sorted(found(tmp_path)) == sorted(names)
+    assert {".mpo", ".hif", ".apng", ".jp2", ".dib", ".jpe"} <= PHOTOS
 
 
 def test_missing_and_unreadable_are_reported(tmp_path: Path) -> None:

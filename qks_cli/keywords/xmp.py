@@ -7,7 +7,7 @@ those can be taken out again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -26,10 +26,12 @@ NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     "lr": "http://ns.adobe.com/lightroom/1.0/",
     "digiKam": "http://www.digikam.org/ns/1.0/",
+    "xmp": "http://ns.adobe.com/xap/1.0/",
     "qks": "http://ns.qks-tagger.org/1.0/",
 }
 SUBJECT, HIERARCHY, TAGS_LIST = "dc:subject", "lr:hierarchicalSubject", "digiKam:TagsList"
-LISTS = {SUBJECT: ("Bag", ""), HIERARCHY: ("Bag", "|"), TAGS_LIST: ("Seq", "/")}
+HIERARCHY_MARK = "|"
+LISTS = {SUBJECT: ("Bag", ""), HIERARCHY: ("Bag", HIERARCHY_MARK), TAGS_LIST: ("Seq", "/")}
 BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 END = '<?xpacket end="w"?>'
 PADDING = 2048  # bytes, so that other programs can edit a packet in place
@@ -103,15 +105,40 @@ class Packet:
         """Keywords of the user: all lists, ours left out, paths by their last part."""
         written = {tuple(place.split("=", 1)) for _, places in self.ours() for place in places}
         seeded = set(self._seeded())
-        found: dict[str, None] = {}
-        for name, (_, mark) in LISTS.items():
-            for entry in self.keywords(name):
-                if (name, entry) in written or f"{name}={entry}" in seeded:
-                    continue
-                label = entry.split(mark)[-1] if mark else entry
-                if label.strip():
-                    found.setdefault(label.strip())
-        return list(found)
+        return flat(
+            {
+                name: [
+                    entry
+                    for entry in self.values(name)
+                    if (name, entry) not in written and f"{name}={entry}" not in seeded
+                ]
+                for name in LISTS
+            }
+        )
+
+    def values(self, name: str) -> list[str]:
+        """What a property holds, as other programs may have put it: a list, an attribute, or text
+        alone."""
+        wanted = _name(name)
+        found = []
+        for description in self.rdf.iterchildren(_name("rdf:Description")):
+            if wanted in description.attrib:
+                found.append(str(description.get(wanted)))
+            for element in description.iterchildren(wanted):
+                items = [item for box in element for item in box.iterchildren(_name("rdf:li"))]
+                found += [_text(item) for item in items] if len(element) else [_text(element)]
+        return found
+
+    def rating(self) -> int | None:
+        """``xmp:Rating``, -1 (rejected) to 5; None where there is none."""
+        for text in self.values("xmp:Rating"):
+            try:
+                stars = round(float(text))
+            except (ValueError, OverflowError):
+                continue
+            if -1 <= stars <= 5:
+                return stars
+        return None
 
     def restate(
         self,
@@ -281,6 +308,33 @@ class Packet:
             ):
                 etree.SubElement(item, _name(f"qks:{field}")).text = value
         self._add("qks:Seeded", seeded)
+
+
+def flat(lists: Mapping[str, Sequence[str]]) -> list[str]:
+    """The keywords in lists by name (see ``LISTS``), once each: of a path its last part.
+
+    A keyword that has a list's separator in it ("AC/DC") stays whole where another list names it.
+    What darktable notes for itself (``darktable|format|jpg``) is nobody's keyword."""
+    paths = [
+        (mark, entry.split(mark or HIERARCHY_MARK), entry)
+        for name, (_, mark) in LISTS.items()
+        for entry in lists.get(name, ())
+    ]
+    kept = [one for one in paths if len(one[1]) < 2 or one[1][0].casefold() != "darktable"]
+    # Its words stand in the list without paths too, one by one.
+    words = {part for one in paths if one not in kept for part in one[1]}
+    words -= {part for _, parts, _ in kept if len(parts) > 1 for part in parts}
+    whole = {entry.strip().casefold() for mark, _, entry in kept if not mark}
+    whole |= {parts[-1].strip().casefold() for mark, parts, _ in kept if mark == HIERARCHY_MARK}
+    found: dict[str, None] = {}
+    for mark, parts, entry in kept:
+        label = entry
+        if mark:
+            tails = (mark.join(parts[at:]) for at in range(len(parts)))
+            label = next((tail for tail in tails if tail.strip().casefold() in whole), parts[-1])
+        if label.strip() and not (len(parts) == 1 and label in words):
+            found.setdefault(label.strip())
+    return list(found)
 
 
 def _parse(data: bytes) -> Any:

@@ -16,9 +16,9 @@ from qks_cli.keywords.difference import difference
 from qks_cli.keywords.difference import undone as difference_undone
 from qks_cli.keywords.embed import Before
 from qks_cli.keywords.errors import Refusal
+from qks_cli.keywords.formats import container
 from qks_cli.keywords.xmp import SUBJECT, TAGS_LIST, Keyword, Packet, Source
 
-SUFFIXES = frozenset(".tif .tiff .dng".split())
 SECONDS = 120
 SMALL = 100_000  # bytes that are always worth keeping for a photo's exact return
 
@@ -63,7 +63,7 @@ def _copied(path: Path, data: bytes) -> Iterator[tuple[str, Path]]:
     if program is None:
         raise Refusal("exiftool is not installed")
     with tempfile.TemporaryDirectory(prefix="qks-") as folder:
-        copy = Path(folder, "photo" + path.suffix.lower())
+        copy = Path(folder, "photo" + container.check_tiff(path, data))
         copy.write_bytes(data)
         yield program, copy
 

@@ -31,6 +31,31 @@ def keywords(resources: bytes) -> list[str] | None:
     return text
 
 
+def keywords_of_any(iim: bytes) -> list[str]:
+    """The keywords in IIM for reading alone: where it does not say that it is UTF-8, what is no
+    UTF-8 is Latin-1 (Windows-1252), as most programs that leave out the mark write it."""
+    try:
+        sets = _datasets(iim)
+    except Refusal:
+        return []
+    values = [value for record, number, value in sets if (record, number) == KEYWORD]
+    return [text for value in values if (text := _decoded(value).strip("\0 "))]
+
+
+def iim_of(resources: bytes) -> bytes | None:
+    """IIM in Photoshop's image resources; None where there is none."""
+    return _find(resources, IIM)
+
+
+def _decoded(value: bytes) -> str:
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return value.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return value.decode("latin-1")
+
+
 def with_keywords(resources: bytes, add: Sequence[str], drop: Sequence[str]) -> bytes:
     """Resources with keywords added and dropped, the digest made anew where it was right.
 

@@ -67,6 +67,11 @@ class Jpeg:
         """The segment with Exif, the first of several."""
         return next(iter(self._of(0xE1, EXIF)), None)
 
+    def exif_block(self) -> bytes:
+        """The Exif block; empty where there is none."""
+        exif = self.exif()
+        return b"" if exif is None else exif.payload[len(EXIF) :]
+
     def is_xmp_ahead(self) -> bool:
         """Whether XMP stands before Exif, which hides Exif from common readers."""
         found, exif = self._of(0xE1, XMP), self.exif()

@@ -45,6 +45,13 @@ class Png:
         found = self._xmp()
         return None if found is None else self.data[slice(*found)]
 
+    def exif_block(self) -> bytes:
+        """The Exif block; empty where there is none."""
+        for kind, start, end in self.chunks:
+            if kind == b"eXIf":
+                return self.data[start + 8 : end - 4]
+        return b""
+
     def with_xmp(self, packet: bytes | None) -> bytes:
         """The file with another packet, or none."""
         new = b""

@@ -5,6 +5,7 @@ Hostile input is expected: whatever is broken is left out, and the work is bound
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 EXIF, GPS, INTEROPERABILITY, SUB_DIRECTORIES, MAKER_NOTE = 0x8769, 0x8825, 0xA005, 0x014A, 0x927C
 MAKE, XP_KEYWORDS, XMP, IPTC, PHOTOSHOP = 0x010F, 0x9C9E, 0x02BC, 0x83BB, 0x8649
 DNG_VERSION, PHOTOMETRIC = 0xC612, 0x0106
-COLOUR_FILTER_ARRAY = 32803  # a value of PHOTOMETRIC: sensor data, not a picture
+Block = bytes | mmap.mmap
 DIRECTORIES, ENTRIES = 64, 4096  # of a block, of a directory; more are not looked at
 
 
@@ -39,12 +40,12 @@ class Entry:
         return self.size <= 4
 
 
-def order_of(data: bytes) -> str | None:
+def order_of(data: Block) -> str | None:
     """``<`` or ``>`` by the first four bytes; None for what is no TIFF."""
     return ORDERS.get(bytes(data[:4]))
 
 
-def directories(data: bytes) -> Iterator[list[Entry]]:
+def directories(data: Block) -> Iterator[list[Entry]]:
     """The standard directories, the main one first: those that a picture or Exif has."""
     order = order_of(data)
     if order is None or len(data) < 8:
@@ -65,7 +66,7 @@ def directories(data: bytes) -> Iterator[list[Entry]]:
             waiting.append(following)
 
 
-def directory(data: bytes, at: int, order: str, base: int = 0) -> tuple[list[Entry], int]:
+def directory(data: Block, at: int, order: str, base: int = 0) -> tuple[list[Entry], int]:
     """The entries of the directory at ``at``, and where the following one is (0: nowhere).
 
     Offsets in it count from ``base``; those of the entries are places in ``data``."""
@@ -88,7 +89,7 @@ def directory(data: bytes, at: int, order: str, base: int = 0) -> tuple[list[Ent
     return found, _number(data, end, order) if end + 4 <= len(data) else 0
 
 
-def numbers(data: bytes, entry: Entry, order: str) -> list[int]:
+def numbers(data: Block, entry: Entry, order: str) -> list[int]:
     """The values of a SHORT or LONG entry; none where they are not in ``data``."""
     letter = {3: "H", 4: "I", 13: "I"}.get(entry.kind)
     if letter is None or entry.offset + entry.size > len(data):
@@ -98,13 +99,13 @@ def numbers(data: bytes, entry: Entry, order: str) -> list[int]:
     )
 
 
-def value(data: bytes, tag: int) -> bytes | None:
-    """The bytes of a tag in the main directory; None where it is not there."""
+def value(data: Block, tag: int, most: int = 1 << 16) -> bytes | None:
+    """The bytes of a tag in the main directory; None where it is not there, or has ``most``."""
     for entry in next(directories(data), []):
-        if entry.tag == tag and entry.offset + entry.size <= len(data):
+        if entry.tag == tag and entry.size <= most and entry.offset + entry.size <= len(data):
             return bytes(data[entry.offset : entry.offset + entry.size])
     return None
 
 
-def _number(data: bytes, at: int, order: str) -> int:
+def _number(data: Block, at: int, order: str) -> int:
     return int(struct.unpack_from(order + "I", data, at)[0])

@@ -24,6 +24,13 @@ class WebP:
         size = int.from_bytes(self.data[found[0] + 4 : found[0] + 8], "little")
         return self.data[found[0] + 8 : found[0] + 8 + size]
 
+    def exif_block(self) -> bytes:
+        """The Exif block; empty where there is none."""
+        for name, start, end in self.chunks:
+            if name == b"EXIF":
+                return self.data[start + 8 : end].removeprefix(b"Exif\0\0")
+        return b""
+
     def with_xmp(self, packet: bytes | None, *, simple: bool = False) -> bytes:
         """The file with another packet, or none; ``simple`` drops a VP8X chunk that says nothing
         more (for a file that had none)."""

@@ -1,0 +1,148 @@
+"""The keywords and the rating that a user gave a photo, wherever they stand. Reads only."""
+
+from __future__ import annotations
+
+import io
+import mmap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qks_cli.keywords import sidecar
+from qks_cli.keywords.errors import Refusal
+from qks_cli.keywords.formats import container, iptc, jpeg, png, tiff, webp, windows
+from qks_cli.keywords.formats.container import Kind
+from qks_cli.keywords.xmp import LIMIT, Packet
+
+HEAD, LONG_HEAD, WHOLE = 1 << 17, 1 << 20, 256 << 20  # bytes that are read to look for keywords
+MOST = 1 << 20  # bytes of a tag that is looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a user noted in one file. ``problem`` says why some of it could not be read."""
+
+    keywords: tuple[str, ...] = ()
+    rating: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """The blocks of a photo that can hold keywords."""
+
+    packets: Sequence[bytes] = ()
+    iim: Sequence[bytes] = ()
+    exif: tiff.Block = b""
+
+
+def of_photo(photo: Path) -> Own:
+    """What stands inside a photo: XMP, IPTC, and the keywords that Windows writes into Exif. Ours
+    are left out. Formats that are not known are asked for XMP alone."""
+    try:
+        with photo.open("rb") as stream:
+            kind = container.kind_of_bytes(stream.read(16))
+            if kind is Kind.tiff:
+                return _of_tiff(stream)
+            stream.seek(0)
+            if kind is None:
+                return _own(_Blocks(list(_packets_by_library(stream))))
+            return _own(_blocks(stream, kind))
+    except Refusal as refusal:
+        return Own(problem=refusal.reason)
+    except (OSError, ValueError) as error:
+        return Own(problem=getattr(error, "strerror", None) or str(error))
+
+
+def of_sidecar(file: Path) -> Own:
+    """What stands in a sidecar; ours is left out."""
+    try:
+        data = sidecar.read(file)
+        return Own() if data is None else _own(_Blocks([data]))
+    except Refusal as refusal:
+        return Own(problem=refusal.reason)
+
+
+def _own(blocks: _Blocks) -> Own:
+    found: list[str] = []
+    ratings: list[int | None] = []
+    ours: set[str] = set()
+    problem = ""
+    for data in blocks.packets:
+        try:
+            packet = Packet(data)
+            ours |= {label for label, _ in packet.ours()}
+            found += packet.own_labels()
+            ratings.append(packet.rating())
+        except Refusal as refusal:
+            problem = refusal.reason
+    for iim in blocks.iim:
+        found += [word for word in iptc.keywords_of_any(iim) if word not in ours]
+    found += windows.keywords(blocks.exif)
+    ratings.append(windows.rating(blocks.exif))
+    rating = next((stars for stars in ratings if stars is not None), None)
+    return Own(tuple(dict.fromkeys(found)), rating, problem)
+
+
+def _blocks(stream: io.BufferedReader, kind: Kind) -> _Blocks:
+    if kind is Kind.jpeg:
+        return _of_jpeg(stream)
+    data = stream.read(WHOLE)
+    if kind is Kind.png:
+        image = png.parse(data)
+        return _Blocks(_some(image.xmp()), exif=image.exif_block())
+    photo = webp.parse(data)
+    return _Blocks(_some(photo.xmp()), exif=photo.exif_block())
+
+
+def _of_jpeg(stream: io.BufferedReader) -> _Blocks:
+    data = stream.read(HEAD)
+    head = jpeg.head_of(data)
+    if not jpeg.reaches_scan(data, head):
+        data += stream.read(LONG_HEAD)
+        head = jpeg.head_of(data)
+    packets = [x.payload[len(jpeg.XMP) :] for x in head if x.payload.startswith(jpeg.XMP)]
+    exif = next((x.payload[6:] for x in head if x.payload.startswith(jpeg.EXIF)), b"")
+    start = len(jpeg.PHOTOSHOP)
+    resources = [x.payload[start:] for x in head if x.payload.startswith(jpeg.PHOTOSHOP)]
+    return _Blocks(packets, [iim for x in resources for iim in _some(iptc.iim_of(x))], exif)
+
+
+def _of_tiff(stream: io.BufferedReader) -> Own:
+    """TIFF, DNG and raw files that are TIFFs: their tags may stand anywhere in the file."""
+    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        packets = _some(tiff.value(data, tiff.XMP, LIMIT))
+        iim = _some(tiff.value(data, tiff.IPTC, MOST))
+        resources = tiff.value(data, tiff.PHOTOSHOP, MOST)
+        if not iim and resources is not None:
+            iim = _some(iptc.iim_of(resources))
+        return _own(_Blocks(packets, iim, data))
+
+
+def _packets_by_library(stream: io.BufferedReader) -> Iterator[bytes]:
+    """XMP of a format that is not ours to edit, as its decoder hands it out: HEIC and AVIF."""
+    from PIL import Image
+
+    if stream.peek(12)[4:8] != b"ftyp":
+        return
+    try:
+        if stream.peek(12)[8:12] in (b"avif", b"avis"):
+            with Image.open(stream, formats=["AVIF"]) as image:
+                found = image.info.get("xmp")
+        else:
+            import pi_heif
+
+            found = pi_heif.open_heif(stream, convert_hdr_to_8bit=False).info.get("xmp")
+    except Exception:  # a decoder of broken files raises whatever they make it raise
+        return
+    if found:
+        yield found.encode() if isinstance(found, str) else bytes(found)
+
+
+def _some(data: bytes | None) -> Sequence[bytes]:
+    return () if data is None else (data,)
+
+
+def joined(found: Iterable[Own]) -> list[str]:
+    """The keywords of several files, once each."""
+    return list(dict.fromkeys(word for own in found for word in own.keywords))

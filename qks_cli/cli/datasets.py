@@ -101,12 +101,14 @@ def read_dataset(name: str, root: Path | None, source: str) -> DataSet:
 
 def _keyworded(root: Path) -> Iterator[Row]:
     """The user's photos with their own keywords; photos without any say nothing."""
-    from qks_cli.keywords.drift import own_keywords
+    from qks_cli.keywords import names, reading
     from qks_cli.photos.walk import walk
     from qks_cli.training.datasets.labelled import Row
 
+    folders = names.Folders()
     for photo in walk([root]):
-        own = own_keywords(photo.path)
-        words = {word.strip().lower() for words in own.values() for word in words}
+        side = names.existing(photo.path.resolve(), folders=folders)
+        own = [reading.of_photo(photo.path)] + ([] if side is None else [reading.of_sidecar(side)])
+        words = {word.strip().lower() for word in reading.joined(own)}
         if words:
             yield Row(photo.path, tuple(sorted(words)))

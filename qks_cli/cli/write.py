@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from qks_cli.library.store import Library
     from qks_cli.workflows.writing import Options, Outcome
 
+GROUP = 200  # rows printed together
 FIELDS = ("path", "status", "file", "labels", "reason")
-GROUP = 200  # photos read and stored together
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 Backup = Annotated[
@@ -98,26 +98,14 @@ def untag(
     """
     writer = Records(format, FIELDS)
     options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
-    from qks_cli.library import ledger
     from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.writing import selected, source_of, writing
+    from qks_cli.workflows.untagging import untag_all
+    from qks_cli.workflows.writing import selected
 
     with open_library(db, create=False) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
         run = library.runs.begin("untag", *library.runs.latest())
-
-        def outcomes() -> Generator[Outcome, None, None]:
-            by_id = dict(photos)
-            with writing(library, run, source_of(library), options) as hand:
-                written = ledger.writes_of(library, list(by_id))
-                for chain in written.values():
-                    yield hand.undo(by_id[chain[-1].photo_id], chain)
-                known = {chain[-1].photo_id for chain in written.values()}
-                for photo_id, path in photos:
-                    if photo_id not in known:
-                        yield from hand.erase(photo_id, path)
-
-        _tell(library, run, writer, outcomes())
+        _tell(library, run, writer, untag_all(library, photos, options, run_id=run))
 
 
 def undo(
@@ -137,28 +125,12 @@ def undo(
     """
     writer = Records(format, FIELDS)
     options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
-    from qks_cli.library import ledger
     from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.writing import source_of, writing
+    from qks_cli.workflows.untagging import undo_run
 
     with open_library(db, create=False) as library:
         now = library.runs.begin("undo", *library.runs.latest())
-
-        def outcomes() -> Generator[Outcome, None, None]:
-            with writing(library, now, source_of(library), options) as hand:
-                wanted = ledger.last_run(library) if run is None else run
-                written = {} if wanted is None else ledger.writes_of(library, run_id=wanted)
-                for file, chain in written.items():
-                    if chain[-1].run_id != wanted:
-                        raise UsageError(
-                            f"{shown(file)} was written again by run {chain[-1].run_id}",
-                            hint=f"qks undo {chain[-1].run_id}",
-                        )
-                paths = library.photos.paths_of([chain[-1].photo_id for chain in written.values()])
-                for chain in written.values():
-                    yield hand.undo(paths[chain[-1].photo_id], chain, one=True)
-
-        if not _tell(library, now, writer, outcomes()):
+        if not _tell(library, now, writer, undo_run(library, run, options, run_id=now)):
             raise typer.Exit(1)
 
 
@@ -172,21 +144,17 @@ def verify(
     """Read again what we wrote, and report what drifted. Exit code 1 where anything did.
 
     status: ok, changed (another program edited the file; our keywords are there), lost (some of our
-    keywords are gone), gone (the file is).
+    keywords are gone), gone (the file is), shared (another photo was written into the same sidecar,
+    as versions before 0.2 did: `qks write` gives each its own).
     """
     writer = Records(format, FIELDS)
-    from qks_cli.keywords.drift import drift
-    from qks_cli.library import ledger
+    from qks_cli.workflows.checking import verify_all
     from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.writing import Outcome, selected
+    from qks_cli.workflows.writing import selected
 
     with open_library(db, create=False) as library:
-        photos = dict(selected(library, paths, everything=everything, nul=nul))
-        found = []
-        for file, chain in ledger.writes_of(library, list(photos)).items():
-            last = chain[-1]
-            status, lost = drift(file, last.sha_after, last.labels, embedded=last.kind == "embed")
-            found.append(Outcome(photos[last.photo_id], status, file, lost))
+        photos = selected(library, paths, everything=everything, nul=nul)
+        found = list(verify_all(library, photos))
     counts = Counter(outcome.status for outcome in found)
     writer.write(_record(outcome) for outcome in found)
     say(", ".join(f"{count:,} {status}" for status, count in sorted(counts.items())) or "no file")
@@ -203,29 +171,33 @@ def import_keywords(
 ) -> None:
     """Read the keywords that you have in photos and sidecars into the library, as your own.
 
-    `qks search` finds photos by them; nothing of ours ever removes them. Photos have to be in the
-    library (`qks tag`).
+    `qks search` finds photos by them; nothing of ours ever removes them. A rating that only a
+    sidecar has is read too. Photos have to be in the library (`qks tag`).
     """
     writer = Records(format, ("path", "keywords"))
-    from qks_cli.keywords.drift import own_keywords
-    from qks_cli.library import keywords
+    from qks_cli.workflows.importing import import_all
     from qks_cli.workflows.session import open_library
     from qks_cli.workflows.writing import selected
 
+    total = unread = 0
+    rows: list[dict[str, object]] = []
     with open_library(db, create=False) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
-        total = 0
-        for at in range(0, len(photos), GROUP):
-            rows, entries = [], []
-            for photo_id, path in photos[at : at + GROUP]:
-                own = own_keywords(path)
-                entries += [(photo_id, source, words) for source, words in own.items()]
-                words = list(dict.fromkeys(word for some in own.values() for word in some))
-                if words:
-                    rows.append({"path": str(path), "keywords": words})
-            keywords.keep(library, entries)
-            total += writer.write(rows)
-    say(f"{total:,} of {len(photos):,} photos have keywords of your own")
+        for found in import_all(library, photos):
+            for file, reason in found.problems:
+                unread += 1
+                say(f"qks: {shown(file)}: cannot be read: {reason}")
+            if found.keywords:
+                total += 1
+                rows.append({"path": str(found.path), "keywords": list(found.keywords)})
+            if len(rows) == GROUP:
+                writer.write(rows)
+                rows.clear()
+        writer.write(rows)
+    say(
+        f"{total:,} of {len(photos):,} photos have keywords of your own"
+        + (f"; {unread:,} {'file' if unread == 1 else 'files'} not read" if unread else "")
+    )
 
 
 def options_of(

@@ -1,4 +1,4 @@
-"""Whether what we wrote is still there, and which keywords are the user's own. Reads only."""
+"""Whether what we wrote is still there. Reads only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from qks_cli.keywords import embed, sidecar
+from qks_cli.keywords import embed
 from qks_cli.keywords.errors import Refusal
 from qks_cli.keywords.xmp import SUBJECT, Packet
 
@@ -30,13 +30,14 @@ def drift(
     return ("lost" if lost else "changed"), lost
 
 
-def own_keywords(photo: Path) -> dict[str, list[str]]:
-    """The user's keywords by where they stand: ``file`` and ``sidecar``; ours are left out."""
-    found = {"file": embed.keywords_in(photo), "sidecar": []}
+def has_ours(file: Path) -> bool:
+    """Whether keywords of ours stand in a photo or sidecar; True where that cannot be told."""
     try:
-        data = sidecar.read(sidecar.path_of(photo, "ext"))
-        if data is not None:
-            found["sidecar"] = Packet(data).own_labels()
-    except Refusal:
-        pass
-    return found
+        data = file.read_bytes()
+        try:
+            packet = embed.packet_of(embed.parse(data))
+        except Refusal:
+            packet = Packet(data)
+        return bool(packet.ours())
+    except (OSError, Refusal):
+        return True

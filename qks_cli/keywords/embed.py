@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from qks_cli.keywords.errors import Refusal
-from qks_cli.keywords.formats import iptc, jpeg, png, webp
+from qks_cli.keywords.formats import container, iptc, jpeg, png, webp, windows
+from qks_cli.keywords.formats.container import Kind
 from qks_cli.keywords.xmp import SUBJECT, TAGS_LIST, Keyword, Packet, Source
-
-HEAD, LONG_HEAD, WHOLE = 1 << 17, 1 << 20, 256 << 20  # bytes that are read to look for keywords
 
 Photo = jpeg.Jpeg | png.Png | webp.WebP
 
@@ -29,13 +27,19 @@ class Before:
 
 def parse(data: bytes) -> Photo:
     """The photo's structure by its first bytes. Raises ``Refusal`` for other formats."""
-    if data[:2] == b"\xff\xd8":
-        return jpeg.parse(data)
-    if data[:8] == png.SIGNATURE:
-        return png.parse(data)
-    if data[:4] == b"RIFF":
-        return webp.parse(data)
+    match container.kind_of_bytes(data):
+        case Kind.jpeg:
+            return jpeg.parse(data)
+        case Kind.png:
+            return png.parse(data)
+        case Kind.webp:
+            return webp.parse(data)
     raise Refusal("keywords are not put into files of this format")
+
+
+def is_embeddable(data: bytes) -> bool:
+    """Whether we write into files of this kind ourselves."""
+    return container.kind_of_bytes(data) in container.EMBEDDED
 
 
 def packet_of(photo: Photo) -> Packet:
@@ -112,29 +116,6 @@ def _into_jpeg(
         return photo.with_xmp(packet.document(packet=True, padding=spare))
 
 
-def keywords_in(path: Path) -> list[str]:
-    """The user's own keywords inside a photo, ours left out; none where they cannot be read."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(HEAD)
-            if data[:2] == b"\xff\xd8":
-                head = jpeg.head_of(data)
-                if not jpeg.reaches_scan(data, head):
-                    data += stream.read(LONG_HEAD)
-                    head = jpeg.head_of(data)
-                photo: Photo = jpeg.Jpeg(data, head, len(data))
-            else:
-                photo = parse(data + stream.read(WHOLE))
-        packet = Packet(photo.xmp())
-        found = packet.own_labels()
-        if isinstance(photo, jpeg.Jpeg):
-            ours = {label for label, _ in packet.ours()}
-            found += [x for x in _beside_xmp(photo) if x not in ours]
-        return list(dict.fromkeys(found))
-    except (Refusal, OSError):
-        return []
-
-
 def restored(data: bytes, before: Before) -> Iterator[bytes]:
     """What the photo may have been before we wrote, the likeliest first."""
     yield from _candidates(parse(data), before)
@@ -179,6 +160,7 @@ def check(one: Photo, new: bytes, labels: Sequence[str], before: Before) -> None
 
 def _beside_xmp(photo: Photo) -> list[str]:
     """The user's keywords outside XMP: a list that we make starts with them."""
-    if not isinstance(photo, jpeg.Jpeg) or (resources := photo.other()) is None:
-        return []
-    return iptc.keywords(resources) or []
+    resources = photo.other() if isinstance(photo, jpeg.Jpeg) else None
+    iim = None if resources is None else iptc.iim_of(resources)
+    found = [] if iim is None else iptc.keywords_of_any(iim)
+    return [*found, *windows.keywords(photo.exif_block())]

@@ -1,4 +1,4 @@
-"""The write protocol (metadata.md): a file is replaced as a whole, or stays as it was.
+"""The write protocol: a file is replaced as a whole, or stays as it was.
 
 Whoever is killed at any point leaves the original or the new file, and at most a temporary file
 that the journal names.
@@ -36,17 +36,24 @@ class Seen:
 class Journal(Protocol):
     """What is about to be written; kept where a crash does not reach it."""
 
-    def begin(self, path: Path, temporary: Path, seen: Seen | None) -> int:
-        """Before a temporary file is made."""
+    def begin(self, path: Path, temporary: Path, seen: Seen) -> int:
+        """Before a temporary file is made, or the file removed; returns an entry."""
         ...
 
-    def done(self, entry: int) -> None:
-        """After the folder has been brought to the disk."""
+    def done(self, entry: int, path: Path, status: os.stat_result | None) -> None:
+        """After the folder has been brought to the disk; None: the file is gone."""
+        ...
+
+    def failed(self, entry: int) -> None:
+        """The file is as it was."""
         ...
 
 
-def read(path: Path) -> Seen:
-    """A file to be rewritten. Raises ``Refusal`` for one that must not be."""
+def read(path: Path, *, ours: bytes | None = None) -> Seen:
+    """A file to be rewritten. Raises ``Refusal`` for one that must not be.
+
+    ``ours`` is the SHA-256 of a sidecar that we made: it is read also where it is read-only, as
+    versions before 0.2 made the sidecars of read-only photos."""
     try:
         real = path.resolve(strict=True)
         status = real.stat()
@@ -54,16 +61,20 @@ def read(path: Path) -> Seen:
             raise Refusal("it is no plain file", sidecar=False)
         if status.st_nlink > 1:
             raise Refusal("it has several hard links")
-        if not status.st_mode & 0o222 or not os.access(real, os.W_OK):
+        read_only = not status.st_mode & 0o222 or not os.access(real, os.W_OK)
+        if read_only and ours is None:
             raise Refusal("it is read-only")
         if not os.access(real.parent, os.W_OK):
             raise Refusal("its folder is read-only", sidecar=False)
         data = real.read_bytes()
     except OSError as error:
-        raise Refusal(error.strerror or str(error), sidecar=False) from error
+        raise Refusal(_reason(error), sidecar=False) from error
     if len(data) != status.st_size:
         raise Refusal("it is being written to", sidecar=False)
-    return Seen(real, data, status, hashlib.sha256(data).digest())
+    digest = hashlib.sha256(data).digest()
+    if read_only and digest != ours:
+        raise Refusal("it is read-only")
+    return Seen(real, data, status, digest)
 
 
 def replace(
@@ -82,7 +93,10 @@ def replace(
         _back_up(seen, backup)
     with _locked(seen.path):
         temporary = temporary_for(seen.path)
-        _check_space(seen.path.parent, len(data))
+        try:
+            _check_space(seen.path.parent, len(data))
+        except OSError as error:
+            raise _refusal(error) from error
         entry = journal.begin(seen.path, temporary, seen)
         try:
             _write(temporary, data, 0o600, digest)
@@ -90,19 +104,22 @@ def replace(
             if keep_mtime:
                 times = (seen.status.st_atime_ns, seen.status.st_mtime_ns)
                 os.utime(temporary, ns=times)
+            status = temporary.stat()
             if not _same(seen.path.stat(), seen.status):
                 raise Refusal("it was changed meanwhile", sidecar=False)
             temporary.replace(seen.path)
-            sync_folder(seen.path.parent)
-        except OSError as error:
-            raise Refusal(_reason(error), sidecar=False) from error
+        except (OSError, Refusal) as error:
+            journal.failed(entry)
+            raise _refusal(error) from error
         finally:
-            temporary.unlink(missing_ok=True)
-        journal.done(entry)
+            _unlink(temporary)
+        sync_folder(seen.path.parent)
+        journal.done(entry, seen.path, status)
 
 
 def create(path: Path, temporary: Path, data: bytes, *, like: Path) -> None:
-    """Make a new file with the mode bits of ``like``; never over another one.
+    """Make a new file that may be read by whom ``like`` may, and written to by its owner at least;
+    never over another one.
 
     ``temporary`` is of ``temporary_for``, and in the journal already: many files are made at a
     time, on threads. The caller brings their folders to the disk (``sync_folder``) and ends the
@@ -110,19 +127,20 @@ def create(path: Path, temporary: Path, data: bytes, *, like: Path) -> None:
     """
     try:
         _check_space(path.parent, len(data))
-        _write(temporary, data, stat.S_IMODE(like.stat().st_mode) & 0o666)
+        # A read-only photo's sidecar has to take other keywords later.
+        _write(temporary, data, stat.S_IMODE(like.stat().st_mode) & 0o666 | stat.S_IWUSR)
         try:
             os.link(temporary, path)
         except FileExistsError:
             raise Refusal("its sidecar was made meanwhile", sidecar=False) from None
         except OSError:  # no hard links here (exFAT): the check and the renaming are two steps
-            if path.exists():
+            if os.path.lexists(path):
                 raise Refusal("its sidecar was made meanwhile", sidecar=False) from None
             temporary.replace(path)
     except OSError as error:
-        raise Refusal(_reason(error), sidecar=False) from error
+        raise _refusal(error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        _unlink(temporary)
 
 
 def remove(seen: Seen, journal: Journal) -> None:
@@ -133,10 +151,11 @@ def remove(seen: Seen, journal: Journal) -> None:
             if not _same(seen.path.stat(), seen.status):
                 raise Refusal("it was changed meanwhile", sidecar=False)
             seen.path.unlink()
-            sync_folder(seen.path.parent)
-        except OSError as error:
-            raise Refusal(_reason(error), sidecar=False) from error
-        journal.done(entry)
+        except (OSError, Refusal) as error:
+            journal.failed(entry)
+            raise _refusal(error) from error
+        sync_folder(seen.path.parent)
+        journal.done(entry, seen.path, None)
 
 
 def sync_folder(folder: Path) -> None:
@@ -155,13 +174,13 @@ def sweep(temporaries: Iterable[Path]) -> int:
     """Remove temporary files that a crash left, as the journal names them; returns how many."""
     swept = 0
     for path in temporaries:
-        if istemporary_for(path) and path.is_file() and not path.is_symlink():
-            path.unlink(missing_ok=True)
+        if is_temporary(path) and path.is_file() and not path.is_symlink():
+            _unlink(path)
             swept += 1
     return swept
 
 
-def istemporary_for(path: Path) -> bool:
+def is_temporary(path: Path) -> bool:
     """Whether a name is one that we give to temporary files."""
     return path.name.startswith(".qks-") and path.name.endswith(".tmp")
 
@@ -194,7 +213,9 @@ def _copy_attributes(seen: Seen, temporary: Path) -> None:
             os.chown(temporary, seen.status.st_uid, seen.status.st_gid)
         except PermissionError:
             raise Refusal("its owner cannot be kept") from None
-    temporary.chmod(stat.S_IMODE(seen.status.st_mode))
+    mode = stat.S_IMODE(seen.status.st_mode)
+    # A read-only file that is replaced is a sidecar of ours that should not have been.
+    temporary.chmod(mode if mode & 0o222 else mode | stat.S_IWUSR)
     try:
         names = os.listxattr(seen.path)  # access control lists are among them
     except OSError:
@@ -213,9 +234,9 @@ def _copy_attributes(seen: Seen, temporary: Path) -> None:
 def _back_up(seen: Seen, folder: Path) -> None:
     """A copy under the photo's whole path; one that is there already is the older, and stays."""
     target = folder / seen.path.relative_to(seen.path.anchor)
-    if target.exists():
-        return
     try:
+        if target.exists():
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = temporary_for(target)
         try:
@@ -224,12 +245,13 @@ def _back_up(seen: Seen, folder: Path) -> None:
                 raise Refusal("it was changed meanwhile", sidecar=False)
             partial.replace(target)
         finally:
-            partial.unlink(missing_ok=True)
+            _unlink(partial)
     except OSError as error:
         raise Refusal(f"it cannot be backed up: {error.strerror}", sidecar=False) from error
 
 
 def _check_space(folder: Path, size: int) -> None:
+    """Raises ``OSError`` where the folder is gone."""
     if shutil.disk_usage(folder).free < size + SPARE:
         raise Refusal("the disk is full", sidecar=False)
 
@@ -246,6 +268,15 @@ def _same(now: os.stat_result, then: os.stat_result) -> bool:
 
 def _reason(error: OSError) -> str:
     return error.strerror or str(error)
+
+
+def _refusal(error: OSError | Refusal) -> Refusal:
+    return error if isinstance(error, Refusal) else Refusal(_reason(error), sidecar=False)
+
+
+def _unlink(path: Path) -> None:
+    with suppress(OSError):  # what cannot be removed now is swept later
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

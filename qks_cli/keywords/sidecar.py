@@ -1,9 +1,8 @@
-"""Sidecars: which file, and what it holds."""
+"""Sidecars: what they hold."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from glob import escape
 from pathlib import Path
 
 from qks_cli.keywords.errors import Refusal
@@ -16,39 +15,6 @@ from qks_cli.keywords.xmp import (
     Packet,
     Source,
 )
-from qks_cli.photos.suffixes import RAW
-
-
-def path_of(photo: Path, style: str) -> Path:
-    """The sidecar of a photo: the one that is there, under either name, else by ``style``."""
-    return locate(photo, style)[0]
-
-
-def locate(photo: Path, style: str) -> tuple[Path, bool]:
-    """``path_of``, and whether it is there.
-
-    ``ext``: photo.jpg.xmp (no collision of RAW and JPEG); ``adobe``: photo.xmp, which beside a RAW
-    file of that name is the RAW file's.
-    """
-    names = {
-        "ext": photo.with_name(photo.name + ".xmp"),
-        "adobe": photo.with_suffix(".xmp"),
-    }
-    first = names.pop(style)
-    if first.exists():
-        return first, True
-    (other,) = names.values()
-    if other.exists() and (style == "adobe" or not _of_raw(photo)):
-        return other, True
-    return first, False
-
-
-def _of_raw(photo: Path) -> bool:
-    """Whether photo.xmp belongs to a RAW file beside the photo."""
-    if photo.suffix.lower() in RAW:
-        return False
-    suffixes = {one.suffix.lower() for one in photo.parent.glob(f"{escape(photo.stem)}.*")}
-    return not RAW.isdisjoint(suffixes)
 
 
 def read(path: Path) -> bytes | None:

@@ -20,3 +20,12 @@ def keep(library: Database, found: Iterable[tuple[int, str, Sequence[str]]]) -> 
                 "VALUES (?, ?, ?, ?)",
                 [(photo_id, word, source, fold(word)) for word in words],
             )
+
+
+def keep_ratings(library: Database, found: Iterable[tuple[int, int]]) -> None:
+    """Store the ratings of photos that a sidecar alone has: id, -1 to 5."""
+    with library.atomic():
+        library.execute_many(
+            "UPDATE photos SET rating = ? WHERE id = ?",
+            [(rating, photo_id) for photo_id, rating in found],
+        )

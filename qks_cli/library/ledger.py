@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qks_cli.library.database import Database, in_chunks, marks, now
+from qks_cli.library.database import Database, Row, in_chunks, marks, now
 from qks_cli.library.paths import key_path, path_key
 
 
@@ -61,17 +61,47 @@ def writes_of(
     parts = [None] if photo_ids is None else list(in_chunks(photo_ids))
     for part in parts:
         chosen = where if part is None else f"{where} AND photo_id IN ({marks(part)})"
-        rows = library.rows(
-            "SELECT photo_id, kind, file, existed, xmp, other, sha_before, sha_after, labels, "
-            f"run_id, id FROM writes WHERE {chosen} ORDER BY id",
-            [*values, *(part or [])],
-        )
-        for photo_id, kind, file, existed, xmp, other, before, after, labels, run, number in rows:
-            path, ours = key_path(file), tuple(json.loads(labels))
-            write = Write(
-                photo_id, kind, path, bool(existed), xmp, other, before, after, ours, run, number
-            )
-            found.setdefault(path, []).append(write)
+        for row in library.rows(
+            f"SELECT {_COLUMNS} FROM writes WHERE {chosen} ORDER BY id", [*values, *(part or [])]
+        ):
+            write = _write(row)
+            found.setdefault(write.file, []).append(write)
+    return found
+
+
+_COLUMNS = "photo_id, kind, file, existed, xmp, other, sha_before, sha_after, labels, run_id, id"
+
+
+def _write(row: Row) -> Write:
+    photo_id, kind, file, existed, xmp, other, before, after, labels, run, number = row
+    return Write(
+        photo_id=photo_id,
+        kind=kind,
+        file=key_path(file),
+        existed=bool(existed),
+        xmp=xmp,
+        other=other,
+        sha_before=before,
+        sha_after=after,
+        labels=tuple(json.loads(labels)),
+        run_id=run,
+        id=number,
+    )
+
+
+def chain_of(library: Database, file: Path) -> list[Write]:
+    """All writes into one file, whichever photos they are of, oldest first."""
+    rows = library.rows(
+        f"SELECT {_COLUMNS} FROM writes WHERE file = ? ORDER BY id", (path_key(file),)
+    )
+    return [_write(row) for row in rows]
+
+
+def owner_of(library: Database, file: Path) -> int | None:
+    """The photo whose keywords were written into this file last; None where nothing was."""
+    found: int | None = library.value(
+        "SELECT photo_id FROM writes WHERE file = ? ORDER BY id DESC LIMIT 1", (path_key(file),)
+    )
     return found
 
 
@@ -89,7 +119,12 @@ def with_label(library: Database, label: str) -> list[Write]:
 def forget(library: Database, writes: Iterable[Write]) -> None:
     """Take writes that were undone out of the ledger."""
     with library.atomic():
-        library.execute_many("DELETE FROM writes WHERE id = ?", [(one.id,) for one in writes])
+        take_out(library, writes)
+
+
+def take_out(library: Database, writes: Iterable[Write]) -> None:
+    """``forget``, within a transaction of the caller's."""
+    library.execute_many("DELETE FROM writes WHERE id = ?", [(one.id,) for one in writes])
 
 
 def last_run(library: Database) -> int | None:

@@ -104,17 +104,16 @@ class Photos:
         with self._database.atomic():
             self.put_details(details)
 
+    # Within a transaction of the caller's
+
     def touch(self, photo_id: int, status: os.stat_result, fingerprint: bytes | None) -> None:
         """Note the size, time and fingerprint of a photo that we wrote to: its pixels are the
         same."""
-        with self._database.atomic():
-            self._database.execute(
-                "UPDATE photos SET size = ?, mtime_ns = ?, fingerprint = ?, full_hash = NULL "
-                "WHERE id = ?",
-                (status.st_size, status.st_mtime_ns, fingerprint, photo_id),
-            )
-
-    # Within a transaction of the caller's
+        self._database.execute(
+            "UPDATE photos SET size = ?, mtime_ns = ?, fingerprint = ?, full_hash = NULL "
+            "WHERE id = ?",
+            (status.st_size, status.st_mtime_ns, fingerprint, photo_id),
+        )
 
     def put(self, tagged: TaggedPhoto) -> int:
         """Enter a photo that was read, or replace what is known of its path; returns its id."""

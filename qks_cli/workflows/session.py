@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 def open_library(db: Path | None, *, create: bool = True) -> Library:
     """The library that the user means. Raises ``LibraryError`` as ``Library.open``."""
     from qks_cli import settings
+    from qks_cli.library.journal import unsettled
     from qks_cli.library.store import Library
 
-    return Library.open(db or settings.index_path(), create=create)
+    library = Library.open(db or settings.index_path(), create=create)
+    if unsettled(library):  # a run that wrote was killed, or is at work
+        from qks_cli.workflows.settle import settle_journal
+
+        settle_journal(library)
+    return library
 
 
 def given_paths(paths: list[Path], *, nul: bool) -> list[Path]:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qks_cli.errors import LibraryError
-from qks_cli.keywords import embed, files, sidecar
+from qks_cli.keywords import embed, files, names, reading, sidecar
 from qks_cli.keywords.embed import Before
 from qks_cli.keywords.errors import Refusal
-from qks_cli.keywords.formats import exiftool
+from qks_cli.keywords.formats import container, exiftool
 from qks_cli.keywords.xmp import Keyword, Source
-from qks_cli.library import journal, ledger, verdicts
-from qks_cli.library.journal import LibraryJournal
+from qks_cli.library import ledger, verdicts
+from qks_cli.library.journal import Change, LibraryJournal
 from qks_cli.library.ledger import Write
+from qks_cli.library.lock import writing_lock
+from qks_cli.workflows.claims import claim_of
+from qks_cli.workflows.settle import settle_left_over
 
 if TYPE_CHECKING:
     from qks_cli.library.photos import KnownPhoto
@@ -121,6 +122,7 @@ class PhotoWriter:
     _waiting: dict[Path, _NewSidecar] = field(default_factory=dict)
     _making: dict[Path, tuple[int, Future[None]]] = field(default_factory=dict)
     _folders: dict[Path, Path] = field(default_factory=dict)
+    _names: names.Folders = field(default_factory=names.Folders)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
 
     def write(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
@@ -130,14 +132,12 @@ class PhotoWriter:
             try:
                 return self._embed(photo_id, path, keywords)
             except Refusal as refusal:
-                self.journal.abandon()
                 if not refusal.sidecar:
                     return Outcome(path, "refused", path, reason=refusal.reason)
                 reason = refusal.reason
         try:
             return self._sidecar(photo_id, path, keywords, reason)
         except Refusal as refusal:
-            self.journal.abandon()
             return Outcome(path, "refused", path, reason=refusal.reason)
 
     def undo(self, path: Path, writes: Sequence[Write], *, one: bool = False) -> Outcome:
@@ -152,7 +152,7 @@ class PhotoWriter:
                 if not self.options.dry_run:
                     ledger.forget(self.library, [last] if one else writes)
                 return Outcome(path, "removed", last.file, reason="it is gone")
-            seen = files.read(last.file)
+            seen = self._read(last.file, writes)
             linked = one or all(
                 older.sha_after == newer.sha_before for older, newer in pairwise(writes)
             )
@@ -163,25 +163,23 @@ class PhotoWriter:
                 )
             new = self._before(writes[-1:] if one else writes, seen, exact=exact)
             if not self.options.dry_run:
+                change = self._change(last.photo_id, last.kind, undoes=[last] if one else writes)
                 if new is None:
-                    files.remove(seen, self.journal)
+                    files.remove(seen, change)
                 elif new != seen.data:
-                    self._replace(seen, new)
-                ledger.forget(self.library, [last] if one else writes)
-                if last.kind == Target.embed and new is not None:
-                    self._touched(last.photo_id, path)
+                    self._replace(seen, new, change)
+                else:
+                    ledger.forget(self.library, [last] if one else writes)
             return Outcome(path, "removed", last.file, last.labels)
         except Refusal as refusal:
-            self.journal.abandon()
             return Outcome(path, "refused", last.file, reason=refusal.reason)
 
     def erase(self, photo_id: int, path: Path) -> list[Outcome]:
         """Take our keywords out of a photo and its sidecar that the ledger knows nothing of."""
         found = []
-        for file in (path, sidecar.path_of(path, "ext")):
+        own = names.existing(self._real(path), claim=self._claim(photo_id, self._real(path)))
+        for file in (path,) if own is None else (path, own):
             try:
-                if not file.exists():
-                    continue
                 seen = files.read(file)
                 if file == path:
                     new = embed.with_keywords(seen.data, (), self.source)[0]
@@ -190,12 +188,10 @@ class PhotoWriter:
                 if new == seen.data:
                     continue
                 if not self.options.dry_run:
-                    self._replace(seen, new)
-                    if file == path:
-                        self._touched(photo_id, path)
+                    kind = Target.embed if file == path else Target.sidecar
+                    self._replace(seen, new, self._change(photo_id, kind))
                 found.append(Outcome(path, "removed", file))
             except Refusal as refusal:
-                self.journal.abandon()
                 if file != path:
                     found.append(Outcome(path, "refused", file, reason=refusal.reason))
         return found
@@ -204,6 +200,7 @@ class PhotoWriter:
         """Bring what is new to the disk; sidecars that could not be made, and why."""
         self._make()
         self._folders.clear()
+        self._names = names.Folders()
         failed = {}
         for file, (entry, made) in self._making.items():
             try:
@@ -223,49 +220,56 @@ class PhotoWriter:
         self._threads.shutdown()
 
     def _embed(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
-        if self.options.backend is Backend.exiftool and path.suffix.lower() in exiftool.SUFFIXES:
-            seen = files.read(path)
+        by_exiftool = self._check_embeds(path)
+        seen = files.read(path)
+        immich = self.options.immich
+        if by_exiftool:
             new, before = exiftool.with_keywords(
-                seen.path, seen.data, keywords, self.source, immich=self.options.immich
+                seen.path, seen.data, keywords, self.source, immich=immich
             )
         else:
-            if path.suffix.lower() not in EMBEDDED:
-                raise Refusal("keywords are not put into files of this format")
-            seen = files.read(path)
             new, before = embed.with_keywords(
-                seen.data, keywords, self.source, immich=self.options.immich
+                seen.data,
+                keywords,
+                self.source,
+                immich=immich,
+                ours_alone=self._is_ours_alone(seen.path),
             )
         labels = tuple(keyword.label for keyword in keywords)
         if new == seen.data:
             return Outcome(path, "unchanged", seen.path, labels)
         if not self.options.dry_run:
-            digest = hashlib.sha256(new).digest()
-            self.journal.pending = Write(
-                photo_id,
-                Target.embed,
-                seen.path,
-                True,
-                before.xmp,
-                before.other,
-                seen.sha256,
-                digest,
-                labels,
+            write = Write(
+                photo_id=photo_id,
+                kind=Target.embed,
+                file=seen.path,
+                existed=True,
+                xmp=before.xmp,
+                other=before.other,
+                sha_before=seen.sha256,
+                sha_after=hashlib.sha256(new).digest(),
+                labels=labels,
             )
-            self._replace(seen, new, digest)
-            self._touched(photo_id, path)
+            change = self._change(photo_id, Target.embed, write)
+            self._replace(seen, new, change, write.sha_after)
         return Outcome(path, "written", seen.path, labels)
 
     def _sidecar(
         self, photo_id: int, path: Path, keywords: Sequence[Keyword], reason: str
     ) -> Outcome:
         real = self._real(path)
-        file, exists = sidecar.locate(real, self.options.style)
+        file, exists = names.locate(
+            real,
+            self.options.style,
+            folders=self._names,
+            claim=self._claim(photo_id, real),
+        )
         labels = tuple(keyword.label for keyword in keywords)
-        if file in self._making or file in self._waiting:  # a.jpg and a.png share a.xmp
+        if file in self._making or file in self._waiting:  # one file by two names
             self.finish()
             exists = file.exists()
-        seen = files.read(file) if exists else None
-        theirs = [] if exists or not keywords else embed.keywords_in(real)
+        seen = self._read(file, ledger.chain_of(self.library, file)) if exists else None
+        theirs = [] if exists or not keywords else reading.of_photo(real).keywords
         old = None if seen is None else seen.data
         new = sidecar.with_keywords(
             old, keywords, self.source, theirs=theirs, immich=self.options.immich
@@ -274,23 +278,23 @@ class PhotoWriter:
             return Outcome(path, "unchanged", file, labels, reason)
         if not self.options.dry_run:
             write = Write(
-                photo_id,
-                Target.sidecar,
-                file if seen is None else seen.path,
-                seen is not None,
-                old,
-                None,
-                None if seen is None else seen.sha256,
-                hashlib.sha256(new).digest(),
-                labels,
+                photo_id=photo_id,
+                kind=Target.sidecar,
+                file=file if seen is None else seen.path,
+                existed=seen is not None,
+                xmp=old,
+                other=None,
+                sha_before=None if seen is None else seen.sha256,
+                sha_after=hashlib.sha256(new).digest(),
+                labels=labels,
             )
             if seen is None:
                 self._waiting[file] = _NewSidecar(write, files.temporary_for(file), new, real)
                 if len(self._waiting) == AT_ONCE:
                     self._make()
             else:
-                self.journal.pending = write
-                self._replace(seen, new)
+                change = self._change(photo_id, Target.sidecar, write)
+                self._replace(seen, new, change, write.sha_after)
         return Outcome(path, "written", file, labels, reason)
 
     def _make(self) -> None:
@@ -316,7 +320,7 @@ class PhotoWriter:
             if exact:
                 return write.xmp if write.existed else None
             return sidecar.with_keywords(seen.data, (), self.source)
-        by_exiftool = seen.path.suffix.lower() in exiftool.SUFFIXES
+        by_exiftool = not embed.is_embeddable(seen.data)
         if exact:
             for candidate in (
                 _candidates(writes, seen)
@@ -329,21 +333,67 @@ class PhotoWriter:
             return exiftool.with_keywords(seen.path, seen.data, (), self.source)[0]
         return embed.with_keywords(seen.data, (), self.source)[0]
 
-    def _replace(self, seen: files.Seen, data: bytes, digest: bytes | None = None) -> None:
+    def _check_embeds(self, path: Path) -> bool:
+        """Whether exiftool has to write into this photo, by its bytes, whatever its name says.
+
+        Raises ``Refusal`` where keywords are not put into files of its format."""
+        kind = container.kind_of(path)
+        if kind in container.EMBEDDED:
+            return False
+        if kind in container.BY_EXIFTOOL and self.options.backend is Backend.exiftool:
+            return True
+        raise Refusal("keywords are not put into files of this format")
+
+    def _is_ours_alone(self, file: Path) -> bool:
+        """Whether a photo had no XMP before we wrote into it."""
+        chain = ledger.chain_of(self.library, file)
+        return bool(chain) and chain[0].xmp is None
+
+    def _claim(self, photo_id: int, real: Path) -> names.Claim:
+        """What the ledger says of sidecars that could be this photo's, and what it will say."""
+        claim = claim_of(self.library, photo_id, real)
+
+        def with_new_ones(file: Path) -> bool | None:
+            waiting = self._waiting.get(file)
+            return claim(file) if waiting is None else waiting.photo == real
+
+        return with_new_ones
+
+    def _read(self, file: Path, chain: Sequence[Write]) -> files.Seen:
+        """A file to be rewritten; one that we made, also where it is read-only."""
+        ours = chain[-1].sha_after if chain and not chain[0].existed else None
+        return files.read(file, ours=ours)
+
+    def _change(
+        self,
+        photo_id: int,
+        kind: str,
+        write: Write | None = None,
+        undoes: Sequence[Write] = (),
+    ) -> Change:
+        own = photo_id if kind == Target.embed else None
+        return Change(self.journal, write, undoes, own, _fingerprint)
+
+    def _replace(
+        self, seen: files.Seen, data: bytes, change: Change, digest: bytes | None = None
+    ) -> None:
         files.replace(
             seen,
             data,
-            self.journal,
+            change,
             digest=digest,
             keep_mtime=self.options.mtime is Mtime.keep,
             backup=self.options.backup,
         )
 
-    def _touched(self, photo_id: int, path: Path) -> None:
-        from qks_cli.photos.fingerprint import fingerprint
 
-        with suppress(OSError):  # then the next run reads it again
-            self.library.photos.touch(photo_id, path.stat(), fingerprint(path))
+def _fingerprint(path: Path) -> bytes | None:
+    from qks_cli.photos.fingerprint import fingerprint
+
+    try:
+        return fingerprint(path)
+    except OSError:  # then the next run reads it again
+        return None
 
 
 def _candidates(writes: Sequence[Write], seen: files.Seen) -> Iterator[bytes]:
@@ -355,40 +405,20 @@ def _candidates(writes: Sequence[Write], seen: files.Seen) -> Iterator[bytes]:
     yield from exiftool.restored(seen.path, seen.data, Before(writes[0].xmp))
 
 
-EMBEDDED = frozenset(".jpg .jpeg .jpe .jfif .png .webp".split())
-
-
 @contextmanager
 def writing(
     library: Library, run_id: int, source: Source, options: Options
 ) -> Iterator[PhotoWriter]:
-    """A writer; only one at a time for a library. First mends what a crash left.
+    """A writer; only one at a time for a library. First settles what a crash left.
 
     Raises ``LibraryError`` where another one is at work."""
-    handle = os.open(library.path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LibraryError(
-                "another qks is writing into photos of this library", hint="wait for it to end"
-            ) from None
-        journal.recover(library, _digest, files.sweep)
+    with writing_lock(library):
+        settle_left_over(library)
         writer = PhotoWriter(library, LibraryJournal(library, run_id), source, options)
         try:
             yield writer
         finally:
             writer.close()
-    finally:
-        os.close(handle)
-
-
-def _digest(path: Path) -> bytes | None:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError:
-        return None
 
 
 def keywords_for(

@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -253,36 +250,6 @@ def test_wrong_use(tagged: Path, qks: Qks) -> None:
     assert qks("write", tagged, "--all").returncode == 2
     assert qks("write", tagged, "--to", "cloud").returncode == 2
     assert qks("untag").returncode == 2
-
-
-def test_a_kill_at_any_moment_leaves_whole_files(tagged: Path, qks: Qks) -> None:
-    """Old or new bytes of every photo, no temporary file after the next run, and all undone."""
-    before = everything(tagged)
-    whole = {name: {digest} for name, digest in before.items()}
-    chance = random.Random(1)
-    command = [sys.executable, "-m", "qks_cli", "write", str(tagged), "--to", "embed"]
-    began = time.monotonic()
-    assert qks(*command[3:]).returncode == 0
-    usual = time.monotonic() - began
-    for name, digest in everything(tagged).items():
-        whole.setdefault(name, set()).add(digest)
-    assert qks("untag", "--all").returncode == 0
-    for number in range(KILLS):
-        score = ("--min-score", "0.1") if number % 2 else ("--min-score", "0.6")
-        with subprocess.Popen(
-            [*command, *score], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as running:
-            time.sleep(usual * chance.uniform(0.3, 1.0))
-            running.send_signal(signal.SIGKILL)
-        for photo in (*tagged.glob("*.jpg"), *tagged.rglob("*.png")):
-            with Image.open(photo) as image:
-                image.load()
-    assert qks("untag", "--all").returncode == 0
-    assert not list(tagged.rglob(".qks-*"))
-    assert everything(tagged) == before
-
-
-KILLS = int(os.environ.get("QKS_TEST_KILLS", "12"))
 
 
 def test_synonyms_are_written_where_they_are_asked_for(tagged: Path, qks: Qks) -> None:

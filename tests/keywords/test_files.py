@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -18,13 +19,17 @@ class Memory:
     def __init__(self) -> None:
         self.begun: list[Path] = []
         self.ended: list[int] = []
+        self.given_up: list[int] = []
 
-    def begin(self, path: Path, temporary: Path, seen: files.Seen | None) -> int:
+    def begin(self, path: Path, temporary: Path, seen: files.Seen) -> int:
         self.begun.append(temporary)
         return len(self.begun)
 
-    def done(self, entry: int) -> None:
+    def done(self, entry: int, path: Path, status: os.stat_result | None) -> None:
         self.ended.append(entry)
+
+    def failed(self, entry: int) -> None:
+        self.given_up.append(entry)
 
 
 def create(path: Path, data: bytes, like: Path) -> None:
@@ -86,8 +91,10 @@ def test_what_must_not_be_written_to(photo: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_photo_that_changes_meanwhile_wins(photo: Path) -> None:
     seen = files.read(photo)
     photo.write_bytes(b"edited by somebody")
+    journal = Memory()
     with pytest.raises(Refusal, match="changed meanwhile"):
-        files.replace(seen, b"newer", Memory())
+        files.replace(seen, b"newer", journal)
+    assert (journal.given_up, journal.ended) == ([1], [])
     assert photo.read_bytes() == b"edited by somebody"
     assert list(photo.parent.iterdir()) == [photo]
 
@@ -125,6 +132,24 @@ def test_a_new_file_never_replaces_one(photo: Path) -> None:
     assert sorted(photo.parent.iterdir()) == [photo, side]
     files.remove(files.read(side), Memory())
     assert list(photo.parent.iterdir()) == [photo]
+
+
+def test_a_sidecar_of_a_read_only_photo_can_be_written_to(photo: Path) -> None:
+    photo.chmod(0o444)
+    side = photo.with_suffix(".xmp")
+    create(side, b"one", photo)
+    assert stat.S_IMODE(side.stat().st_mode) == 0o644
+    files.replace(files.read(side), b"two", Memory())
+    # Versions before 0.2 made it read-only: what we made is ours to change, and nothing else.
+    side.chmod(0o444)
+    with pytest.raises(Refusal, match="read-only"):
+        files.read(side)
+    with pytest.raises(Refusal, match="read-only"):
+        files.read(side, ours=hashlib.sha256(b"one").digest())
+    seen = files.read(side, ours=hashlib.sha256(b"two").digest())
+    files.replace(seen, b"three", Memory())
+    assert side.read_bytes() == b"three"
+    assert stat.S_IMODE(side.stat().st_mode) == 0o644
 
 
 def test_backups_keep_the_oldest(photo: Path, tmp_path: Path) -> None:

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from qks_cli.keywords import sidecar
 from qks_cli.keywords.errors import Refusal
 from qks_cli.keywords.xmp import HIERARCHY, SUBJECT, TAGS_LIST, Keyword, Packet, Source
-from qks_cli.photos.suffixes import RAW
 from tests.keywords import files
 from tests.keywords.test_embed import BOMB, DEEP, OUTSIDE
 
@@ -61,26 +58,3 @@ def test_what_another_program_wrote_stays(encoding: str) -> None:
 def test_refused(old: bytes) -> None:
     with pytest.raises(Refusal):
         sidecar.with_keywords(old, WORDS, SOURCE)
-
-
-def test_names(tmp_path: Path) -> None:
-    photo = tmp_path / "a.jpg"
-    assert sidecar.path_of(photo, "ext").name == "a.jpg.xmp"
-    assert sidecar.path_of(photo, "adobe").name == "a.xmp"
-    (tmp_path / "a.xmp").touch()
-    assert sidecar.path_of(photo, "ext").name == "a.xmp"
-    # It is the RAW file's, which no tag of the JPEG may get into.
-    (tmp_path / "a.CR2").touch()
-    assert sidecar.locate(photo, "ext") == (tmp_path / "a.jpg.xmp", False)
-    assert sidecar.path_of(tmp_path / "a.CR2", "ext").name == "a.xmp"
-    (tmp_path / "a.jpg.xmp").touch()
-    assert sidecar.path_of(photo, "ext").name == "a.jpg.xmp"
-    assert sidecar.path_of(photo, "adobe").name == "a.xmp"
-
-
-@pytest.mark.parametrize("suffix", sorted(RAW))
-def test_every_raw_format_keeps_its_sidecar(tmp_path: Path, suffix: str) -> None:
-    for name in ("p.jpg", f"p{suffix.upper()}", "p.xmp"):
-        (tmp_path / name).touch()
-    assert sidecar.locate(tmp_path / "p.jpg", "ext") == (tmp_path / "p.jpg.xmp", False)
-    assert sidecar.path_of(tmp_path / f"p{suffix.upper()}", "ext").name == "p.xmp"

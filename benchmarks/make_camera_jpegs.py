@@ -24,7 +24,7 @@ def make(task: tuple[Path, Path, int]) -> int:
     source, target, seed = task
     chance = random.Random(seed)
     rng = np.random.default_rng(seed)
-    with Image.open(source) as image:
+    with Image.open(source, formats=("JPEG", "PNG", "WEBP")) as image:
         photo = image.convert("RGB")
     pixels = chance.uniform(5e6, 12e6)
     scale = (pixels / (photo.width * photo.height)) ** 0.5

@@ -37,7 +37,7 @@ from pathlib import Path
 from PIL import Image
 
 def read(path):
-    with Image.open(path) as image:
+    with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as image:
         image.draft(image.mode, (128, 128))
         image.load()
         return image.size

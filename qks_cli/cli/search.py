@@ -184,12 +184,10 @@ def tokens_of_photo(library: Library, bundle: Bundle, model_id: int, photo: Path
             return np.asarray(stored_NME[0], np.float32)
     from qks_cli.errors import PhotoError
     from qks_cli.model.engine import open_engine
-    from qks_cli.photos.decode import decode
+    from qks_cli.photos.readers import read_one
 
-    side = bundle.image_size
-    pixels_1HW3 = np.empty((1, side, side, 3), np.uint8)
     try:
-        decode(path, bundle.resize, pixels_1HW3[0])
+        pixels_HW3 = read_one(path, bundle.resize, bundle.image_size)
     except PhotoError as error:
         raise UsageError(f"{path}: {error.reason}", hint=error.hint) from error
-    return np.asarray(open_engine(bundle, "cpu").query_tokens(pixels_1HW3)[0], np.float32)
+    return np.asarray(open_engine(bundle, "cpu").query_tokens(pixels_HW3[None])[0], np.float32)

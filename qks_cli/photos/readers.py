@@ -6,6 +6,7 @@ and the next file gets a new process.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -124,11 +126,18 @@ class Readers:
         raise ReadersClosedError
 
 
-def read_one(path: Path, resize: str, side: int, limits: Limits | None = None) -> UInt8Array:
+@cache
+def shared() -> Readers:
+    """Readers for single photos, which end with the program."""
+    readers = Readers()
+    atexit.register(readers.close)
+    return readers
+
+
+def read_one(path: Path, resize: str, side: int) -> UInt8Array:
     """The upright pixels of one photo, uint8 [S, S, 3]. Raises ``PhotoError``."""
     out_SS3 = np.empty((side, side, 3), np.uint8)
-    with Readers(limits) as readers:
-        readers.read(path, resize, out_SS3)
+    shared().read(path, resize, out_SS3)
     return out_SS3
 
 

@@ -34,6 +34,8 @@ AVIF = Format("AVIF", "AVIF", "PIL.AvifImagePlugin")
 JPEG2000 = Format("JPEG 2000", "JPEG2000", "PIL.Jpeg2KImagePlugin")
 HEIC = Format("HEIC")
 RAW = Format("RAW")
+# For whoever opens pictures with Pillow itself: what it may try.
+PILLOW_FORMATS = tuple(x.pillow for x in (JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, JPEG2000))
 # Formats that are known by their bytes and not read: naming them helps more than "no image".
 UNREAD = (
     (0, b"%!PS", "PostScript"),

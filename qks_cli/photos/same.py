@@ -21,9 +21,11 @@ def file_digest(path: Path) -> bytes | None:
 
 
 def pixel_digest(path: Path) -> bytes | None:
-    """``digest_pixels`` in this process; None where the photo cannot be read."""
+    """``digest_pixels`` by another process; None where the photo cannot be read."""
+    from qks_cli.photos.readers import shared
+
     try:
-        return digest_pixels(path, Limits())
+        return shared().pixel_digest(path)
     except PhotoError:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,15 @@ def test_no_other_plugin_is_so_much_as_imported(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.splitlines() == ["[False, True]", "[]"]
+
+
+def test_pillow_is_told_what_it_may_open_everywhere() -> None:
+    """Without a list it opens PostScript, by way of Ghostscript."""
+    root = Path(__file__).parents[2]
+    for path in [*(root / "qks_cli").rglob("*.py"), *(root / "benchmarks").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Image.open":
+                assert "formats" in {word.arg for word in node.keywords}, path
 
 
 def test_what_only_the_decoder_does_not_know_is_not_called_damaged(tmp_path: Path) -> None:

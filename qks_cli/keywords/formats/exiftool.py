@@ -94,7 +94,7 @@ def _picture(program: str, copy: Path) -> tuple[bytes, bytes]:
     hashed = _run(program, "-ImageDataHash", "-ImageDataMD5", "-s3", str(copy)).strip()
     decoded = hashlib.sha256()
     try:
-        with Image.open(copy) as image:
+        with Image.open(copy, formats=("TIFF",)) as image:
             for frame in ImageSequence.Iterator(image):
                 decoded.update(repr((frame.mode, frame.size)).encode() + frame.tobytes())
     except Exception as error:  # decoders raise whatever a file makes them raise

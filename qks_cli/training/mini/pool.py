@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from qks_cli.errors import TrainingError
+from qks_cli.photos.recognise import PILLOW_FORMATS
 from qks_cli.types import UInt8Array
 
 
@@ -120,7 +121,7 @@ def _decoded(photos: list[PoolPhoto]) -> Iterator[UInt8Array]:
             raise TrainingError(f"the pool lacks {photo.file}: {error}") from error
 
     def decode(data: bytes) -> UInt8Array:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
             return np.asarray(image.convert("RGB"))
 
     with ThreadPoolExecutor(2) as threads:

@@ -65,7 +65,7 @@ def with_keywords(
     packet = Packet(before.xmp)
     ours_before = [label for label, _ in packet.ours()]
     moves = (
-        isinstance(photo, jpeg.Jpeg)
+        not isinstance(photo, webp.WebP)
         and photo.is_xmp_ahead()
         and bool(ours_before)
         and (ours_alone or packet.is_ours_alone())
@@ -81,6 +81,8 @@ def with_keywords(
     ours = [label for label, _ in packet.ours()]
     if isinstance(photo, jpeg.Jpeg):
         new = _into_jpeg(photo, before, packet, ours_before, moves=moves)
+    elif isinstance(photo, png.Png) and moves:
+        new = png.parse(photo.with_xmp(None)).with_xmp(packet.document(packet=True))
     else:
         new = photo.with_xmp(packet.document(packet=True))
     check(photo, new, ours, before)
@@ -124,6 +126,8 @@ def restored(data: bytes, before: Before) -> Iterator[bytes]:
 def _candidates(photo: Photo, before: Before) -> Iterator[bytes]:
     if isinstance(photo, png.Png):
         yield photo.with_chunk(before.other)
+        if before.other is not None:  # versions before 0.2 put it right behind the header
+            yield png.parse(photo.with_chunk(None)).with_chunk(before.other, first=True)
     elif isinstance(photo, webp.WebP):
         if before.xmp is None:
             yield photo.with_xmp(None, simple=True)

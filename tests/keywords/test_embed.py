@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,26 @@ def test_exif_stays_first() -> None:
     plain = jpeg.parse(embed.with_keywords(PHOTOS["plain"], [DOG], SOURCE)[0]).head
     assert plain[0].payload.startswith(b"JFIF\0")
     assert plain[1].payload.startswith(jpeg.XMP)
+
+
+def test_a_packet_in_a_png_stands_right_before_the_picture() -> None:
+    """Some readers look for Exif, text and colours in the first few hundred bytes alone."""
+    stream = io.BytesIO()
+    files.picture().save(stream, "PNG", exif=files.exif(), icc_profile=b"x" * 400)
+    data = stream.getvalue()
+    new, before = embed.with_keywords(data, [DOG], SOURCE)
+    places = [new.index(kind) for kind in (b"IHDR", b"iCCP", b"eXIf", b"iTXt", b"IDAT")]
+    assert places == sorted(places)
+    assert list(embed.restored(new, before)) == [data]
+    # Versions before 0.2 put it right behind the header: the next write moves it over.
+    packet = embed.packet_of(embed.parse(new)).document(packet=True)
+    chunk = b"iTXtXML:com.adobe.xmp\0\0\0\0\0" + packet
+    chunk = (len(chunk) - 4).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4)
+    older = data[:33] + chunk + data[33:]
+    moved, before = embed.with_keywords(older, [DOG], SOURCE)
+    assert moved == new
+    assert older in embed.restored(moved, before)
+    assert embed.with_keywords(moved, [DOG], SOURCE)[0] == moved
 
 
 def test_unknown_data_behind_the_picture_is_refused() -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from qks_cli.keywords import embed
 from qks_cli.keywords.xmp import Keyword, Source
-from tests.keywords import cameras
+from tests.keywords import cameras, files
 from tests.keywords.test_embed import PHOTOS
 from tests.keywords.test_references import MAKERS
 
@@ -28,6 +28,9 @@ JPEGS = {name: data for name, data in PHOTOS.items() if data[:2] == b"\xff\xd8"}
     make: cameras.photo(make.encode(), note) for make, (note, _) in MAKERS.items()
 }
 OTHERS = {name: data for name, data in PHOTOS.items() if data[:2] != b"\xff\xd8"}
+_stream = io.BytesIO()
+files.picture().save(_stream, "PNG", exif=files.exif(), icc_profile=b"x" * 200)
+OTHERS["png exif"] = _stream.getvalue()
 SHORT_MAKES = {make.split()[0].replace(".", "") for make in MAKERS}
 ORIENTED = ("Canon", "NIKON CORPORATION", "PENTAX Corporation")
 

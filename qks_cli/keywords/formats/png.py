@@ -10,6 +10,7 @@ from qks_cli.keywords.xmp import LIMIT
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEY = b"XML:com.adobe.xmp\0"
+PICTURE = b"IDAT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,27 @@ class Png:
             new = (len(body) - 4).to_bytes(4) + body + zlib.crc32(body).to_bytes(4)
         return self.with_chunk(new)
 
-    def with_chunk(self, chunk: bytes | None) -> bytes:
-        """The file with another chunk for its packet, or none."""
+    def with_chunk(self, chunk: bytes | None, *, first: bool = False) -> bytes:
+        """The file with another chunk for its packet, or none.
+
+        One that was there keeps its place; a new one goes right before the picture, behind what
+        readers look for in the first bytes (Exif, text, colours). ``first``, right behind the
+        header, is how versions before 0.2 wrote: for undoing those."""
         found = self._xmp()
-        start, end = found or (self.chunks[0][2],) * 2
+        start, end = found or (self._place(first=first),) * 2
         return self.data[:start] + (chunk or b"") + self.data[end:]
+
+    def is_xmp_ahead(self) -> bool:
+        """Whether XMP stands ahead of other chunks that readers look for in the first bytes."""
+        found = self._xmp()
+        return found is not None and any(
+            found[1] <= start and end <= self._place(first=False) and kind != PICTURE
+            for kind, start, end in self.chunks
+        )
+
+    def _place(self, *, first: bool) -> int:
+        starts = [] if first else [start for kind, start, _ in self.chunks if kind == PICTURE]
+        return starts[0] if starts else self.chunks[0][2]
 
     def same_picture(self, other: Png) -> bool:
         """Whether all bytes outside the XMP chunk are the same."""

@@ -18,7 +18,9 @@ from qks_cli.keywords.formats import tiff
 from qks_cli.keywords.formats.tiff import Entry
 
 PREVIEW = 0x0201  # JPEGInterchangeFormat: where an embedded JPEG starts
-STRIPS = 0x0111
+OFFSETS = frozenset(  # standard tags that hold offsets
+    {PREVIEW, 0x0111, tiff.EXIF, tiff.GPS, tiff.INTEROPERABILITY, tiff.SUB_DIRECTORIES}
+)
 CANON_DECISION = 0x0083  # counts from the start of the file
 LARGEST = (1 << 32) - 1
 STARTS = (b"\xff\xd8\xff", b"\xff\xff\xff\xff")  # of a JPEG, of Canon's decision data
@@ -140,7 +142,7 @@ def _standard(file: File, order: str) -> Iterator[Reference]:
             target = file.start + entry.offset
             if not entry.inline and file.leads_out(target, entry.size):
                 yield Reference(entry.field, file.start, target, order)
-            elif entry.tag in (PREVIEW, STRIPS) and entry.kind == 4:
+            elif entry.tag in OFFSETS and entry.kind in (4, 13):
                 for number, offset in enumerate(tiff.numbers(file.block, entry, order)):
                     target, at = file.start + offset, entry.offset + 4 * number
                     if file.leads_out(target, 2):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -124,13 +124,32 @@ class Vocabularies:
             (digest, text, now()),
         )
 
-    def latest(self) -> str | None:
-        """The text of the vocabulary that the latest run used."""
-        text: str | None = self._database.value(
-            "SELECT text FROM vocabularies WHERE id = "
+    def latest(self) -> tuple[str, str] | None:
+        """Digest and text of the vocabulary that the latest run used."""
+        row = self._database.row(
+            "SELECT digest, text FROM vocabularies WHERE id = "
             "(SELECT vocabulary_id FROM runs WHERE vocabulary_id NOT NULL ORDER BY id DESC LIMIT 1)"
         )
-        return text
+        return None if row is None else (str(row[0]), str(row[1]))
+
+    def words(self, digest: str) -> dict[str, str]:
+        """Every word of a vocabulary, folded, with the label that it names; empty where they have
+        not been kept."""
+        rows = self._database.rows(
+            "SELECT word, label FROM words WHERE vocabulary_id = "
+            "(SELECT id FROM vocabularies WHERE digest = ?)",
+            (digest,),
+        )
+        return dict(rows)
+
+    def keep_words(self, digest: str, words: Mapping[str, str]) -> None:
+        """Keep them, unless another run is writing or the library is read-only."""
+        number = self._database.value("SELECT id FROM vocabularies WHERE digest = ?", (digest,))
+        with suppress(LibraryError), self._database.impatient(), self._database.atomic():
+            self._database.execute_many(
+                "INSERT OR IGNORE INTO words VALUES (?, ?, ?)",
+                [(number, word, label) for word, label in words.items()],
+            )
 
     def text(self, version: int) -> str | None:
         """The text of one version, None where there is none."""

@@ -11,13 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from qks_cli.library.store import Library
+from qks_cli.search.filters import Condition
 from qks_cli.search.grammar import And, Filter, Node, Not, Or, Sum, Text
 from qks_cli.search.plan import Plan
 from qks_cli.search.scorer import Int64Array, RawScores, found_among
 from qks_cli.search.words import Words
 from qks_cli.types import Float32Array
+
+BoolArray = npt.NDArray[np.bool_]
+FOLDER = 0.5  # what a folder's name counts: it may be any word
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +35,11 @@ class Meaning:
 
 
 class Evaluation:
-    """Scores of one set of photos, ids ascending.
+    """Scores of one set of photos, ids ascending. A meaning that fits less than ``floor`` counts
+    nothing.
 
-    ``parts`` holds, once ``score`` has run, what tags and what meaning said of every phrase, [N]
-    each."""
+    Once ``score`` has run, ``parts`` holds what tags and what meaning said of every phrase, [N]
+    each, and ``passed`` which photos [N] a date or a folder in plain words names."""
 
     def __init__(
         self,
@@ -44,6 +50,7 @@ class Evaluation:
         raw: RawScores,
         *,
         by_tags: bool,
+        floor: float = 0.0,
     ) -> None:
         self.library = library
         self.plan = plan
@@ -51,7 +58,9 @@ class Evaluation:
         self.ids_N = ids_N
         self.raw = raw
         self.by_tags = by_tags
+        self.floor = floor
         self.parts: dict[Text, tuple[Float32Array, Float32Array]] = {}
+        self.passed: dict[str, BoolArray] = {}
 
     def score(self, node: Node, *, boolean: bool = False) -> Float32Array:
         """Scores [N], 0 to 1. ``boolean`` asks tags and filters alone, as NOT does."""
@@ -72,6 +81,18 @@ class Evaluation:
                 return self._meant(node)
 
     def _text(self, node: Text, *, boolean: bool) -> Float32Array:
+        if boolean or node not in self.plan.landmarks:
+            return self._phrase(node, boolean=boolean)
+        landmark, rest = self.plan.landmarks[node]
+        inside_N = self._named(landmark.where)
+        self.passed[landmark.shown] = inside_N > 0
+        if rest is not None:
+            inside_N = inside_N * self._text(rest, boolean=False)
+        if landmark.strict:
+            return inside_N
+        return np.asarray(1 - (1 - self._phrase(node)) * (1 - FOLDER * inside_N), np.float32)
+
+    def _phrase(self, node: Text, *, boolean: bool = False) -> Float32Array:
         words = self.plan.labels[node]
         nothing_N = np.zeros(len(self.ids_N), np.float32)
         tag_N = self._tagged(words) if boolean or self.by_tags else nothing_N
@@ -108,14 +129,17 @@ class Evaluation:
         raw_N = self.raw[node]
         there = np.isfinite(raw_N)
         fits_N = meaning.probabilities(np.where(there, raw_N, 0))
-        return np.where(there, fits_N, 0).astype(np.float32)
+        return np.where(there & (fits_N >= self.floor), fits_N, 0).astype(np.float32)
 
     def _filter(self, node: Filter) -> Float32Array:
         if node.name == "tag":
             return self._label(self.plan.named[node])
         if node.name == "like":
             return np.clip(self.raw[node], 0, 1)
-        where = self.plan.conditions[node]
+        return self._named(self.plan.conditions[node])
+
+    def _named(self, where: Condition) -> Float32Array:
+        """1 where a condition holds, else 0."""
         rows = self.library.rows(f"SELECT id FROM photos WHERE {where.sql}", where.values)
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
         _, places = found_among(self.ids_N, ids)

@@ -56,7 +56,7 @@ def condition(filter: Filter, query: str) -> Condition:
     return maker(value, refuse)
 
 
-_Refuse = Callable[[str], QueryError]
+_Refuse = Callable[[str], Exception]
 
 
 def _has(value: str, refuse: _Refuse) -> Condition:
@@ -82,14 +82,25 @@ def _folder(value: str, refuse: _Refuse) -> Condition:
     if name.startswith(("/", "~", ".")):
         whole = os.path.abspath(Path(name).expanduser())  # noqa: PTH100 - links as written
         start = fold(whole).rstrip("/") + "/"
-        return Condition("substr(qks_fold(path), 1, ?) = ?", (len(start), start))
-    return Condition("instr(qks_fold(path), ?) > 0", (f"/{fold(name)}/",))
+        return _under_any_name("substr(qks_fold(path), 1, ?) = ?", len(start), start)
+    return folder_condition(name)
+
+
+def folder_condition(name: str) -> Condition:
+    """Photos below a folder of this name, however deep."""
+    return _under_any_name("instr(qks_fold(path), ?) > 0", f"/{fold(name)}/")
+
+
+def _under_any_name(sql: str, *values: object) -> Condition:
+    """A condition over ``path``, for a photo's own path and for the links that lead to it."""
+    both = f"({sql}) OR id IN (SELECT photo_id FROM names WHERE {sql})"
+    return Condition(both, (*values, *values))
 
 
 def _name(value: str, refuse: _Refuse) -> Condition:
     """A glob for the file's name, without regard to case."""
     pattern = fold(value) if any(char in value for char in "*?[") else f"*{fold(value)}*"
-    return Condition("qks_name(qks_fold(path)) GLOB ?", (pattern,))
+    return _under_any_name("qks_name(qks_fold(path)) GLOB ?", pattern)
 
 
 def _type(value: str, refuse: _Refuse) -> Condition:
@@ -171,6 +182,14 @@ def _date(value: str, refuse: _Refuse) -> Condition:
         parts.append("taken_at < ?")
         values.append(first if strict_high else after)
     return Condition(" AND ".join(parts), tuple(values))
+
+
+def date_condition(value: str) -> Condition | None:
+    """Photos taken in a year, month or day; None where that is none (2023-02-31)."""
+    try:
+        return _date(value, ValueError)
+    except ValueError:
+        return None
 
 
 def _period(text: str, refuse: _Refuse) -> tuple[str, str]:

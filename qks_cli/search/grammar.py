@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -71,6 +71,7 @@ class Text:
     text: str
     weight: float = 1.0
     at: int = 0  # where it stands in the query
+    quoted: bool = False  # taken as it is: no dates or folders are looked for in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,8 @@ def _parser() -> Any:
 def _text(query: str, words: tuple[Any, ...]) -> Text:
     at = words[0].start_pos
     text = " ".join(str(word) for word in words)
-    if text.startswith('"'):
+    quoted = text.startswith('"')
+    if quoted:
         text = text[1:-1]
     weighed = re.match(r"(\d+(?:\.\d+)?):", text)
     weight = float(weighed[1]) if weighed else 1.0
@@ -192,14 +194,14 @@ def _text(query: str, words: tuple[Any, ...]) -> Text:
         raise QueryError("an empty phrase", query, at)
     if weight == 0:
         raise QueryError("a weight of zero", query, at)
-    return Text(text, weight, at)
+    return Text(text, weight, at, quoted)
 
 
 def _sum(parts: tuple[Any, ...]) -> Sum:
     first, *rest = parts
     terms = [first]
     for sign, term in zip(rest[::2], rest[1::2], strict=True):
-        terms.append(Text(term.text, -term.weight if sign == "-" else term.weight, term.at))
+        terms.append(replace(term, weight=-term.weight if sign == "-" else term.weight))
     return Sum(tuple(terms))
 
 

@@ -6,10 +6,11 @@ Everything that can be wrong with a query is found here, before a model is opene
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from qks_cli.search.filters import SCORED, Condition, bounds, condition
 from qks_cli.search.grammar import And, Filter, Node, Not, Or, QueryError, Sum, Text, parse_query
+from qks_cli.search.landmarks import Landmark, Landmarks
 from qks_cli.search.words import Lookup, Words, in_any_number, match_labels
 
 
@@ -31,7 +32,8 @@ class Plan:
     ``phrases`` are what meaning may speak for (nothing below a NOT), ``likes`` the ``like:``
     filters, both in the order of the query. ``labels`` says of every phrase which labels it names,
     ``named`` which label every ``tag:`` filter names, ``conditions`` what every other filter is in
-    SQL.
+    SQL; ``landmarks`` which words of a phrase are a date or a folder, with the phrase of the other
+    words, None where there are none.
     """
 
     text: str
@@ -43,15 +45,19 @@ class Plan:
     labels: Mapping[Text, Words]
     named: Mapping[Filter, str]
     conditions: Mapping[Filter, Condition]
+    landmarks: Mapping[Text, tuple[Landmark, Text | None]]
 
 
-def make_plan(text: str, lookup: Lookup, *, min_score: float = 0.0) -> Plan:
-    """Read and check a query. ``lookup`` tells which label a word names.
+def make_plan(
+    text: str, lookup: Lookup, *, landmarks: Landmarks | None = None, min_score: float = 0.0
+) -> Plan:
+    """Read and check a query. ``lookup`` tells which label a word names, ``landmarks`` what in
+    plain words is a date or a folder.
 
     Raises ``QueryError`` that points at what cannot be used as it stands: a filter that is not
     there or whose value is none, a NOT of something that only meaning could tell, a score inside OR
     or NOT."""
-    checker = _Checker(text, lookup)
+    checker = _Checker(text, lookup, landmarks or Landmarks())
     whole, scores = checker.take_scores(parse_query(text), min_score)
     checker.check(whole, negated=False)
     where, node = checker.take_conditions(whole)
@@ -65,6 +71,7 @@ def make_plan(text: str, lookup: Lookup, *, min_score: float = 0.0) -> Plan:
         checker.labels,
         checker.named,
         checker.conditions,
+        checker.found,
     )
 
 
@@ -72,11 +79,13 @@ def make_plan(text: str, lookup: Lookup, *, min_score: float = 0.0) -> Plan:
 class _Checker:
     text: str
     lookup: Lookup
+    landmarks: Landmarks
     phrases: list[Text | Sum] = field(default_factory=list)
     likes: list[Filter] = field(default_factory=list)
     labels: dict[Text, Words] = field(default_factory=dict)
     named: dict[Filter, str] = field(default_factory=dict)
     conditions: dict[Filter, Condition] = field(default_factory=dict)
+    found: dict[Text, tuple[Landmark, Text | None]] = field(default_factory=dict)
 
     def check(self, node: Node, *, negated: bool) -> None:
         """Collect what a tree holds."""
@@ -143,13 +152,26 @@ class _Checker:
     def _text(self, node: Text, *, negated: bool) -> None:
         words = self.labels[node] = match_labels(node.text, self.lookup)
         if not negated:
-            self.phrases.append(node)
+            self._phrase(node)
         elif words.covered < 1:
             raise self._refuse(
                 f"'{node.text}' is no label, and NOT leaves out by tags; to subtract a meaning "
                 f"write ' - {node.text}'",
                 node.at,
             )
+
+    def _phrase(self, node: Text) -> None:
+        """A phrase that meaning may speak for, or what is left of it beside dates."""
+        landmark = None if node.quoted else self.landmarks.find(node.text)
+        if landmark is None:
+            self.phrases.append(node)
+            return
+        rest = replace(node, text=landmark.rest) if landmark.rest else None
+        self.found[node] = landmark, rest
+        if not landmark.strict:
+            self.phrases.append(node)
+        if rest is not None:
+            self._text(rest, negated=False)
 
     def _narrowed(self, scores: ScoreRange, node: Filter) -> ScoreRange:
         def refuse(problem: str) -> QueryError:

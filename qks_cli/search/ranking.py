@@ -38,25 +38,29 @@ THERE = "status = 'ok' AND missing_since IS NULL"
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What a model says of a plan's phrases and photos: ``meanings`` of those that meaning speaks
-    for, the query tokens [M, E] of every ``like:`` photo. ``by_tags`` False leaves tags out."""
+    for, the query tokens [M, E] of every ``like:`` photo. ``by_tags`` False leaves tags out. A
+    meaning that fits less than ``floor`` (0 to 1) is none."""
 
     model_id: int | None = None
     meanings: Mapping[Node, Meaning] = field(default_factory=dict)
     likes: Mapping[Filter, Float32Array] = field(default_factory=dict)
     by_tags: bool = True
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A photo that was found. All scores are 0 to 1; the tags are all that the photo has.
 
-    ``tag_score`` and ``meaning_score`` are means over the phrases of the query."""
+    ``tag_score`` and ``meaning_score`` are means over the phrases of the query. ``matched`` are the
+    dates and folders among its plain words that name the photo ("date 2023", "folder Paris")."""
 
     path: Path
     score: float
     tag_score: float
     meaning_score: float
     tags: tuple[Tag, ...]
+    matched: tuple[str, ...] = ()
 
 
 def search(
@@ -70,9 +74,10 @@ def search(
         return _hits(library, ids_N, np.ones(len(ids_N), np.float32), plan.scores, limit)
     node, compared = plan.node, _compared(library, evidence)
 
-    def evaluate(ids_N: Int64Array, raw: RawScores) -> Evaluation:
-        meanings = evidence.meanings
-        return Evaluation(library, plan, meanings, ids_N, raw, by_tags=evidence.by_tags)
+    def evaluate(ids_N: Int64Array, raw: RawScores, floor: float = 0.0) -> Evaluation:
+        return Evaluation(
+            library, plan, evidence.meanings, ids_N, raw, by_tags=evidence.by_tags, floor=floor
+        )
 
     raw: RawScores = {}
     if compared is not None:
@@ -81,9 +86,8 @@ def search(
                 library, compared, ids_N, limit, lambda ids, raw: evaluate(ids, raw).score(node)
             )
         raw = exact_scores(library, compared, ids_N)
-    last = evaluate(ids_N, raw)
-    score_N = last.score(node)
-    return _hits(library, ids_N, score_N, plan.scores, limit, list(last.parts.values()))
+    last = evaluate(ids_N, raw, evidence.floor)
+    return _hits(library, ids_N, last.score(node), plan.scores, limit, last)
 
 
 def most_similar(
@@ -150,21 +154,24 @@ def _hits(
     score_N: Float32Array,
     scores: ScoreRange,
     limit: int,
-    parts: list[tuple[Float32Array, Float32Array]] | None = None,
+    found: Evaluation | None = None,
 ) -> list[Hit]:
     kept = (score_N > 0) & (score_N > scores.low if scores.above else score_N >= scores.low)
     kept &= score_N < scores.high if scores.below else score_N <= scores.high
     rows = _first_rows(library, ids_N, score_N, np.flatnonzero(kept), limit)
     ids = ids_N[rows].tolist()
     paths, tags = library.photos.paths_of(ids), library.tags.of(ids)
+    parts = list(found.parts.values()) if found else []
+    passed = found.passed if found else {}
     order = sorted(range(len(ids)), key=lambda i: (-score_N[rows[i]], str(paths[ids[i]])))
     return [
         Hit(
             paths[ids[i]],
             float(score_N[rows[i]]),
-            _mean(tag_N[rows[i]] for tag_N, _ in parts or ()),
-            _mean(meant_N[rows[i]] for _, meant_N in parts or ()),
+            _mean(tag_N[rows[i]] for tag_N, _ in parts),
+            _mean(meant_N[rows[i]] for _, meant_N in parts),
             tuple(tags[ids[i]]),
+            tuple(shown for shown, passed_N in passed.items() if passed_N[rows[i]]),
         )
         for i in order
     ]

@@ -72,7 +72,8 @@ class Vocabulary:
         return hashlib.sha256(format_labels(self).encode()).hexdigest()
 
     @cached_property
-    def _by_word(self) -> dict[str, Label]:
+    def by_word(self) -> dict[str, Label]:
+        """The label of every name and synonym, folded (qks_cli/folding.py)."""
         words: dict[str, Label] = {}
         for label in self.labels:
             for word in label.synonyms:
@@ -81,7 +82,7 @@ class Vocabulary:
 
     def lookup(self, word: str) -> Label | None:
         """The label of this name or synonym, without regard to case."""
-        return self._by_word.get(fold(word))
+        return self.by_word.get(fold(word))
 
 
 def read_labels(path: Path) -> tuple[Vocabulary, list[LabelWarning]]:

@@ -1,0 +1,124 @@
+"""Years, months and folder names in plain words: "sunset 2023", "Paris".
+
+A model of pictures knows neither, so they are looked up: in what cameras noted, and in the paths of
+the library's photos.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qks_cli.folding import fold
+from qks_cli.library.database import Database
+from qks_cli.search.filters import Condition, date_condition, folder_condition
+from qks_cli.search.words import LONGEST_LABEL, STOP_WORDS
+
+MONTHS = (
+    "january february march april may june july august september october november december"
+).split()
+ALSO_WORDS = frozenset({"may", "march"})  # months only beside a year
+_YEAR = re.compile(r"(?:18[3-9]|19\d|20\d)\d(?:-(?:0[1-9]|1[0-2])(?:-[0-3]\d)?)?")
+# Where systems keep the folders of users and drives: they say nothing about photos.
+_OF_SYSTEMS = frozenset("home users media mnt run volumes root data photos pictures".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Landmark:
+    """Words of a phrase that say when a photo was taken, or where it lies.
+
+    ``where`` is what they mean, ``shown`` says so ("date 2023-06", "folder Paris"), ``rest`` are
+    the other words. A date that is ``strict`` leaves out all other photos; a folder's name may mean
+    something else as well."""
+
+    where: Condition
+    shown: str
+    rest: str
+    strict: bool
+
+
+class Landmarks:
+    """What a library's photos are called by."""
+
+    def __init__(self, folders: Iterable[str] = (), *, dated: bool = False) -> None:
+        """``folders`` names; ``dated`` whether any photo has a date."""
+        self.folders = {fold(name): name for name in folders}
+        self.dated = dated
+
+    @classmethod
+    def of(cls, library: Database) -> Landmarks:
+        """Those of a library."""
+        dated = library.row("SELECT 1 FROM photos WHERE taken_at IS NOT NULL LIMIT 1")
+        # What is left of a path when every character but "/" is taken off its end is its folder.
+        rows = library.rows(
+            "SELECT DISTINCT rtrim(path, replace(path, '/', '')) FROM photos "
+            "WHERE status = 'ok' AND typeof(path) = 'text' UNION "
+            "SELECT DISTINCT rtrim(path, replace(path, '/', '')) FROM names "
+            "WHERE typeof(path) = 'text'"
+        )
+        parts = [tuple(path.strip("/").split("/")) for (path,) in rows]
+        above = set(Path.home().parts) | set(_shared(parts)[:-1])
+        names = {name for own in parts for name in own} - above
+        return cls((x for x in names if fold(x) not in _OF_SYSTEMS), dated=dated is not None)
+
+    def find(self, phrase: str) -> Landmark | None:
+        """The first landmark in a phrase, a date before a folder; None where there is none."""
+        words = re.findall(r"[^\s,;]+", phrase)
+        return (self._date(words) if self.dated else None) or self._folder(words)
+
+    def _date(self, words: Sequence[str]) -> Landmark | None:
+        years = [place for place, word in enumerate(words) if _YEAR.fullmatch(word)]
+        months = [place for place, word in enumerate(words) if fold(word) in MONTHS]
+        if len(years) == 1:
+            (place,) = years
+            beside = [month for month in months if abs(month - place) == 1]
+            value, used = words[place], {place}
+            if beside and len(value) == 4:
+                value += f"-{MONTHS.index(fold(words[beside[0]])) + 1:02}"
+                used.add(beside[0])
+            return self._dated(words, used, value, date_condition(value))
+        alone = [place for place in months if fold(words[place]) not in ALSO_WORDS]
+        if years or len(alone) != 1:
+            return None
+        month = fold(words[alone[0]])
+        where = Condition("substr(taken_at, 6, 2) = ?", (f"{MONTHS.index(month) + 1:02}",))
+        return self._dated(words, set(alone), month, where)
+
+    def _dated(
+        self, words: Sequence[str], used: set[int], value: str, where: Condition | None
+    ) -> Landmark | None:
+        if where is None:
+            return None
+        name = self.folders.get(fold(value))
+        if name is not None:  # scans and other photos without a date
+            folder = folder_condition(name)
+            where = Condition(f"({where.sql}) OR ({folder.sql})", where.values + folder.values)
+        return Landmark(where, f"date {value}", _without(words, used), True)
+
+    def _folder(self, words: Sequence[str]) -> Landmark | None:
+        for length in range(min(len(words), LONGEST_LABEL), 0, -1):
+            for start in range(len(words) - length + 1):
+                name = self.folders.get(fold(" ".join(words[start : start + length])))
+                if name is None or fold(name) in STOP_WORDS:
+                    continue
+                used = set(range(start, start + length))
+                rest = _without(words, used)
+                return Landmark(folder_condition(name), f"folder {name}", rest, False)
+        return None
+
+
+def _shared(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The folders, from the root on, that all photos lie in."""
+    if not parts:
+        return ()
+    low, high = min(parts), max(parts)
+    same = [one == other for one, other in zip(low, high, strict=False)]
+    return low[: same.index(False) if False in same else len(same)]
+
+
+def _without(words: Sequence[str], used: set[int]) -> str:
+    """The other words; none where they say nothing ("in")."""
+    rest = [word for place, word in enumerate(words) if place not in used]
+    return " ".join(rest) if any(fold(word) not in STOP_WORDS for word in rest) else ""

@@ -1,0 +1,68 @@
+"""Which words are English, as far as WordNet 3.0 knows.
+
+The small models' text towers learnt WordNet's words (training/text_corpus.py): of any other word
+they make something too, but by its spelling. ``english.txt.gz`` holds the single words of WordNet's
+lemmas and irregular forms, one a line (copyright 2006 by Princeton University; its licence stands
+in ``english-LICENSE.txt``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from functools import cache
+from pathlib import Path
+
+from qks_cli.folding import fold
+from qks_cli.vocabulary.number import singular
+
+HALF = 4  # letters of each part of a compound that WordNet lacks ("sandcastle"), at least
+# Endings with what stands in their place in the word itself.
+_ENDINGS = (
+    ("ing", ("", "e")),
+    ("ed", ("", "e")),
+    ("er", ("", "e")),
+    ("est", ("", "e")),
+    ("ly", ("",)),
+    ("ies", ("y",)),
+    ("ier", ("y",)),
+    ("iest", ("y",)),
+    ("ness", ("",)),
+    ("less", ("",)),
+    ("y", ("", "e")),
+)
+
+
+def words_of(phrase: str) -> list[str]:
+    """The words of a phrase, folded; numbers and single letters are none."""
+    return [word for word in re.findall(r"[^\W\d_]{2,}", fold(phrase).replace("'s", ""))]
+
+
+def is_english(word: str) -> bool:
+    """Whether a folded word, or what it is a form or compound of, is in WordNet."""
+    if any(_has(form) for form in (word, singular(word), *_stems(word))):
+        return True
+    cuts = range(HALF, len(word) - HALF + 1)
+    return any(_has(word[:cut]) and _has(singular(word[cut:])) for cut in cuts)
+
+
+def _stems(word: str) -> list[str]:
+    found = []
+    for ending, others in _ENDINGS:
+        stem = word.removesuffix(ending)
+        if stem == word or len(stem) < 3:
+            continue
+        found += [stem + other for other in others]
+        if stem[-1] == stem[-2]:  # running
+            found.append(stem[:-1])
+    return found
+
+
+def _has(word: str) -> bool:
+    return word in _words()
+
+
+@cache
+def _words() -> frozenset[str]:
+    packed = Path(__file__).with_name("english.txt.gz").read_bytes()
+    return frozenset(gzip.decompress(packed).decode().split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -17,9 +17,12 @@ DETAILS = tuple(field.name for field in fields(Details))  # columns of ``photos`
 
 @dataclass(frozen=True, slots=True)
 class KnownPhoto:
-    """What the library holds of one path; ``model_hash`` and the digest as of its last tagging."""
+    """What the library holds of one file; ``model_hash`` and the digest as of its last tagging.
+
+    ``path`` is its own one, wherever it was asked by another name."""
 
     id: int
+    path: Path
     size: int
     mtime_ns: int
     status: str
@@ -37,15 +40,30 @@ class Photos:
         self._database = database
 
     def known(self, paths: Sequence[Path]) -> dict[Path, KnownPhoto]:
-        """What is stored of these paths; paths that are not stored are left out."""
+        """What is stored of these paths, the names of links among them; paths that are not stored
+        are left out."""
         by_key = {path_key(path): path for path in paths}
+        found = self._known(by_key, "photos.path", "photos")
+        rest = {key: path for key, path in by_key.items() if path not in found}
+        if rest and self._database.row("SELECT 1 FROM names LIMIT 1"):
+            names = "names JOIN photos ON photos.id = names.photo_id"
+            found |= self._known(rest, "names.path", names)
+        return found
+
+    def _known(
+        self, by_key: Mapping[str | bytes, Path], column: str, table: str
+    ) -> dict[Path, KnownPhoto]:
         rows = self._database.rows_in(
-            "SELECT path, photos.id, size, mtime_ns, status, error, models.hash, digest, "
-            "selection, detailed FROM photos LEFT JOIN models ON models.id = model_id "
-            "LEFT JOIN vocabularies ON vocabularies.id = vocabulary_id WHERE path IN ({})",
+            f"SELECT {column}, photos.id, photos.path, size, mtime_ns, status, error, models.hash, "
+            f"digest, selection, detailed FROM {table} LEFT JOIN models ON models.id = model_id "
+            "LEFT JOIN vocabularies ON vocabularies.id = vocabulary_id "
+            f"WHERE {column} IN ({{}})",
             list(by_key),
         )
-        return {by_key[key]: KnownPhoto(*values) for key, *values in rows}
+        return {
+            by_key[key]: KnownPhoto(photo_id, key_path(own), *values)
+            for key, photo_id, own, *values in rows
+        }
 
     def paths_of(self, photo_ids: Sequence[int]) -> dict[int, Path]:
         """Paths by id."""

@@ -9,6 +9,31 @@ from dataclasses import dataclass
 from qks_cli.errors import LibraryError, ReaderGoneError
 from qks_cli.library.database import Database, now
 
+# Runs that tagged, or are about to.
+_TAGGED = (
+    "command IN ('tag', 'retag', 'watch') AND vocabulary_id NOT NULL "
+    "AND (status IN ('done', 'running') OR tagged > 0)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a run was asked to tag with: the labels file as it was named ('' for the model's own,
+    None where nobody knows), the cut-off and the tags per photo (None: the model's own)."""
+
+    labels: str | None = ""
+    min_score: float | None = None
+    top: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a library was last tagged with."""
+
+    digest: str
+    text: str
+    chosen: Chosen
+
 
 @dataclass(slots=True)
 class Run:
@@ -29,14 +54,18 @@ class Runs:
 
     @contextmanager
     def recorded(
-        self, command: str, model_id: int | None = None, vocabulary_id: int | None = None
+        self,
+        command: str,
+        model_id: int | None = None,
+        vocabulary_id: int | None = None,
+        chosen: Chosen | None = None,
     ) -> Iterator[Run]:
         """A run, in the state ``running`` while the block lasts.
 
         However the block ends, it leaves the run ``done``, ``interrupted`` (Ctrl-C, a reader of
         our output that left, or ``run.interrupted``) or ``failed`` (any other exception, which goes
         on)."""
-        run = Run(self.begin(command, model_id, vocabulary_id))
+        run = Run(self.begin(command, model_id, vocabulary_id, chosen))
         try:
             yield run
         except BaseException as error:
@@ -47,14 +76,38 @@ class Runs:
             raise
         self._finish(run, "interrupted" if run.interrupted else "done")
 
-    def begin(self, command: str, model_id: int | None, vocabulary_id: int | None) -> int:
+    def begin(
+        self,
+        command: str,
+        model_id: int | None,
+        vocabulary_id: int | None,
+        chosen: Chosen | None = None,
+    ) -> int:
         """A new row in the state ``running``; ``recorded`` ends it by itself."""
+        asked = chosen or Chosen(None)
         with self._database.atomic():
             return self._database.execute(
-                "INSERT INTO runs (started_at, command, model_id, vocabulary_id, status) "
-                "VALUES (?, ?, ?, ?, 'running')",
-                (now(), command, model_id, vocabulary_id),
+                "INSERT INTO runs (started_at, command, model_id, vocabulary_id, status, labels, "
+                "min_score, top) VALUES (?, ?, ?, ?, 'running', ?, ?, ?)",
+                (
+                    now(),
+                    command,
+                    model_id,
+                    vocabulary_id,
+                    asked.labels,
+                    asked.min_score,
+                    asked.top,
+                ),
             )
+
+    def kept(self) -> Kept | None:
+        """What the library was last tagged with; None where it never was."""
+        row = self._database.row(
+            "SELECT digest, text, labels, min_score, top FROM runs "
+            f"JOIN vocabularies ON vocabularies.id = vocabulary_id WHERE {_TAGGED} "
+            "ORDER BY runs.id DESC LIMIT 1"
+        )
+        return None if row is None else Kept(row[0], row[1], Chosen(*row[2:]))
 
     def finish(self, run_id: int, *, tagged: int, failed: int, status: str) -> None:
         """Close a run as ``done``, ``interrupted`` or ``failed``."""
@@ -67,8 +120,7 @@ class Runs:
     def latest(self) -> tuple[int | None, int | None]:
         """Rows of the model and the vocabulary of the latest run that tagged."""
         row = self._database.row(
-            "SELECT model_id, vocabulary_id FROM runs WHERE vocabulary_id NOT NULL "
-            "ORDER BY id DESC LIMIT 1"
+            f"SELECT model_id, vocabulary_id FROM runs WHERE {_TAGGED} ORDER BY id DESC LIMIT 1"
         )
         return (None, None) if row is None else (int(row[0]), int(row[1]))
 
@@ -128,7 +180,7 @@ class Vocabularies:
         """Digest and text of the vocabulary that the latest run used."""
         row = self._database.row(
             "SELECT digest, text FROM vocabularies WHERE id = "
-            "(SELECT vocabulary_id FROM runs WHERE vocabulary_id NOT NULL ORDER BY id DESC LIMIT 1)"
+            f"(SELECT vocabulary_id FROM runs WHERE {_TAGGED} ORDER BY id DESC LIMIT 1)"
         )
         return None if row is None else (str(row[0]), str(row[1]))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from qks_cli.library import backups, labels, ledger, migrations, verdicts
-from qks_cli.library.migrations import m007_names
+from qks_cli.library.migrations import m009_chosen
 from qks_cli.library.runs import Chosen
 from qks_cli.library.store import Library
 
@@ -57,7 +57,7 @@ def test_an_old_library_is_brought_up_to_date(old: Path, tmp_path: Path) -> None
         assert library.vocabularies.latest() == ("1" * 64, "animal > dog | hound\nbeach\n")
         kept = library.runs.kept()
         assert kept is not None
-        assert (kept.digest, kept.chosen) == ("1" * 64, Chosen(None))  # words of the user's own
+        assert (kept.digest, kept.chosen) == ("1" * 64, Chosen(None, 0.5, 20))
         assert len(ledger.writes_of(library)) == (version >= 4)
         assert ("Grandma" in library.tags.names()) == (version >= 4)
         assert [x for x, _ in library.tags.carried("GRANDMA")] == [row.id] * (version >= 4)
@@ -75,8 +75,8 @@ def test_old_default_labels_and_cut_offs_are_known(tmp_path: Path) -> None:
     path = tmp_path / "l.db"
     shutil.copy(SCHEMAS[-1], path)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE vocabularies SET digest = ?", (m007_names.DEFAULTS[0],))
-        connection.execute("UPDATE photos SET selection = 'min-score 0.4, top 7'")
+        connection.execute("UPDATE vocabularies SET digest = ?", (m009_chosen.DEFAULTS[0],))
+        connection.execute("UPDATE photos SET selection = 'min-score 0.4000, top 7'")
     with Library.open(path) as library:
         kept = library.runs.kept()
         assert kept is not None

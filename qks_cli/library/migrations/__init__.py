@@ -18,6 +18,7 @@ NAMES = (
     "m006_verdicts",
     "m007_names",
     "m008_dates",
+    "m009_chosen",
 )
 COUNT = len(NAMES)
 

@@ -20,11 +20,14 @@ IntArray: TypeAlias = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file as the walk found it. ``path`` is absolute; undecodable names keep surrogates."""
+    """A file as the walk found it. ``path`` is absolute and leads through no link; undecodable
+    names keep surrogates. ``found_as`` is the path that led to it, where that is another one."""
 
     path: Path
     size: int  # bytes
     mtime_ns: int
+    hard_links: int = 1  # names that it has on its disk
+    found_as: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

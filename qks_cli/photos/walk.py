@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,9 @@ READ = frozenset({"photo"})  # kinds of files (suffixes.py) that are photos to q
 
 Problem = Callable[[Path, str], None]
 Skip = Callable[[Path, str], None]
+Name = Callable[[Path, Path], None]
+Identity = tuple[int, int]  # device and inode
+ALIASES = 8  # times that one folder is walked for the names that links give to its photos
 
 
 def walk(
@@ -31,22 +35,24 @@ def walk(
     only_photos: bool = False,
     on_problem: Problem = lambda path, reason: None,
     on_skip: Skip = lambda path, kind: None,
+    on_name: Name = lambda path, name: None,
 ) -> Iterator[Photo]:
     """Photos below ``paths``, folders before their sub-folders, names in byte order.
 
     A file that is named itself is yielded whatever its suffix, unless ``only_photos``. Symbolic
-    links are followed, loops cut, and a file that several paths lead to is yielded once, under the
-    first. ``exclude`` are globs against a name or a whole path. ``on_problem`` hears of what cannot
+    links are followed, loops cut, and a file that several paths lead to is yielded once, under its
+    real path; ``on_name`` hears of its other names, with the path that it is yielded under first.
+    ``exclude`` are globs against a name or a whole path. ``on_problem`` hears of what cannot
     be read, ``on_skip`` of files that are no photos by their names, with their kind (``raw``,
     ``video`` or ``other``; sidecars belong to their photos).
     """
-    walker = _Walker(exclude, hidden, only_photos, on_problem, on_skip)
+    walker = _Walker(exclude, hidden, only_photos, on_problem, on_skip, on_name)
     for path in paths:
         yield from walker.argument(path)
 
 
 def absolute(path: Path) -> Path:
-    """The path as photos are stored under: absolute, links as the user wrote them."""
+    """A path as the user means it: absolute, links as they were written."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
 
 
@@ -73,43 +79,50 @@ class _Walker:
         only_photos: bool,
         on_problem: Problem,
         on_skip: Skip,
+        on_name: Name,
     ) -> None:
         self.exclude = exclude
         self.hidden = hidden
         self.only_photos = only_photos
         self.on_problem = on_problem
         self.on_skip = on_skip
-        self.files: set[tuple[int, int]] = set()
-        self.folders: set[tuple[int, int]] = set()
+        self.on_name = on_name
+        self.files: dict[Identity, Path] = {}
+        self.folders: Counter[Identity] = Counter()
 
     def argument(self, path: Path) -> Iterator[Photo]:
-        """A path that the user gave: absolute from here on, not resolved through links."""
+        """A path that the user gave."""
         path = absolute(path)
         try:
             status = path.stat()
+            real = Path(os.path.realpath(path))
         except (OSError, ValueError) as error:
             self.on_problem(path, getattr(error, "strerror", None) or str(error))
             return
         if stat.S_ISDIR(status.st_mode):
-            yield from self.folder(path, status)
+            yield from self.folder(path, real, status)
         elif stat.S_ISREG(status.st_mode):
             wanted = not self.only_photos or (
                 kind_of(path.name) in READ and (self.hidden or not path.name.startswith("."))
             )
             if wanted and not self.excluded(path):
-                yield from self.file(path, status)
+                yield from self.file(path, real, status)
         else:
             self.on_problem(path, "neither a file nor a folder")
 
-    def folder(self, folder: Path, status: os.stat_result) -> Iterator[Photo]:
-        """A folder's photos, then those of its sub-folders. Iterative: depth has no limit."""
-        waiting = [(folder, status)]
+    def folder(self, folder: Path, real: Path, status: os.stat_result) -> Iterator[Photo]:
+        """A folder's photos, then those of its sub-folders. Iterative: depth has no limit.
+
+        A folder that was walked before is walked again where a link leads to it, for the names."""
+        waiting = [(folder, real, status, frozenset[Identity]())]
         while waiting:
-            folder, status = waiting.pop()
+            folder, real, status, above = waiting.pop()
             identity = (status.st_dev, status.st_ino)
-            if identity in self.folders:
+            times = self.folders[identity]
+            if identity in above or (times and (folder == real or times >= ALIASES)):
                 continue
-            self.folders.add(identity)
+            self.folders[identity] += 1
+            above |= {identity}
             try:
                 with os.scandir(folder) as found:
                     entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
@@ -124,25 +137,30 @@ class _Walker:
                 try:
                     if entry.is_dir():
                         if entry.name.casefold() not in SKIPPED_FOLDERS:
-                            deeper.append((path, entry.stat()))
+                            deeper.append((path, _real(entry, real), entry.stat(), above))
                         continue
                     kind = kind_of(entry.name)
                     if kind in READ:
                         status = entry.stat()
                         if stat.S_ISREG(status.st_mode):
-                            yield from self.file(path, status)
-                    elif kind != "sidecar":
+                            yield from self.file(path, _real(entry, real), status)
+                    elif kind != "sidecar" and not times:
                         self.on_skip(path, kind)
                 except OSError as error:
                     self.on_problem(path, error.strerror or str(error))
             waiting.extend(reversed(deeper))
 
-    def file(self, path: Path, status: os.stat_result) -> Iterator[Photo]:
+    def file(self, path: Path, real: Path, status: os.stat_result) -> Iterator[Photo]:
         """The file, unless another path led to it before."""
         identity = (status.st_dev, status.st_ino)
-        if identity not in self.files:
-            self.files.add(identity)
-            yield Photo(path, status.st_size, status.st_mtime_ns)
+        own = self.files.get(identity)
+        if own is None:
+            own = self.files[identity] = real if _says_what_it_is(path, real) else path
+            found_as = None if own == path else path
+            size, time = status.st_size, status.st_mtime_ns
+            yield Photo(own, size, time, status.st_nlink, found_as)
+        for name in {path, real} - {own}:
+            self.on_name(own, name)
 
     def excluded(self, path: Path) -> bool:
         """Whether a glob names this file or folder."""
@@ -150,3 +168,15 @@ class _Walker:
             fnmatch.fnmatchcase(path.name, glob) or fnmatch.fnmatchcase(path.as_posix(), glob)
             for glob in self.exclude
         )
+
+
+def _real(entry: os.DirEntry[str], folder: Path) -> Path:
+    """An entry's path without links, in a folder whose path has none."""
+    return Path(os.path.realpath(entry.path)) if entry.is_symlink() else folder / entry.name
+
+
+def _says_what_it_is(path: Path, real: Path) -> bool:
+    """Whether a real path can stand for the link that led to it. Some programs keep files under
+    names without a suffix in hidden folders, and show links to them (git-annex)."""
+    hidden = [part for part in real.parts if part.startswith(".") and part not in path.parts]
+    return path == real or (not hidden and kind_of(real.name) == kind_of(path.name))

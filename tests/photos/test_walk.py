@@ -46,8 +46,49 @@ def test_link_loops_end_and_each_file_comes_once(tmp_path: Path) -> None:
     (tmp_path / "dead.jpg").symlink_to(tmp_path / "nowhere.jpg")
     problems: list[str] = []
     walked = list(walk([tmp_path, tmp_path], on_problem=lambda p, r: problems.append(p.name)))
-    assert [photo.path.name for photo in walked] == ["again.jpg"]
-    assert problems == ["dead.jpg"]
+    assert [photo.path.relative_to(tmp_path).as_posix() for photo in walked] == ["a/1.jpg"]
+    assert walked[0].found_as == tmp_path / "again.jpg"
+    assert set(problems) == {"dead.jpg"}
+
+
+def test_a_file_is_yielded_under_its_real_path_and_names_are_told(tmp_path: Path) -> None:
+    make(tmp_path, "disk/real/1.jpg", "disk/real/2.jpg", "disk/z.jpg")
+    (tmp_path / "root").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "albums").mkdir()
+    (tmp_path / "disk" / "albums" / "best.jpg").symlink_to("../real/2.jpg")
+    (tmp_path / "disk" / "zoo").symlink_to("real")
+    (tmp_path / "disk" / "hard.jpg").hardlink_to(tmp_path / "disk" / "real" / "1.jpg")
+    names: dict[str, set[str]] = {}
+    root = tmp_path / "root"
+
+    def told(path: Path, name: Path) -> None:
+        own = path.relative_to(tmp_path).as_posix()
+        names.setdefault(own, set()).add(name.relative_to(tmp_path).as_posix())
+
+    walked = list(walk([root], on_name=told))
+    assert [photo.path.relative_to(tmp_path).as_posix() for photo in walked] == [
+        "disk/hard.jpg",
+        "disk/z.jpg",
+        "disk/real/2.jpg",
+    ]
+    assert [photo.hard_links for photo in walked] == [2, 1, 1]
+    assert names == {
+        "disk/hard.jpg": {
+            "root/hard.jpg",
+            "root/real/1.jpg",
+            "disk/real/1.jpg",
+            "root/zoo/1.jpg",
+        },
+        "disk/z.jpg": {"root/z.jpg"},
+        "disk/real/2.jpg": {"root/albums/best.jpg", "root/real/2.jpg", "root/zoo/2.jpg"},
+    }
+
+
+def test_a_link_into_a_store_of_hidden_files_stands_for_itself(tmp_path: Path) -> None:
+    make(tmp_path, ".git/annex/SHA256E-s1--00.jpg", "blobs/0a1b")
+    (tmp_path / "a.jpg").symlink_to(".git/annex/SHA256E-s1--00.jpg")
+    (tmp_path / "b.jpg").symlink_to("blobs/0a1b")
+    assert found(tmp_path) == ["a.jpg", "b.jpg"]
 
 
 def test_a_named_file_counts_whatever_its_suffix(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from qks_cli.search.grammar import Node, Sum, Text
     from qks_cli.search.plan import Plan
     from qks_cli.search.ranking import Evidence, Hit
+    from qks_cli.search.words import Lookup
     from qks_cli.types import Float32Array
 
 MIN_SCORE = 0.005  # words without meaning stay below it, weak answers above
@@ -72,17 +73,13 @@ def search(
     writer = Writer(format, nul=nul)
     # Read when numpy is first imported: waiting for a second thread takes longer than one thread.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from qks_cli.search.landmarks import Landmarks
-    from qks_cli.search.lookup import label_lookup
     from qks_cli.search.plan import make_plan
     from qks_cli.search.ranking import search as find
     from qks_cli.workflows.session import open_library
 
     text = " ".join(query)
     with open_library(db, create=False) as library:
-        plan = make_plan(
-            text, label_lookup(library), landmarks=Landmarks.of(library), min_score=min_score
-        )
+        plan = make_plan(text, label_lookup(library), min_score=min_score)
         evidence = evidence_for(
             library, plan, model, by_tags=not semantic_only, by_meaning=not tags_only
         )
@@ -121,6 +118,24 @@ def evidence_for(
         {like: tokens_of_photo(library, bundle, model_id, Path(like.value)) for like in plan.likes},
         by_tags,
     )
+
+
+def label_lookup(library: Library) -> Lookup:
+    """Words and synonyms of the library's vocabulary, and every label that its tags have."""
+    from qks_cli.folding import fold
+    from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
+
+    text = library.vocabularies.latest()
+    vocabulary = Vocabulary(())
+    if text is not None:
+        vocabulary = parse_labels(text, "the library's labels")[0]
+    others = {fold(name): name for name in library.tags.names()}
+
+    def lookup(word: str) -> str | None:
+        label = vocabulary.lookup(word)
+        return label.name if label is not None else others.get(fold(word))
+
+    return lookup
 
 
 def hit_row(hit: Hit) -> Row:

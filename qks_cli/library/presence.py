@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ class Candidate:
 
 
 def paths_under(library: Database, root: Path | None) -> Iterator[tuple[int, str | bytes, bool]]:
-    """Id, stored path and whether it is marked missing: all photos at or below ``root``, or all.
+    """Id, stored path and whether it is marked missing: all photos at or below ``root``, by their
+    own path or by another name, or all.
 
     A ``Path`` is made of a stored path by ``key_path``; making one for each of many takes long."""
     select = "SELECT id, path, missing_since IS NOT NULL FROM photos"
@@ -31,7 +33,14 @@ def paths_under(library: Database, root: Path | None) -> Iterator[tuple[int, str
         rows = library.rows(select)
     else:
         where, values = below(root)
-        rows = library.rows(f"{select} WHERE path = ? OR {where}", [path_key(root), *values])
+        here, own = f"(path = ? OR {where})", [path_key(root), *values]
+        real = Path(os.path.realpath(root))
+        where, values = below(real)
+        there, reals = f"(path = ? OR {where})", [path_key(real), *values]
+        rows = library.rows(
+            f"{select} WHERE {here} OR {there} OR id IN (SELECT photo_id FROM names WHERE {here})",
+            [*own, *reals, *own],
+        )
     for photo_id, key, missing in rows:
         yield photo_id, key, bool(missing)
 
@@ -79,6 +88,9 @@ def move(library: Database, moves: Sequence[tuple[int, Photo]]) -> None:
             # Another run may have stored the new path meanwhile: then that row stands.
             "UPDATE OR IGNORE photos SET path = ?, mtime_ns = ?, missing_since = NULL WHERE id = ?",
             [(path_key(photo.path), photo.mtime_ns, photo_id) for photo_id, photo in moves],
+        )
+        library.execute_many(
+            "DELETE FROM names WHERE path = ?", [(path_key(photo.path),) for _, photo in moves]
         )
 
 

@@ -176,13 +176,13 @@ class Vocabularies:
             (digest, text, now()),
         )
 
-    def latest(self) -> tuple[str, str] | None:
-        """Digest and text of the vocabulary that the latest run used."""
-        row = self._database.row(
-            "SELECT digest, text FROM vocabularies WHERE id = "
+    def latest(self) -> str | None:
+        """The text of the vocabulary that the library was last tagged with."""
+        text: str | None = self._database.value(
+            "SELECT text FROM vocabularies WHERE id = "
             f"(SELECT vocabulary_id FROM runs WHERE {_TAGGED} ORDER BY id DESC LIMIT 1)"
         )
-        return None if row is None else (str(row[0]), str(row[1]))
+        return text
 
     def words(self, digest: str) -> dict[str, str]:
         """Every word of a vocabulary, folded, with the label that it names; empty where they have

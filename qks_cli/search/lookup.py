@@ -21,15 +21,14 @@ def label_lookup(library: Library) -> Lookup:
 
 
 def _vocabulary_words(library: Library) -> dict[str, str]:
-    latest = library.vocabularies.latest()
-    if latest is None:
+    kept = library.runs.kept()
+    if kept is None:
         return {}
-    digest, text = latest
-    words = library.vocabularies.words(digest)
+    words = library.vocabularies.words(kept.digest)
     if not words:  # parsed once in the life of a vocabulary
         from qks_cli.vocabulary.labels_file import parse_labels
 
-        vocabulary, _ = parse_labels(text, "the library's labels")
+        vocabulary, _ = parse_labels(kept.text, "the library's labels")
         words = {word: label.name for word, label in vocabulary.by_word.items()}
-        library.vocabularies.keep_words(digest, words)
+        library.vocabularies.keep_words(kept.digest, words)
     return words

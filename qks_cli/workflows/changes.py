@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from qks_cli.library import presence
+from qks_cli.library import names, presence
 from qks_cli.library.paths import key_path
 from qks_cli.library.photos import KnownPhoto
 from qks_cli.library.store import Library
@@ -35,22 +35,27 @@ class Change:
     leaves what is ``unchanged``.
 
     ``row`` is what the library holds of it, under ``moved_from`` where it had another name.
+    ``other_name`` is a path that leads to the same file, a link.
     """
 
     photo: Photo
     state: str
     row: KnownPhoto | None = None
     moved_from: Path | None = None
+    other_name: Path | None = None
 
 
 @dataclass(slots=True)
 class Presence:
-    """Of ``known`` photos at or below a folder: those whose file is ``gone``, and the ids of
-    those that were marked missing and are ``back``."""
+    """Of ``known`` photos at or below a folder: those whose file is ``gone``, the ids of those that
+    were marked missing and are ``back``, and those whose path is gone while another name leads to
+    their file (``renamed``, with that name). ``unlinked`` are other names that are gone."""
 
     known: int = 0
     gone: list[tuple[int, Path]] = field(default_factory=list)
     back: list[int] = field(default_factory=list)
+    renamed: list[tuple[int, Path]] = field(default_factory=list)
+    unlinked: list[Path] = field(default_factory=list)
 
     @property
     def suspicious(self) -> bool:
@@ -60,17 +65,55 @@ class Presence:
 
 def find_changes(library: Library, photos: Sequence[Photo], wanted: Wanted) -> list[Change]:
     """One change a photo, in order. Reads the edges of files that may have been moved."""
-    known = library.photos.known([photo.path for photo in photos])
+    known, moved = _known(library, photos), {}
     unknown = [photo for photo in photos if photo.path not in known]
-    moved = _moves(library, unknown) if unknown else {}
-    known |= library.photos.known(list(moved.values()))
+    if unknown:
+        moved = _moves(library, unknown)
+        known |= {
+            new: row for new, old in moved.items() for row in library.photos.known([old]).values()
+        }
     changes = []
     for photo in photos:
-        origin = moved.get(photo.path)
-        row = known.get(origin or photo.path)
+        row, origin = known.get(photo.path), moved.get(photo.path)
+        name = photo.found_as
+        if row is not None and origin is None and row.path != photo.path:
+            if _is_one(row.path, photo.path):
+                name, photo = photo.path, replace(photo, path=row.path)
+            else:
+                origin = row.path
         state = "new" if row is None else _state(photo, row, wanted, moved=origin is not None)
-        changes.append(Change(photo, state, row, origin))
+        changes.append(Change(photo, state, row, origin, name))
     return changes
+
+
+def _known(library: Library, photos: Sequence[Photo]) -> dict[Path, KnownPhoto]:
+    """What the library holds of these photos, also of those that it knows by another path to the
+    same file: an older one through a link, or another hard link."""
+    known = library.photos.known([photo.path for photo in photos])
+    for path, row in list(known.items()):
+        # A name that is no link any more, but a file of its own.
+        if row.path != path and os.path.lexists(row.path) and not _is_one(row.path, path):
+            names.drop(library, [path])
+            del known[path]
+    unknown = [photo for photo in photos if photo.path not in known]
+    links = {photo.found_as: photo for photo in unknown if photo.found_as is not None}
+    by_link = library.photos.known(list(links))
+    known |= {links[path].path: row for path, row in by_link.items()}
+    hard = [photo for photo in unknown if photo.hard_links > 1 and photo.path not in known]
+    by_size = presence.of_sizes(library, {photo.size for photo in hard})
+    for photo in hard:
+        same = [x.path for x in by_size.get(photo.size, ()) if _is_one(x.path, photo.path)]
+        if same:
+            known[photo.path] = library.photos.known(same[:1])[same[0]]
+    return known
+
+
+def _is_one(one: Path, other: Path) -> bool:
+    """Whether both paths lead to one file that is there."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def tell_apart(library: Library, tagged: Sequence[TaggedPhoto]) -> None:
@@ -95,7 +138,25 @@ def look(library: Library, root: Path | None) -> Presence:
             found.gone.append((photo_id, key_path(key)))
         elif missing:
             found.back.append(photo_id)
+    others = names.of(library, [photo_id for photo_id, _ in found.gone])
+    for photo_id, paths in others.items():
+        found.renamed += [(photo_id, path) for path in paths if path.exists()][:1]
+    renamed = {photo_id for photo_id, _ in found.renamed}
+    found.gone = [one for one in found.gone if one[0] not in renamed]
+    if root is not None:
+        links = (path for _, path in names.under(library, root))
+        found.unlinked = [path for path in links if not os.path.lexists(path)]
     return found
+
+
+def note(library: Library, found: Presence) -> None:
+    """Store what ``look`` found. Nothing is removed but names of links that are gone."""
+    if found.gone or found.back:
+        presence.mark(library, gone=(x for x, _ in found.gone), back=found.back)
+    if found.renamed:
+        names.promote(library, found.renamed)
+    if found.unlinked:
+        names.drop(library, found.unlinked)
 
 
 def folders(roots: Iterable[Path]) -> list[Path]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qks_cli.library import presence
+from qks_cli.library import names, presence
 from qks_cli.library.photos import KnownPhoto
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
@@ -24,7 +24,7 @@ from qks_cli.photos.limits import Limits
 from qks_cli.photos.loader import load
 from qks_cli.photos.readers import Readers
 from qks_cli.types import Details, Photo, PhotoFailure, Tag, TaggedPhoto
-from qks_cli.workflows.changes import Wanted, find_changes, tell_apart
+from qks_cli.workflows.changes import Change, Wanted, find_changes, tell_apart
 
 GROUP = 2048  # photos looked up in the library together; results come in order within and across
 COMMIT_SECONDS = 1.0  # with one batch on top, what a kill can lose stays under 2 s
@@ -107,7 +107,17 @@ class _Run:
 
     def group(self, photos: Sequence[Photo]) -> Iterator[Result]:
         """Results in order: those from the library wait for the read ones before them."""
-        ready = self._from_library(photos)
+        changes: Sequence[Change] = ()
+        if self.destination is not None:
+            wanted = self.destination.wanted(self.tagger.selection)
+            changes = find_changes(self.destination.library, photos, wanted)
+            photos = [change.photo for change in changes]
+        yield from self._in_order(photos, self._from_library(changes))
+        links = [(x.photo.path, x.other_name) for x in changes if x.other_name is not None]
+        if self.destination is not None and links:
+            names.add(self.destination.library, links)
+
+    def _in_order(self, photos: Sequence[Photo], ready: dict[object, Result]) -> Iterator[Result]:
         waiting = iter(photos)
         due = next(waiting, None)
         unread = [photo for photo in photos if photo.path not in ready]
@@ -120,11 +130,10 @@ class _Run:
             yield ready.pop(due.path)
             due = next(waiting, None)
 
-    def _from_library(self, photos: Sequence[Photo]) -> dict[object, Result]:
+    def _from_library(self, changes: Sequence[Change]) -> dict[object, Result]:
         if self.destination is None:
             return {}
         target = self.destination
-        changes = find_changes(target.library, photos, target.wanted(self.tagger.selection))
         # Photos of a library from before details were read: read now, once.
         kept = ("unchanged", "stale")
         bare = [

@@ -439,10 +439,8 @@ def _vocabulary(library: Library) -> Vocabulary:
     """The words of the latest run; none where there was no run."""
     from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
 
-    latest = library.vocabularies.latest()
-    if latest is None:
-        return Vocabulary(())
-    return parse_labels(latest[1], "the library's labels")[0]
+    text = library.vocabularies.latest()
+    return Vocabulary(()) if text is None else parse_labels(text, "the library's labels")[0]
 
 
 def _ancestors(label: str, parent_of: dict[str, str]) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def test_an_old_library_is_brought_up_to_date(old: Path, tmp_path: Path) -> None
         _, tokens_NME = library.tokens.of([row.id], model)
         assert tokens_NME is not None
         np.testing.assert_array_equal(tokens_NME[0], np.arange(6).reshape(2, 3))
-        assert library.vocabularies.latest() == ("1" * 64, "animal > dog | hound\nbeach\n")
+        assert library.vocabularies.latest() == "animal > dog | hound\nbeach\n"
         kept = library.runs.kept()
         assert kept is not None
         assert (kept.digest, kept.chosen) == ("1" * 64, Chosen(None, 0.5, 20))

@@ -58,7 +58,7 @@ def test_what_a_library_was_tagged_with(library: Library) -> None:
     assert kept is not None
     assert (kept.digest, kept.text) == ("1", "mine\n")
     assert kept.chosen == Chosen("mine.txt", 0.4, 7)
-    assert library.vocabularies.latest() == ("1", "mine\n")
+    assert library.vocabularies.latest() == "mine\n"
     with library.runs.recorded("retag", model, other, Chosen()) as run:
         run.tagged, run.interrupted = 5, True
     kept = library.runs.kept()

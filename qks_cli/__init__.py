@@ -1,3 +1,84 @@
-"""qks: tag and search a photo library with your own words, offline."""
+"""Tag and search your own photo library with your own words, offline.
+
+Three lines tag a picture, three search a library (docs/python.md):
+
+    import qks_cli
+    model = qks_cli.load_model("mini")
+    print(model.tag(["cat.jpg"], labels=["cat", "dog"]))
+
+    with qks_cli.open_library() as library:
+        for hit in library.search("dog beach"):
+            print(hit.path, hit.score)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qks_cli.api import Library, load_model, open_library
+    from qks_cli.errors import (
+        LibraryError,
+        ModelError,
+        PhotoError,
+        QksError,
+        UsageError,
+        VocabularyError,
+    )
+    from qks_cli.model.model import Model
+    from qks_cli.search.grammar import QueryError
+    from qks_cli.search.ranking import Hit
+    from qks_cli.types import Tag
+    from qks_cli.workflows.pipeline import Result
 
 __version__ = "0.1.0"
+
+# Loaded when first asked for: `qks --help` needs none of them.
+_PLACES = {
+    "Hit": "qks_cli.search.ranking",
+    "Library": "qks_cli.api",
+    "LibraryError": "qks_cli.errors",
+    "Model": "qks_cli.model.model",
+    "ModelError": "qks_cli.errors",
+    "PhotoError": "qks_cli.errors",
+    "QksError": "qks_cli.errors",
+    "QueryError": "qks_cli.search.grammar",
+    "Result": "qks_cli.workflows.pipeline",
+    "Tag": "qks_cli.types",
+    "UsageError": "qks_cli.errors",
+    "VocabularyError": "qks_cli.errors",
+    "load_model": "qks_cli.api",
+    "open_library": "qks_cli.api",
+}
+
+__all__ = [
+    "Hit",
+    "Library",
+    "LibraryError",
+    "Model",
+    "ModelError",
+    "PhotoError",
+    "QksError",
+    "QueryError",
+    "Result",
+    "Tag",
+    "UsageError",
+    "VocabularyError",
+    "__version__",
+    "load_model",
+    "open_library",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a name of the API when it is first asked for."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_PLACES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

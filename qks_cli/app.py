@@ -28,7 +28,6 @@ from qks_cli.cli import (
     prune,
     retag,
     search,
-    similar,
     stats,
     status,
     tag,
@@ -50,7 +49,7 @@ app = typer.Typer(
 )
 app.command("tag")(tag.tag)
 app.command("search")(search.search)
-app.command("similar")(similar.similar)
+app.command("similar")(search.similar)
 app.command("duplicates")(duplicates.duplicates)
 app.command("clusters")(clusters.clusters)
 app.command("stats")(stats.stats)

@@ -10,6 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,10 +86,50 @@ def photos(tmp_path: Path, pictures: dict[str, UInt8Array]) -> Path:
 
 @pytest.fixture
 def qks() -> Qks:
-    """Runs the command line as a user does; returns code, stdout and stderr as bytes."""
+    """Runs the command line in this process; returns code, stdout and stderr as bytes."""
+    return run_qks
 
-    def run(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "qks_cli", *(os.fsencode(str(a)) for a in arguments)]
-        return subprocess.run(command, input=stdin, capture_output=True, timeout=120)
 
-    return run
+def run_qks(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """``qks`` as a user runs it, but for the start of a new Python: the same file descriptors, the
+    same exit code, a traceback where one would be shown."""
+    from qks_cli.app import main
+
+    given = ["qks", *(str(one) for one in arguments)]
+    files = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115 - closed below
+    files[0].write(stdin)
+    files[0].seek(0)
+    kept = [os.dup(number) for number in range(3)]
+    before = sys.argv, sys.stdin, sys.stdout, sys.stderr
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for number, file in enumerate(files):
+        os.dup2(file.fileno(), number)
+    sys.argv = given
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+        for number, mode in enumerate(("r", "w", "w"))
+    )
+    code: object = 0
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")  # shown, as in a process of its own
+            main()
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        sys.argv, sys.stdin, sys.stdout, sys.stderr = before
+        for number, one in enumerate(kept):
+            os.dup2(one, number)
+            os.close(one)
+    outputs = []
+    for file in files:
+        file.seek(0)
+        outputs.append(file.read())
+        file.close()
+    return subprocess.CompletedProcess(given, int(str(code)), outputs[1], outputs[2])

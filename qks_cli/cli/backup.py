@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from qks_cli.cli.options import Db
-from qks_cli.cli.output import say, shown
+from qks_cli.cli.output import count_of, say
+from qks_cli.errors import UsageError
+from qks_cli.escape import shown
 
 
 def backup(
@@ -18,12 +20,12 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing copy.")] = False,
 ) -> None:
     """Write a whole, checked copy of the library, also while another run works on it."""
-    from qks_cli.library import backups
+    from qks_cli.workflows.backup import back_up
     from qks_cli.workflows.session import open_library
 
-    with open_library(db, create=False) as library:
-        backups.back_up(library, file, force=force)
-        say(f"{library.photos.count():,} photos in {shown(file)}; `qks restore` brings them back")
+    with open_library(db) as library:
+        photos = back_up(library, file, replace=force)
+    say(f"{count_of(photos, 'photo')} in {shown(file)}; `qks restore` brings them back")
 
 
 def restore(
@@ -32,14 +34,13 @@ def restore(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Put a backup in the library's place; the library that was there is kept beside it."""
-    from qks_cli import settings
-    from qks_cli.errors import UsageError
-    from qks_cli.library import backups
+    from qks_cli.workflows.backup import place
+    from qks_cli.workflows.backup import restore as put_back
 
-    path = db or settings.index_path()
+    path = place(db)
     if path.exists() and not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"{path} exists", hint="--yes puts the backup in its place")
-        typer.confirm(f"Replace {path}? It is kept beside it.", abort=True, err=True)
-    kept = backups.restore(file, path)
+        typer.confirm(f"Replace {shown(path)}? It is kept beside it.", abort=True, err=True)
+    kept = put_back(file, db)
     say(f"restored {shown(path)}" + (f"; the one before is {shown(kept)}" if kept else ""))

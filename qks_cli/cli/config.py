@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from qks_cli import settings
-from qks_cli.cli.output import say, shown
+from qks_cli.cli.output import say
 from qks_cli.errors import UsageError
+from qks_cli.escape import shown
 
 app = typer.Typer(help="Show and set options that are to hold always.", no_args_is_help=True)
 

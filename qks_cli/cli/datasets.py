@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qks_cli.cli.options import RecordFormat
-from qks_cli.cli.output import Records, say, shown
+from qks_cli.cli.output import Records, say
 from qks_cli.errors import UsageError
+from qks_cli.escape import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,9 @@ import typer
 
 from qks_cli.cli.datasets import Source, read_dataset
 from qks_cli.cli.options import Model, RecordFormat
-from qks_cli.cli.output import Format, Records, say, shown
+from qks_cli.cli.output import Format, Records, say
 from qks_cli.errors import UsageError
+from qks_cli.escape import shown
 
 if TYPE_CHECKING:
     from qks_cli.evaluation.compare import Scores

@@ -1,49 +1,41 @@
-"""``qks labels``: start a labels file, check one."""
+"""``qks labels``: start, check, list and judge labels files."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from qks_cli.cli.options import Db, Labels, MinScore, Model, RecordFormat
-from qks_cli.cli.output import Records, say
-from qks_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from qks_cli.model.bundle import Bundle
-    from qks_cli.vocabulary.labels_file import Vocabulary
-    from qks_cli.workflows.audit import BoolArray, Finding
-
-DEFAULT = "labels.txt"
+from qks_cli.cli.output import Records, count_of, say
+from qks_cli.escape import shown
 
 app = typer.Typer(help="Start, check, judge and list labels files.", no_args_is_help=True)
+
+Suggestions = Annotated[int, typer.Option(min=0, help="Labels to suggest at most.")]
+Sample = Annotated[int, typer.Option(min=1, help="Photos to judge by at most.")]
+Words = Annotated[
+    Path | None,
+    typer.Option(help="Word list to suggest labels from. Default: the model's own labels."),
+]
 
 
 @app.command()
 def init(
-    file: Annotated[str, typer.Argument(help="File to write; - writes to stdout.")] = DEFAULT,
+    file: Annotated[str, typer.Argument(help="File to write; - writes to stdout.")] = "labels.txt",
     model: Annotated[str, typer.Option(help="Whose labels.")] = "mini",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Write the model's own labels to a file, to be edited."""
-    from qks_cli.model.bundle import read_bundle
+    from qks_cli.workflows.labels import own_labels, start
 
-    text = read_bundle(model).labels_file.read_bytes()
     if file == "-":
-        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.write(own_labels(model))
         return
-    path = Path(file)
-    try:
-        with path.open("wb" if force else "xb") as stream:
-            stream.write(text)
-    except FileExistsError as error:
-        raise UsageError(f"{path} exists", hint="--force replaces it") from error
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    say(f"wrote {path}; edit it, then: qks tag PHOTOS --labels {path}")
+    start(Path(file), model, replace=force)
+    say(f"wrote {shown(file)}; edit it, then: qks tag PHOTOS --labels {shown(file)}")
 
 
 @app.command()
@@ -55,12 +47,13 @@ def check(
 
     vocabulary, warnings = read_labels(file)
     for line, message in warnings:
-        say(f"{file}:{line}: {message}")
+        say(f"{shown(file)}:{line}: {message}")
     parents = {label.parent for label in vocabulary.labels if label.parent is not None}
     synonyms = sum(len(label.synonyms) for label in vocabulary.labels)
     typer.echo(
-        f"{file}: {len(vocabulary.labels):,} labels, {len(parents):,} of them parents, "
-        f"{synonyms:,} synonyms, {len(warnings):,} warnings"
+        f"{shown(file)}: {count_of(len(vocabulary.labels), 'label')}, "
+        f"{len(parents):,} of them parents, "
+        f"{count_of(synonyms, 'synonym')}, {count_of(len(warnings), 'warning')}"
     )
 
 
@@ -68,31 +61,28 @@ def check(
 def versions(db: Db = None, format: RecordFormat = None) -> None:
     """List the vocabularies that this library was tagged with; `qks diff` compares them."""
     writer = Records(format, ("version", "first_used", "labels", "photos"))
-    from qks_cli.vocabulary.labels_file import parse_labels
+    from qks_cli.workflows.labels import versions as used
     from qks_cli.workflows.session import open_library
 
-    with open_library(db, create=False) as library:
-        rows = library.vocabularies.versions()
+    with open_library(db) as library:
+        found = used(library)
     writer.write(
         {
-            "version": version,
-            "first_used": first,
-            "labels": len(parse_labels(text, f"version {version}")[0].labels),
-            "photos": photos,
+            "version": one.number,
+            "first_used": one.first_used,
+            "labels": one.labels,
+            "photos": one.photos,
         }
-        for version, first, text, photos in rows
+        for one in found
     )
 
 
 @app.command()
 def audit(
     labels: Labels = None,
-    words: Annotated[
-        Path | None,
-        typer.Option(help="Word list to suggest labels from. Default: the model's own labels."),
-    ] = None,
-    suggestions: Annotated[int, typer.Option(min=0, help="Labels to suggest at most.")] = 20,
-    sample: Annotated[int, typer.Option(min=1, help="Photos to judge by at most.")] = 5000,
+    words: Words = None,
+    suggestions: Suggestions = 20,
+    sample: Sample = 5000,
     db: Db = None,
     model: Model = "mini",
     min_score: MinScore = None,
@@ -108,33 +98,14 @@ def audit(
     fits is said on stderr.
     """
     writer = Records(format, ("kind", "label", "other", "photos", "cutoff"))
-    import numpy as np
+    from qks_cli.workflows.labels import AuditOptions
+    from qks_cli.workflows.labels import audit as judge
+    from qks_cli.workflows.report import Report
+    from qks_cli.workflows.session import open_library
 
-    from qks_cli.vocabulary.labels_file import read_labels
-    from qks_cli.workflows.audit import audit as judge
-    from qks_cli.workflows.audit import suggest
-    from qks_cli.workflows.session import open_library, stored_tagger, tagged_model
-
-    with open_library(db, create=False) as library:
-        bundle, model_id = tagged_model(library, model)
-        vocabulary = read_vocabulary(labels, bundle, quiet=False)
-        _, tokens_NME = library.tokens.of(library.tokens.sample_ids(model_id, sample), model_id)
-    assert tokens_NME is not None
-    wide_NME = tokens_NME.astype(np.float32)
-    own = stored_tagger(bundle, vocabulary, min_score=min_score)
-    scores_NC = own.scores(wide_NME)
-    fired_NC = np.asarray(scores_NC >= own.selector.cutoffs_C)
-    findings = judge(vocabulary.names, scores_NC, fired_NC, own.labels_CE)
-    findings += _strange(bundle, vocabulary, fired_NC)
-    bare_N = np.asarray(~fired_NC.any(axis=1))
-    if suggestions and bare_N.any():
-        candidates = read_labels(words or bundle.labels_file)[0]
-        other = stored_tagger(bundle, candidates, min_score=min_score)
-        fires_NC = np.asarray(other.scores(wide_NME[bare_N]) >= other.selector.cutoffs_C)
-        known = frozenset(
-            word.casefold() for x in vocabulary.labels for word in (x.name, *x.synonyms)
-        )
-        findings += suggest(candidates.names, fires_NC, known, suggestions)
+    options = AuditOptions(words, suggestions, sample, min_score)
+    with open_library(db) as library:
+        found = judge(library, labels, model, options, Report(note=say))
     writer.write(
         {
             "kind": x.kind,
@@ -143,26 +114,6 @@ def audit(
             "photos": x.photos,
             "cutoff": x.cutoff,
         }
-        for x in findings
+        for x in found.findings
     )
-    say(f"nothing fits {int(bare_N.sum()):,} of {len(bare_N):,} photos looked at")
-
-
-def _strange(bundle: Bundle, vocabulary: Vocabulary, fired_NC: BoolArray) -> list[Finding]:
-    from qks_cli import settings
-    from qks_cli.model.model import Model
-    from qks_cli.workflows.audit import strange
-
-    nearest = Model(bundle, cache=settings.cache_path()).nearest_taught(vocabulary.labels)
-    return strange(vocabulary.names, fired_NC, nearest or [])
-
-
-def read_vocabulary(file: Path | None, bundle: Bundle, *, quiet: bool) -> Vocabulary:
-    """The user's labels or the model's own; warnings go to stderr. Raises ``VocabularyError``."""
-    from qks_cli.vocabulary.labels_file import read_labels
-
-    vocabulary, warnings = read_labels(file or bundle.labels_file)
-    if not quiet:
-        for line, message in warnings:
-            say(f"qks: {file}:{line}: {message}")
-    return vocabulary
+    say(f"nothing fits {found.bare:,} of {count_of(found.judged, 'photo')} looked at")

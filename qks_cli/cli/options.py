@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qks_cli.cli.output import Format
+from qks_cli.keywords.choices import Target as Target
+
+
+class DeviceName(StrEnum):
+    """Where the networks run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class TrainingDevice(StrEnum):
+    """Where training, measuring and calibrating run."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
 
 Paths = Annotated[
     list[Path] | None, typer.Argument(help="Photos and folders; - reads paths from stdin.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 All = Annotated[bool, typer.Option("--all", help="The whole library.")]
 Db = Annotated[
     Path | None, typer.Option(help="The library file. Default: $QKS_DB or your data folder.")
@@ -27,7 +47,8 @@ MinScore = Annotated[
         min=0.0, max=1.0, help="Cut-off for tags. Default: the model's own.", envvar="QKS_MIN_SCORE"
     ),
 ]
-Top = Annotated[int, typer.Option(min=1, help="Tags a photo at most.")]
+Top = Annotated[int, typer.Option(min=1, help="Tags per photo at most.")]
+Device = Annotated[DeviceName, typer.Option(help="Where the model runs.")]
 RowFormat = Annotated[Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")]
 RecordFormat = Annotated[
     Format | None,

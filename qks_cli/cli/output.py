@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import sys
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from qks_cli.errors import ReaderGoneError, UsageError
+from qks_cli.escape import shown, shown_lines
 
 if TYPE_CHECKING:
     from qks_cli.types import Tag
@@ -39,16 +42,6 @@ class Row:
     tags: Sequence[Tag] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     note: str = ""  # stands before the tags in the table
-
-
-def shown(path: Path | str) -> str:
-    """A path for people: on one line, control characters as escapes."""
-    return "".join(
-        character.encode("unicode_escape").decode()
-        if ord(character) < 32 or character == "\x7f"
-        else character
-        for character in str(path)
-    )
 
 
 def _chosen(format: Format | None, *, nul: bool) -> Format:
@@ -79,7 +72,7 @@ class Writer:
         """Write and flush. Raises ``ReaderGoneError`` once nobody reads."""
         text = "".join(self._text(row) for row in rows)
         if self.format is Format.csv and not self.begun:
-            text = "path,label,score,implied\r\n" + text
+            text = _csv([("path", "label", "score", "implied")]) + text
         self.begun = True
         if text:
             _emit(text)
@@ -95,12 +88,11 @@ class Writer:
         if self.format is Format.jsonl:
             return _json_line(row)
         if self.format is Format.csv:
-            path = _cell(str(row.path))
-            lines = [f"{_cell(x.label)},{x.score:.4f},{int(x.implied)}" for x in row.tags]
+            lines = [(x.label, f"{x.score:.4f}", str(int(x.implied))) for x in row.tags]
             # A photo without tags has a line too: it was looked at, or found.
-            return "".join(f"{path},{line}\r\n" for line in lines or [",,"])
+            return _csv((row.path, *line) for line in lines or [("",) * 3])
         tags = ", ".join(f"{tag.label} {tag.score:.2f}" for tag in row.tags)
-        return f"{row.path}  {row.note}{tags or '-'}\n"
+        return f"{shown(row.path)}  {shown(row.note)}{shown(tags) or '-'}\n"
 
 
 class Records:
@@ -130,9 +122,8 @@ class Records:
         if self.format is Format.jsonl:
             text = "".join(_json(row) + "\n" for row in rows)
         elif self.format is Format.csv:
-            lines = [",".join(_cell(_plain(row[name])) for name in self.fields) for row in rows]
-            head = [] if self.begun else [",".join(self.fields)]
-            text = "".join(f"{line}\r\n" for line in [*head, *lines])
+            lines = [[_plain(row[name]) for name in self.fields] for row in rows]
+            text = _csv([*([] if self.begun else [self.fields]), *lines])
         elif self.format is Format.paths:
             text = "".join(f"{row['path']}{self.end}" for row in rows)
         else:
@@ -140,6 +131,21 @@ class Records:
         self.begun = self.begun or bool(text)
         _emit(text)
         return len(rows)
+
+    def stream(self, records: Iterable[dict[str, Any]]) -> int:
+        """Write records as they come, but for a table, whose columns all of them make; returns how
+        many there were."""
+        count, waiting = 0, []
+        try:
+            for record in records:
+                count += 1
+                if self.format is Format.table:
+                    waiting.append(record)
+                else:
+                    self.write([record])
+        finally:
+            self.write(waiting)
+        return count
 
     def _table(self, rows: list[dict[str, Any]]) -> str:
         cells = [[shown(_plain(row[name])) for name in self.fields] for row in rows]
@@ -196,10 +202,21 @@ def _json_line(row: Row) -> str:
     return _json(fields) + "\n"
 
 
-def _cell(text: str) -> str:
-    if any(char in text for char in ',"\r\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
+def _csv(rows: Iterable[Iterable[object]]) -> str:
+    """Lines as of RFC 4180; names that are not UTF-8 keep their surrogates."""
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def count_of(number: int, what: str) -> str:
+    """A number of things: ``1 photo``, ``2,000 photos``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def tell_problem(path: Path, reason: str) -> None:
+    """A path, and what is wrong with it, on one line of stderr."""
+    say(f"qks: {shown(path)}: {reason}")
 
 
 def confirm(question: str, *, yes: bool, otherwise: str) -> None:
@@ -214,7 +231,8 @@ def confirm(question: str, *, yes: bool, otherwise: str) -> None:
 
 
 def say(text: str) -> None:
-    """One line on stderr; names that are not UTF-8 come out as their bytes."""
+    """A message on stderr; nothing in it steers the terminal, and names that are not UTF-8 come out
+    as their bytes."""
     sys.stderr.flush()
-    sys.stderr.buffer.write(os.fsencode(text + "\n"))
+    sys.stderr.buffer.write(os.fsencode(shown_lines(text) + "\n"))
     sys.stderr.buffer.flush()

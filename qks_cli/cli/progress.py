@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from qks_cli.cli.output import say
+from qks_cli.escape import shown, shown_lines
 
 
 class Progress:
@@ -65,12 +67,16 @@ class Progress:
             self._bar.update(self._task, advance=1, speed=speed)
 
     def say(self, text: str) -> None:
-        """A line above the bar."""
+        """A message above the bar."""
         if self._bar is None:
             say(text)
         else:
-            shown = text.encode(errors="replace").decode()
-            self._bar.console.print(shown, markup=False, highlight=False, soft_wrap=True)
+            plain = shown_lines(text).encode(errors="replace").decode()
+            self._bar.console.print(plain, markup=False, highlight=False, soft_wrap=True)
+
+    def problem(self, path: Path, reason: str) -> None:
+        """A path, and what is wrong with it, above the bar."""
+        self.say(f"qks: {shown(path)}: {reason}")
 
     def _learn_total(self) -> None:
         if self._count is not None:

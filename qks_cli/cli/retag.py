@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from qks_cli.cli.options import Db, Labels, MinScore, Model, Top
-from qks_cli.cli.output import say
-
-GROUP = 4096  # photos scored and stored together; what a kill can lose
+from qks_cli.cli.output import count_of, say
 
 
 def retag(
@@ -27,35 +25,18 @@ def retag(
     cut off goes on where it stopped.
     """
     began = time.monotonic()
-    import numpy as np
+    from qks_cli.workflows.report import Report
+    from qks_cli.workflows.session import open_library, tagged_model
+    from qks_cli.workflows.tag import Tagging
+    from qks_cli.workflows.tag import retag as choose_anew
 
-    from qks_cli.cli.labels import read_vocabulary
-    from qks_cli.workflows.session import begin, open_library, stored_tagger, tagged_model
-
-    with open_library(db, create=False) as library:
-        bundle, _ = tagged_model(library, model)
-        vocabulary = read_vocabulary(labels, bundle, quiet=quiet)
-        tagger = stored_tagger(bundle, vocabulary, min_score=min_score, top=top)
-        target, run = begin(library, bundle, vocabulary, "retag")
-        ids = library.photos.stale_ids(target.model_id, target.vocabulary_id, tagger.selection)
-        done, status = 0, "interrupted"
-        try:
-            for at in range(0, len(ids), GROUP):
-                have, tokens_NME = library.tokens.of(ids[at : at + GROUP], target.model_id)
-                if tokens_NME is not None:
-                    library.retag(
-                        zip(have, tagger(tokens_NME.astype(np.float32)), strict=True),
-                        model_id=target.model_id,
-                        vocabulary_id=target.vocabulary_id,
-                        selection=tagger.selection,
-                    )
-                done += len(have)
-            status = "done"
-        finally:
-            library.runs.finish(run, tagged=done, failed=0, status=status)
-        same = library.photos.count() - len(ids)
+    with open_library(db) as library:
+        tagged_model(library, model)  # before labels are embedded
+        told = Report() if quiet else Report(note=say)
+        tagging = Tagging.open(model, labels, "cpu", min_score=min_score, top=top, report=told)
+        done = choose_anew(library, tagging)
     if not quiet:
         say(
-            f"{done:,} photos tagged again, {same:,} left as they were, "
+            f"{count_of(done.anew, 'photo')} tagged again, {done.same:,} left as they were, "
             f"in {time.monotonic() - began:.1f} s"
         )

@@ -32,9 +32,9 @@ def stats(
 ) -> None:
     """Count photos by label, folder, year and more; with bars in a table."""
     writer = Records(format, (by.value, "photos"), bar="photos")
-    from qks_cli.library import statistics
     from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.stats import stats as count
 
-    with open_library(db, create=False) as library:
-        rows = statistics.count_by(library, by.value)
-    writer.write({by.value: name, "photos": count} for name, count in rows[:limit])
+    with open_library(db) as library:
+        rows = count(library, by.value, limit)
+    writer.write({by.value: name, "photos": photos} for name, photos in rows)

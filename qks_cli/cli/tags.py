@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qks_cli.cli.options import All, Db, Null, Paths, RecordFormat
-from qks_cli.cli.output import Records, confirm, say, shown
+from qks_cli.cli.options import All, Db, Null, Paths, RecordFormat, Yes
+from qks_cli.cli.output import Records, confirm, count_of, say, tell_problem
+from qks_cli.cli.write import selected
 
 if TYPE_CHECKING:
-    from qks_cli.library.ledger import Write
     from qks_cli.library.store import Library
+    from qks_cli.workflows.tags import Reach
+    from qks_cli.workflows.write import Photos
 
 app = typer.Typer(
     help="List, rename, merge and leave out labels; confirm and reject single tags.",
@@ -25,59 +28,58 @@ app = typer.Typer(
 def complete_label(incomplete: str) -> list[str]:
     """Labels of the library for the shell, by how they begin."""
     from qks_cli.errors import QksError
-    from qks_cli.library import labels
+    from qks_cli.folding import fold
     from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.tags import counts
 
     try:
-        with open_library(None, create=False) as library:
-            names = [row.label for row in labels.counts(library)]
+        with open_library() as library:
+            names = [row.label for row in counts(library)]
     except QksError:
         return []
-    return [name for name in names if name.casefold().startswith(incomplete.casefold())]
+    return [name for name in names if fold(name).startswith(fold(incomplete))]
 
 
 Label = Annotated[str, typer.Argument(help="A label.", autocompletion=complete_label)]
 Other = Annotated[str, typer.Argument(help="The other label.", autocompletion=complete_label)]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+NewName = Annotated[str, typer.Argument(help="Its new name.")]
 Files = Annotated[bool, typer.Option("--files", help="In files that it was written into, too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
+Add = Annotated[
+    bool, typer.Option("--add", help="Give it to those of the photos that do not carry it.")
+]
 
 
 @app.command("list")
 def list_labels(db: Db = None, format: RecordFormat = None) -> None:
     """Every label with the photos that carry it and their mean score, most first."""
     writer = Records(format, ("label", "photos", "mean_score"))
-    from qks_cli.library import labels
     from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.tags import counts
 
-    with open_library(db, create=False) as library:
+    with open_library(db) as library:
         writer.write(
             {"label": x.label, "photos": x.photos, "mean_score": round(x.mean_score, 3)}
-            for x in labels.counts(library)
+            for x in counts(library)
         )
 
 
 @app.command()
 def rename(
     old: Label,
-    new: Annotated[str, typer.Argument(help="Its new name.")],
+    new: NewName,
     db: Db = None,
     yes: Yes = False,
     dry_run: DryRun = False,
     files: Files = False,
 ) -> None:
     """Show a label under another name, now and after later runs."""
-    from qks_cli.library import labels
+    from qks_cli.workflows import tags
 
-    _edit(
-        db,
-        old,
-        f"shown as '{new}'",
-        lambda library: labels.rename(library, old, new),
-        yes=yes,
-        dry_run=dry_run,
-        files=files,
-    )
+    def change(library: Library) -> None:
+        tags.rename(library, old, new)
+
+    _edit(db, old, f"shown as '{new}'", change, yes=yes, dry_run=dry_run, files=files)
 
 
 @app.command()
@@ -90,17 +92,12 @@ def merge(
     files: Files = False,
 ) -> None:
     """Show one label as another that is there; a photo with both keeps the better score."""
-    from qks_cli.library import labels
+    from qks_cli.workflows import tags
 
-    _edit(
-        db,
-        one,
-        f"shown as '{into}'",
-        lambda library: labels.merge(library, one, into),
-        yes=yes,
-        dry_run=dry_run,
-        files=files,
-    )
+    def change(library: Library) -> None:
+        tags.merge(library, one, into)
+
+    _edit(db, one, f"shown as '{into}'", change, yes=yes, dry_run=dry_run, files=files)
 
 
 @app.command()
@@ -112,17 +109,12 @@ def delete(
     files: Files = False,
 ) -> None:
     """Leave a label out everywhere, now and after later runs."""
-    from qks_cli.library import labels
+    from qks_cli.workflows import tags
 
-    _edit(
-        db,
-        label,
-        "shown no more",
-        lambda library: labels.delete(library, label),
-        yes=yes,
-        dry_run=dry_run,
-        files=files,
-    )
+    def change(library: Library) -> None:
+        tags.delete(library, label)
+
+    _edit(db, label, "shown no more", change, yes=yes, dry_run=dry_run, files=files)
 
 
 @app.command("confirm")
@@ -130,9 +122,7 @@ def confirm_tag(
     label: Label,
     paths: Paths = None,
     everything: All = False,
-    add: Annotated[
-        bool, typer.Option("--add", help="Give it to those of the photos that do not carry it.")
-    ] = False,
+    add: Add = False,
     db: Db = None,
     nul: Null = False,
 ) -> None:
@@ -140,10 +130,10 @@ def confirm_tag(
 
     `qks write --only-confirmed` writes nothing else. Exit code 1 where no photo was meant.
     """
-    from qks_cli.library import verdicts
+    from qks_cli.workflows import tags
 
-    def change(library: Library, ids: list[int]) -> int:
-        return verdicts.confirm(library, ids, label, add=add)
+    def change(library: Library, photos: Photos) -> int:
+        return tags.confirm(library, photos, label, add=add)
 
     _judge(db, paths, change, "confirmed", everything=everything, nul=nul)
 
@@ -157,10 +147,10 @@ def reject_tag(
     Files that it was written into change with the next `qks write`. Labels above it in the
     vocabulary stay. Exit code 1 where no photo carried it.
     """
-    from qks_cli.library import verdicts
+    from qks_cli.workflows import tags
 
-    def change(library: Library, ids: list[int]) -> int:
-        return verdicts.reject(library, ids, label)
+    def change(library: Library, photos: Photos) -> int:
+        return tags.reject(library, photos, label)
 
     _judge(db, paths, change, "rejected", everything=everything, nul=nul)
 
@@ -170,10 +160,10 @@ def reset_tag(
     label: Label, paths: Paths = None, everything: All = False, db: Db = None, nul: Null = False
 ) -> None:
     """Take back what was confirmed or rejected: photos carry what the model says."""
-    from qks_cli.library import verdicts
+    from qks_cli.workflows import tags
 
-    def change(library: Library, ids: list[int]) -> int:
-        return verdicts.reset(library, ids, label)
+    def change(library: Library, photos: Photos) -> int:
+        return tags.reset(library, photos, label)
 
     _judge(db, paths, change, "reset", everything=everything, nul=nul)
 
@@ -181,11 +171,11 @@ def reset_tag(
 @app.command()
 def undo(db: Db = None) -> None:
     """Take back the last rename, merge or delete. Exit code 1 where there is none."""
-    from qks_cli.library import labels
+    from qks_cli.workflows import tags
     from qks_cli.workflows.session import open_library
 
-    with open_library(db, create=False) as library:
-        undone = labels.undo(library)
+    with open_library(db) as library:
+        undone = tags.undo(library)
     if undone is None:
         say("nothing to undo")
         raise typer.Exit(1)
@@ -195,19 +185,18 @@ def undo(db: Db = None) -> None:
 def _judge(
     db: Path | None,
     paths: list[Path] | None,
-    change: Callable[[Library, list[int]], int],
+    change: Callable[[Library, Photos], int],
     done: str,
     *,
     everything: bool,
     nul: bool,
 ) -> None:
     from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.writing import selected
 
-    with open_library(db, create=False) as library:
+    with open_library(db) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
-        count = change(library, [photo_id for photo_id, _ in photos])
-    say(f"{done} on {count:,} of {len(photos):,} photos")
+        count = change(library, photos)
+    say(f"{done} on {count:,} of {count_of(len(photos), 'photo')}")
     if not count:
         raise typer.Exit(1)
 
@@ -222,41 +211,34 @@ def _edit(
     dry_run: bool,
     files: bool,
 ) -> None:
-    from qks_cli.library import labels, ledger
     from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.tags import reach
 
-    with open_library(db, create=False) as library:
-        count = labels.photos_with(library, label)
-        say(f"'{label}' on {count:,} photos: {what}")
-        written = ledger.with_label(library, label)
-        if written:
-            say(
-                f"it was written into {len(written):,} files"
-                + ("" if files else "; --files for those")
-            )
+    with open_library(db) as library:
+        reached = reach(library, label)
+        say(f"'{label}' on {count_of(reached.photos, 'photo')}: {what}")
+        if reached.written:
+            also = "" if files else "; --files for those"
+            say(f"it was written into {count_of(len(reached.written), 'file')}{also}")
         if dry_run:
             return
         confirm("Change it?", yes=yes, otherwise="nothing was changed; --yes changes it")
         change(library)
         say("done; `qks tags undo` takes it back")
-        if files and written:
-            _rewrite(library, written)
+        if files and reached.written:
+            _rewrite(library, reached)
 
 
-def _rewrite(library: Library, written: Sequence[Write]) -> None:
+def _rewrite(library: Library, reached: Reach) -> None:
     """Bring files up to date with the labels as they are shown now."""
-    from qks_cli.workflows.writing import Options, Target, write_all
+    from qks_cli.workflows.write import rewrite
 
-    run = library.runs.begin("write", *library.runs.latest())
     counts: Counter[str] = Counter()
-    for target in Target:
-        ids = [write.photo_id for write in written if write.kind == target]
-        photos = list(library.photos.paths_of(ids).items())
-        for outcome in write_all(library, photos, Options(to=target), run_id=run, only=True):
+    with closing(rewrite(library, reached.written)) as outcomes:
+        for outcome in outcomes:
             counts[outcome.status] += 1
             if outcome.reason:
-                say(f"qks: {shown(outcome.path)}: {outcome.reason}")
-    library.runs.finish(run, tagged=counts["written"], failed=counts["refused"], status="done")
-    say(f"{counts['written']:,} files written; `qks undo` takes that back")
+                tell_problem(outcome.path, outcome.reason)
+    say(f"{count_of(counts['written'], 'file')} written; `qks undo` takes that back")
     if counts["refused"]:
         raise typer.Exit(1)

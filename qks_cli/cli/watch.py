@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
-import time
-from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from threading import Event
+from typing import Annotated
 
 import typer
 
+from qks_cli import settings
 from qks_cli.cli.options import (
     Db,
+    Device,
+    DeviceName,
     Exclude,
     Hidden,
     Labels,
@@ -22,33 +24,31 @@ from qks_cli.cli.options import (
     RowFormat,
     Top,
 )
-from qks_cli.cli.output import Writer, say, shown
-from qks_cli.errors import UsageError
+from qks_cli.cli.output import Writer, say, tell_problem
+from qks_cli.cli.tag import result_row, use_one_thread
 
-if TYPE_CHECKING:
-    from watchdog.events import FileSystemEvent
-
-LONGEST_WAIT = 10.0  # seconds that a steady stream of changes can put off the work
-MOST_PATHS = 10_000  # changed paths that are remembered; more and the folders are walked anew
+Folders = Annotated[list[Path], typer.Argument(help="Folders.")]
+Settle = Annotated[
+    float, typer.Option(min=0.1, help="Seconds without changes before they are looked at.")
+]
+Poll = Annotated[
+    float, typer.Option(min=0.0, help="Look every so many seconds: for network drives.")
+]
 
 
 def watch(
-    paths: Annotated[list[Path], typer.Argument(help="Folders.")],
+    paths: Folders,
     labels: Labels = None,
     model: Model = "mini",
     db: Db = None,
     min_score: MinScore = None,
     top: Top = 20,
     format: RowFormat = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = DeviceName.auto,
     exclude: Exclude = None,
     hidden: Hidden = False,
-    settle: Annotated[
-        float, typer.Option(min=0.1, help="Seconds without changes before they are looked at.")
-    ] = 2.0,
-    poll: Annotated[
-        float, typer.Option(min=0.0, help="Look every so many seconds: for network drives.")
-    ] = 0.0,
+    settle: Settle = 2.0,
+    poll: Poll = 0.0,
 ) -> None:
     """Tag what is there, then what comes, moves or goes, until Ctrl-C or SIGTERM.
 
@@ -56,139 +56,36 @@ def watch(
     has been written in full. Rows as of `qks tag`.
     """
     writer = Writer(format, nul=False)
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from watchdog.observers import Observer
-    from watchdog.observers.polling import PollingObserver
+    use_one_thread()
+    from qks_cli.workflows.pipeline import LoadOptions
+    from qks_cli.workflows.report import Report
+    from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.tag import Tagging
+    from qks_cli.workflows.watch import Changes, WatchOptions
+    from qks_cli.workflows.watch import watch as keep_watching
 
-    from qks_cli import settings
-    from qks_cli.cli.labels import read_vocabulary
-    from qks_cli.cli.tag import note_absences, result_row
-    from qks_cli.model.model import Model as OpenModel
-    from qks_cli.photos.walk import absolute, walk
-    from qks_cli.workflows.pipeline import LoadOptions, tag_photos
-    from qks_cli.workflows.session import begin, open_library
-
-    roots = [absolute(path) for path in paths]
-    for root in roots:
-        if not root.is_dir():
-            raise UsageError(f"{shown(root)} is no folder")
-    opened = OpenModel.open(model, device=device)
-    bundle = opened.bundle
-    vocabulary = read_vocabulary(labels, bundle, quiet=False)
-    tagger = opened.tagger(vocabulary, min_score=min_score, top=top)
+    report = Report(tell_problem, say)
+    tagging = Tagging.open(model, labels, device, min_score=min_score, top=top, report=report)
+    load = LoadOptions(workers=settings.processors())
+    options = WatchOptions(settle, poll, tuple(exclude or ()), hidden, load)
     changes = Changes()
-    observer = PollingObserver(timeout=poll) if poll else Observer()
-    for root in roots:
-        try:
-            observer.schedule(cast(Any, changes), str(root), recursive=True)
-        except OSError as error:
-            raise UsageError(f"cannot watch {shown(root)}: {error.strerror}") from error
+    with _ended_by_signals(changes.stop), open_library(db, create=True) as library:
+        results = keep_watching(paths, library, tagging, changes, options=options, report=report)
+        with closing(results):
+            for result in results:
+                if result.status != "unchanged":
+                    writer.write([result_row(result)])
+
+
+@contextmanager
+def _ended_by_signals(stop: Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set ``stop``."""
     before = {
-        number: signal.signal(number, lambda *_: changes.stop.set())
+        number: signal.signal(number, lambda *_: stop.set())
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        try:
-            observer.start()
-        except OSError as error:
-            raise UsageError(
-                f"cannot watch: {error.strerror}",
-                hint="raise fs.inotify.max_user_watches, or use --poll 30",
-            ) from error
-        with open_library(db) as library:
-            while not changes.stop.is_set():
-                changed = changes.take()
-                wanted = roots if changed is None else sorted(changed)
-                destination, run = begin(library, bundle, vocabulary, "watch")
-                counts: Counter[str] = Counter()
-                there = [path for path in wanted if os.path.lexists(path)]
-                photos = walk(
-                    there,
-                    exclude=exclude or (),
-                    hidden=hidden,
-                    only_photos=changed is not None,
-                    on_problem=lambda path, reason: say(f"qks: {shown(path)}: {reason}"),
-                )
-                results = tag_photos(
-                    photos,
-                    model=opened,
-                    tagger=tagger,
-                    destination=destination,
-                    options=LoadOptions(workers=settings.processors()),
-                    stop=changes.stop.is_set,
-                )
-                for result in results:
-                    counts[result.status] += 1
-                    if result.status == "failed":
-                        say(f"qks: {shown(result.photo.path)}: {result.reason}")
-                    if result.status != "unchanged":
-                        writer.write([result_row(result)])
-                for path in wanted:
-                    note_absences(library, path)
-                status = "interrupted" if changes.stop.is_set() else "done"
-                library.runs.finish(
-                    run,
-                    tagged=counts["tagged"] + counts["retagged"],
-                    failed=counts["failed"],
-                    status=status,
-                )
-                if changed is None:
-                    say(f"watching {counts.total():,} photos; Ctrl-C ends")
-                changes.wait(settle)
+        yield
     finally:
-        observer.stop()
-        if observer.is_alive():
-            observer.join()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class Changes:
-    """Changed paths, from the watching threads to the working one.
-
-    At first, and where more changed than it remembers, all folders are to be looked at.
-    """
-
-    def __init__(self) -> None:
-        self.stop = threading.Event()
-        self._paths: set[Path] = set()
-        self._all = True
-        self._last = 0.0
-        self._lock = threading.Lock()
-
-    def dispatch(self, event: FileSystemEvent) -> None:
-        """Called by watchdog for every event."""
-        if event.event_type in ("opened", "closed_no_write"):
-            return
-        for name in (event.src_path, event.dest_path):
-            # A folder's own event adds nothing to those of its files, unless it came or went whole.
-            if name and not (event.is_directory and event.event_type == "modified"):
-                self.add(Path(os.fsdecode(name)))
-
-    def add(self, path: Path) -> None:
-        """Remember a path."""
-        with self._lock:
-            self._last = time.monotonic()
-            self._paths.add(path)
-            if len(self._paths) > MOST_PATHS:
-                self._paths.clear()
-                self._all = True
-
-    def take(self) -> set[Path] | None:
-        """The paths that changed since last time; None for all folders."""
-        with self._lock:
-            found = None if self._all else self._paths
-            self._paths, self._all = set(), False
-            return found
-
-    def wait(self, settle: float) -> None:
-        """Until there are changes and none came for ``settle`` seconds, or ``stop``."""
-        began = None
-        while not self.stop.wait(min(0.1, settle)):
-            with self._lock:
-                waiting, quiet = bool(self._paths) or self._all, time.monotonic() - self._last
-            if not waiting:
-                continue
-            began = began or time.monotonic()
-            if quiet >= settle or time.monotonic() - began >= LONGEST_WAIT:
-                return

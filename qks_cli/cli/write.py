@@ -3,51 +3,59 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qks_cli.cli import inputs
 from qks_cli.cli.options import All, Db, MinScore, Null, Paths, RecordFormat
-from qks_cli.cli.output import Format, Records, say, shown
-from qks_cli.errors import UsageError
+from qks_cli.cli.output import Records, count_of, say, tell_problem
+from qks_cli.keywords.choices import Backend, Compat, Mtime, Style, Target
 
 if TYPE_CHECKING:
     from qks_cli.library.store import Library
-    from qks_cli.workflows.writing import Options, Outcome
+    from qks_cli.workflows.write import Outcomes
+    from qks_cli.workflows.writing import Outcome
 
-GROUP = 200  # rows printed together
 FIELDS = ("path", "status", "file", "labels", "reason")
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+To = Annotated[Target, typer.Option(help="Where keywords go.")]
+SidecarStyle = Annotated[
+    Style, typer.Option(help="Names of new ones: photo.jpg.xmp (ext) or photo.xmp (adobe).")
+]
+OnlyConfirmed = Annotated[
+    bool, typer.Option("--only-confirmed", help="Only tags that `qks tags confirm` confirmed.")
+]
 Backup = Annotated[
     Path | None, typer.Option(help="Folder for copies of what is changed, made first.")
 ]
 MtimeOption = Annotated[
-    str, typer.Option(help="bump or keep the time of a photo that is written to.")
+    Mtime, typer.Option(help="What becomes of the time of a photo that is written to.")
 ]
+BackendOption = Annotated[
+    Backend, typer.Option(help="What writes into photos; exiftool: TIFF and DNG too.")
+]
+CompatOption = Annotated[Compat | None, typer.Option(help="Also the list that Immich reads.")]
+Synonyms = Annotated[bool, typer.Option("--synonyms", help="The labels' synonyms as keywords too.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
+RunId = Annotated[int | None, typer.Argument(help="A run that wrote. Default: the latest.")]
 
 
 def write(
     paths: Paths = None,
     everything: All = False,
-    to: Annotated[str, typer.Option(help="sidecar or embed.")] = "sidecar",
-    sidecar_style: Annotated[
-        str, typer.Option(help="ext (photo.jpg.xmp) or adobe (photo.xmp), for new ones.")
-    ] = "ext",
+    to: To = Target.sidecar,
+    sidecar_style: SidecarStyle = Style.ext,
     min_score: MinScore = None,
-    only_confirmed: Annotated[
-        bool, typer.Option("--only-confirmed", help="Only tags that `qks tags confirm` confirmed.")
-    ] = False,
+    only_confirmed: OnlyConfirmed = False,
     backup: Backup = None,
-    mtime: MtimeOption = "bump",
-    backend: Annotated[str, typer.Option(help="own, or exiftool for TIFF and DNG too.")] = "own",
-    compat: Annotated[str, typer.Option(help="immich: also the list that Immich reads.")] = "",
-    synonyms: Annotated[
-        bool, typer.Option("--synonyms", help="The labels' synonyms as keywords too.")
-    ] = False,
+    mtime: MtimeOption = Mtime.bump,
+    backend: BackendOption = Backend.own,
+    compat: CompatOption = None,
+    synonyms: Synonyms = False,
     dry_run: DryRun = False,
     db: Db = None,
     format: RecordFormat = None,
@@ -60,32 +68,37 @@ def write(
     WebP are embedded into; other formats get sidecars.
     """
     writer = Records(format, FIELDS)
-    options = options_of(
-        to, sidecar_style, mtime, backend, backup, compat, synonyms=synonyms, dry_run=dry_run
-    )
     from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.writing import selected, write_all
+    from qks_cli.workflows.write import write as put
+    from qks_cli.workflows.writing import Options
 
-    with open_library(db, create=False) as library:
+    options = Options(
+        to,
+        sidecar_style,
+        mtime,
+        backend,
+        _folder(backup),
+        compat is Compat.immich,
+        synonyms,
+        dry_run,
+    )
+    with open_library(db) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
-        run = library.runs.begin("write", *library.runs.latest())
-
-        found = write_all(
+        outcomes = put(
             library,
             photos,
             options,
-            run_id=run,
             min_score=min_score or 0.0,
-            confirmed=only_confirmed,
+            only_confirmed=only_confirmed,
         )
-        _tell(library, run, writer, found)
+        _tell(writer, outcomes)
 
 
 def untag(
     paths: Paths = None,
     everything: All = False,
     backup: Backup = None,
-    mtime: MtimeOption = "bump",
+    mtime: MtimeOption = Mtime.bump,
     dry_run: DryRun = False,
     db: Db = None,
     format: RecordFormat = None,
@@ -97,23 +110,20 @@ def untag(
     removed.
     """
     writer = Records(format, FIELDS)
-    options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
     from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.untagging import untag_all
-    from qks_cli.workflows.writing import selected
+    from qks_cli.workflows.write import untag as take_out
+    from qks_cli.workflows.writing import Options
 
-    with open_library(db, create=False) as library:
+    options = Options(mtime=mtime, backup=_folder(backup), dry_run=dry_run)
+    with open_library(db) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
-        run = library.runs.begin("untag", *library.runs.latest())
-        _tell(library, run, writer, untag_all(library, photos, options, run_id=run))
+        _tell(writer, take_out(library, photos, options))
 
 
 def undo(
-    run: Annotated[
-        int | None, typer.Argument(help="A run that wrote. Default: the latest.")
-    ] = None,
+    run: RunId = None,
     backup: Backup = None,
-    mtime: MtimeOption = "bump",
+    mtime: MtimeOption = Mtime.bump,
     dry_run: DryRun = False,
     db: Db = None,
     format: RecordFormat = None,
@@ -124,13 +134,13 @@ def undo(
     to undo.
     """
     writer = Records(format, FIELDS)
-    options = options_of("sidecar", "ext", mtime, "own", backup, "", dry_run=dry_run)
     from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.untagging import undo_run
+    from qks_cli.workflows.write import undo as take_back
+    from qks_cli.workflows.writing import Options
 
-    with open_library(db, create=False) as library:
-        now = library.runs.begin("undo", *library.runs.latest())
-        if not _tell(library, now, writer, undo_run(library, run, options, run_id=now)):
+    options = Options(mtime=mtime, backup=_folder(backup), dry_run=dry_run)
+    with open_library(db) as library:
+        if not _tell(writer, take_back(library, options, run_id=run)):
             raise typer.Exit(1)
 
 
@@ -150,9 +160,8 @@ def verify(
     writer = Records(format, FIELDS)
     from qks_cli.workflows.checking import verify_all
     from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.writing import selected
 
-    with open_library(db, create=False) as library:
+    with open_library(db) as library:
         photos = selected(library, paths, everything=everything, nul=nul)
         found = list(verify_all(library, photos))
     counts = Counter(outcome.status for outcome in found)
@@ -177,56 +186,36 @@ def import_keywords(
     writer = Records(format, ("path", "keywords"))
     from qks_cli.workflows.importing import import_all
     from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.writing import selected
 
-    total = unread = 0
-    rows: list[dict[str, object]] = []
-    with open_library(db, create=False) as library:
-        photos = selected(library, paths, everything=everything, nul=nul)
+    unread = 0
+
+    def records() -> Iterator[dict[str, object]]:
+        nonlocal unread
         for found in import_all(library, photos):
             for file, reason in found.problems:
                 unread += 1
-                say(f"qks: {shown(file)}: cannot be read: {reason}")
+                tell_problem(file, f"cannot be read: {reason}")
             if found.keywords:
-                total += 1
-                rows.append({"path": str(found.path), "keywords": list(found.keywords)})
-            if len(rows) == GROUP:
-                writer.write(rows)
-                rows.clear()
-        writer.write(rows)
-    say(
-        f"{total:,} of {len(photos):,} photos have keywords of your own"
-        + (f"; {unread:,} {'file' if unread == 1 else 'files'} not read" if unread else "")
-    )
+                yield {"path": str(found.path), "keywords": list(found.keywords)}
+
+    with open_library(db) as library:
+        photos = selected(library, paths, everything=everything, nul=nul)
+        total = writer.stream(records())
+    more = f"; {count_of(unread, 'file')} not read" if unread else ""
+    say(f"{total:,} of {count_of(len(photos), 'photo')} have keywords of your own{more}")
 
 
-def options_of(
-    to: str,
-    style: str,
-    mtime: str,
-    backend: str,
-    backup: Path | None,
-    compat: str,
-    *,
-    synonyms: bool = False,
-    dry_run: bool,
-) -> Options:
-    """The options of a writing run. Raises ``UsageError`` for a value that there is not."""
-    from qks_cli.workflows.writing import Backend, Compat, Mtime, Options, Style, Target
+def selected(
+    library: Library, paths: list[Path] | None, *, everything: bool, nul: bool
+) -> list[tuple[int, Path]]:
+    """The photos that the user named, or all. Raises as ``session.selected``."""
+    from qks_cli.workflows.session import selected as choose
 
-    try:
-        return Options(
-            Target(to),
-            Style(style),
-            Mtime(mtime),
-            Backend(backend),
-            None if backup is None else backup.expanduser().resolve(),
-            bool(compat) and Compat(compat) is Compat.immich,
-            synonyms,
-            dry_run,
-        )
-    except ValueError as error:
-        raise UsageError(str(error), hint="`qks write --help` lists the values") from error
+    return choose(library, list(inputs.given(paths or [], nul=nul)), everything=everything)
+
+
+def _folder(given: Path | None) -> Path | None:
+    return None if given is None else given.expanduser().resolve()
 
 
 def _record(outcome: Outcome) -> dict[str, object]:
@@ -239,30 +228,22 @@ def _record(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _tell(
-    library: Library, run: int, writer: Records, outcomes: Generator[Outcome, None, None]
-) -> int:
+def _tell(writer: Records, outcomes: Outcomes) -> int:
     """Print and count outcomes; how many there were. Exits with 1 where one was refused.
 
     ``outcomes`` ends here whatever happens: it writes to the library, which is open still."""
     counts: Counter[str] = Counter()
-    waiting: list[dict[str, object]] = []  # rows of a table, whose columns all of them make
-    status = "interrupted"
-    try:
-        with closing(outcomes):
-            for outcome in outcomes:
-                counts[outcome.status] += 1
-                if outcome.reason and outcome.status != "removed":
-                    kind = "refused" if outcome.status == "refused" else "sidecar instead"
-                    say(f"qks: {shown(outcome.path)}: {kind}: {outcome.reason}")
-                waiting.append(_record(outcome))
-                if writer.format is not Format.table:
-                    writer.write(waiting)
-                    waiting.clear()
-        status = "done"
-    finally:
-        writer.write(waiting)
-        library.runs.finish(run, tagged=counts["written"], failed=counts["refused"], status=status)
+
+    def records() -> Iterator[dict[str, object]]:
+        for outcome in outcomes:
+            counts[outcome.status] += 1
+            if outcome.reason and outcome.status != "removed":
+                kind = "refused" if outcome.status == "refused" else "sidecar instead"
+                tell_problem(outcome.path, f"{kind}: {outcome.reason}")
+            yield _record(outcome)
+
+    with closing(outcomes):
+        writer.stream(records())
     say(", ".join(f"{count:,} {name}" for name, count in sorted(counts.items())) or "nothing to do")
     if counts["refused"]:
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,16 @@ from qks_cli.model.calibration import Calibration, LabelStats
 from qks_cli.model.engine import Engine, open_engine
 from qks_cli.model.selection import TOP, Selector
 from qks_cli.model.tagger import Tagger, selection_name
-from qks_cli.types import Float32Array, UInt8Array
+from qks_cli.types import Float32Array, Tag, UInt8Array
 from qks_cli.vocabulary import neighbours
 from qks_cli.vocabulary.embeddings import FILE as KNOWN
 from qks_cli.vocabulary.embeddings import embed_labels, read_known, to_length
-from qks_cli.vocabulary.labels_file import Label, Vocabulary
+from qks_cli.vocabulary.labels_file import Label, Vocabulary, parse_labels, read_labels
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from qks_cli.photos.readers import Readers
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
@@ -114,6 +119,40 @@ class Model:
             return None
         return neighbours.read_taught(self.bundle.file(neighbours.FILE))
 
+    def vocabulary(self, labels: Sequence[str] | Path | Vocabulary | None = None) -> Vocabulary:
+        """The words to tag with: lines as of a labels file (docs/labels.md), the path of such a
+        file, a vocabulary, or None for the model's own. Raises ``VocabularyError``."""
+        if isinstance(labels, Vocabulary):
+            return labels
+        if labels is None or isinstance(labels, Path | str):
+            return read_labels(Path(labels or self.bundle.labels_file))[0]
+        return parse_labels("\n".join(labels), "the given labels")[0]
+
+    def tag(
+        self,
+        photos: Sequence[Path | str | Image],
+        labels: Sequence[str] | Path | Vocabulary | None = None,
+        *,
+        min_score: float | None = None,
+        top: int = TOP,
+    ) -> list[list[Tag]]:
+        """The tags of each photo, best first.
+
+        ``photos`` are paths or Pillow images, ``labels`` as for ``vocabulary``. A label becomes a
+        tag from a calibrated score of ``min_score`` on (0 to 1; None: the model's own cut-off), at
+        most ``top`` of them. Raises ``PhotoError`` for a photo that cannot be read, and as
+        ``vocabulary``.
+        """
+        tagger = self.tagger(self.vocabulary(labels), min_score=min_score, top=top)
+        from qks_cli.photos.readers import Readers
+
+        tags: list[list[Tag]] = []
+        with Readers() as readers:
+            for photo in photos:
+                pixels_1HW3 = self._pixels(photo, readers)[None]
+                tags += map(list, tagger(self.query_tokens(pixels_1HW3)))
+        return tags
+
     def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:
         """Upright sRGB pixels, uint8 in the bundle's size, to query tokens [B, M, E]."""
         return self.engine.query_tokens(pixels_BHW3)
@@ -131,6 +170,15 @@ class Model:
             tokens_NME[rows] = self.query_tokens(pixels_BHW3)
             read_N[rows] = read_B
         return tokens_NME, read_N
+
+    def tokens_of_photo(self, photo: Path | str | Image) -> Float32Array:
+        """Query tokens [M, E] of one photo, a path or a Pillow image. Raises ``PhotoError`` where
+        it cannot be read."""
+        from qks_cli.photos.readers import Readers
+
+        with Readers() as readers:
+            pixels_1HW3 = self._pixels(photo, readers)[None]
+        return np.asarray(self.query_tokens(pixels_1HW3)[0], np.float32)
 
     def embedded(self, labels: Sequence[Label], *, as_written: bool = False) -> Float32Array:
         """What the text tower makes of labels [C, E], before untaught words are interpolated;
@@ -205,6 +253,14 @@ class Model:
         names = neighbours.read_names(self.bundle.file(neighbours.FILE))
         return [(names[t], float(c)) for t, c in zip(nearest_C, cosine_C, strict=True)]
 
+    def _pixels(self, photo: Path | str | Image, readers: Readers) -> UInt8Array:
+        side = self.bundle.image_size
+        if not isinstance(photo, Path | str):
+            return _squared(photo, side, self.bundle.resize)
+        pixels_HW3 = np.empty((side, side, 3), np.uint8)
+        readers.read(Path(photo), self.bundle.resize, pixels_HW3)
+        return pixels_HW3
+
     def _sum(self, terms: Sequence[Phrase], vector_of: dict[str, Float32Array]) -> Float32Array:
         if len(terms) == 1:
             return vector_of[terms[0].text]
@@ -213,3 +269,18 @@ class Model:
 
     def _interpolated(self, labels_CE: Float32Array) -> Float32Array:
         return labels_CE if self.taught is None else neighbours.lean(labels_CE, self.taught)
+
+
+def _squared(image: Image, side: int, resize: str) -> UInt8Array:
+    """A Pillow image as ``photos.decode.decode`` brings photos to a model: upright, [S, S, 3]."""
+    from PIL import ImageOps
+    from PIL.Image import Resampling
+
+    upright = ImageOps.exif_transpose(image).convert("RGB")
+    box = None
+    if resize == "crop":
+        short = min(upright.size)
+        left, top = (upright.width - short) / 2, (upright.height - short) / 2
+        box = (left, top, left + short, top + short)
+    small = upright.resize((side, side), Resampling.BICUBIC, box=box, reducing_gap=2.0)
+    return np.asarray(small, np.uint8)

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from qks_cli.folding import fold
 from qks_cli.types import Float32Array
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -111,7 +112,7 @@ def suggest(
     better word took."""
     left_N = np.ones(len(fires_NC), bool)
     findings: list[Finding] = []
-    columns = [c for c, name in enumerate(names) if name.casefold() not in known]
+    columns = [c for c, name in enumerate(names) if fold(name) not in known]
     while columns and len(findings) < limit:
         counts = [int((fires_NC[:, c] & left_N).sum()) for c in columns]
         best = int(np.argmax(counts))

@@ -1,24 +1,27 @@
-"""What commands that tag have in common: the library, and a run in it."""
+"""What most workflows begin with: the user's library, a model, and words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qks_cli import settings
+from qks_cli.errors import ModelError, UsageError
+from qks_cli.library.journal import unsettled
+from qks_cli.library.store import Library
+from qks_cli.workflows.report import SILENT, Report
+
 if TYPE_CHECKING:
-    from qks_cli.library.store import Library
-    from qks_cli.model.bundle import Bundle
-    from qks_cli.model.tagger import Tagger
+    from qks_cli.model.model import Model
     from qks_cli.vocabulary.labels_file import Vocabulary
-    from qks_cli.workflows.pipeline import Destination
 
 
-def open_library(db: Path | None, *, create: bool = True) -> Library:
-    """The library that the user means. Raises ``LibraryError`` as ``Library.open``."""
-    from qks_cli import settings
-    from qks_cli.library.journal import unsettled
-    from qks_cli.library.store import Library
+def open_library(db: Path | None = None, *, create: bool = False) -> Library:
+    """The library in the file ``db``, by default the user's own.
 
+    What a killed run that wrote left open is settled first. Raises ``LibraryError`` where the
+    library is not there (unless ``create``) or cannot be used."""
     library = Library.open(db or settings.index_path(), create=create)
     if unsettled(library):  # a run that wrote was killed, or is at work
         from qks_cli.workflows.settle import settle_journal
@@ -27,62 +30,62 @@ def open_library(db: Path | None, *, create: bool = True) -> Library:
     return library
 
 
-def given_paths(paths: list[Path], *, nul: bool) -> list[Path]:
-    """What the user named, ``-`` replaced by the paths on stdin (NUL-ended where ``nul``)."""
-    from qks_cli.photos.walk import read_paths
-
-    if Path("-") not in paths:
-        return paths
-    import sys
-
-    named = [path for path in paths if path != Path("-")]
-    return [*named, *read_paths(sys.stdin.buffer, nul=nul)]
-
-
-def tagged_model(library: Library, name: str) -> tuple[Bundle, int]:
-    """A model by name or folder, and its row in the library.
+def tagged_model(library: Library, name: str) -> tuple[Model, int]:
+    """A model by name or folder, and its row in the library. It runs on the CPU: few photos, if
+    any, are read.
 
     Raises ``ModelError`` where no photo here was tagged with it."""
-    from qks_cli.errors import ModelError
-    from qks_cli.model.bundle import read_bundle
+    from qks_cli.model.model import Model
 
-    bundle = read_bundle(name)
-    model_id = library.models.stored(bundle.hash)
+    model = Model.open(name)
+    model_id = library.models.stored(model.hash)
     if model_id is None:
         raise ModelError(
-            f"no photo in this library was tagged with this {bundle.name} model",
+            f"no photo in this library was tagged with this {model.name} model",
             hint="run `qks tag` again, or give --model",
         )
-    return bundle, model_id
+    return model, model_id
 
 
-def stored_tagger(
-    bundle: Bundle,
-    vocabulary: Vocabulary,
-    *,
-    min_score: float | None = None,
-    top: int | None = None,
-) -> Tagger:
-    """A tagger for query tokens that the library keeps: no photo is read, so the CPU serves."""
-    from qks_cli import settings
-    from qks_cli.model.model import Model
-    from qks_cli.model.selection import TOP
+def read_vocabulary(file: Path | None, model: Model, report: Report = SILENT) -> Vocabulary:
+    """The labels of a file, by default the model's own; ``report`` hears of lines that look wrong.
 
-    model = Model(bundle, cache=settings.cache_path())
-    return model.tagger(vocabulary, min_score=min_score, top=TOP if top is None else top)
+    Raises ``VocabularyError``."""
+    from qks_cli.vocabulary.labels_file import read_labels
+
+    vocabulary, warnings = read_labels(file or model.bundle.labels_file)
+    for line, message in warnings:
+        report.note(f"qks: {file}:{line}: {message}")
+    return vocabulary
 
 
-def begin(
-    library: Library, bundle: Bundle, vocabulary: Vocabulary, command: str
-) -> tuple[Destination, int]:
-    """A new run, and where its results go."""
-    from qks_cli.vocabulary.labels_file import format_labels
-    from qks_cli.workflows.pipeline import Destination
+def library_vocabulary(library: Library) -> Vocabulary:
+    """The words that the latest run tagged with; none where there was no run."""
+    from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
 
-    model_id = library.models.id_of(
-        bundle.name, bundle.version, bundle.hash, bundle.queries, bundle.width
-    )
-    vocabulary_id = library.vocabularies.id_of(vocabulary.digest, format_labels(vocabulary))
-    run = library.runs.begin(command, model_id, vocabulary_id)
-    destination = Destination(library, model_id, vocabulary_id, bundle.hash, vocabulary.digest)
-    return destination, run
+    text = library.vocabularies.latest()
+    return Vocabulary(()) if text is None else parse_labels(text, "the library's labels")[0]
+
+
+def selected(
+    library: Library, paths: Sequence[Path] = (), *, everything: bool = False
+) -> list[tuple[int, Path]]:
+    """Ids and paths of the photos at or below ``paths``, or of all, that are tagged and there, in
+    the order of their paths.
+
+    Raises ``UsageError`` without paths unless ``everything``."""
+    from qks_cli.library import presence
+    from qks_cli.library.paths import key_path
+    from qks_cli.photos.walk import absolute
+
+    if bool(paths) == everything:
+        raise UsageError("give paths, or --all for the whole library")
+    here = set(library.photos.tagged_ids())
+    roots: list[Path | None] = [absolute(path) for path in paths] if paths else [None]
+    found = {
+        photo_id: key_path(key)
+        for root in roots
+        for photo_id, key, _ in presence.paths_under(library, root)
+        if photo_id in here
+    }
+    return sorted(found.items(), key=lambda item: str(item[1]))

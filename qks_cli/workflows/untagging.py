@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qks_cli.errors import UsageError
+from qks_cli.escape import shown
 from qks_cli.library import ledger
 from qks_cli.library.ledger import Write
 from qks_cli.workflows.writing import Options, Outcome, PhotoWriter, source_of, writing
@@ -42,7 +43,7 @@ def undo_run(
         for file, chain in written.items():
             if chain[-1].run_id != wanted:
                 raise UsageError(
-                    f"{str(file)!r} was written again by run {chain[-1].run_id}",
+                    f"{shown(file)} was written again by run {chain[-1].run_id}",
                     hint=f"qks undo {chain[-1].run_id}",
                 )
         ids = {write.photo_id for chain in written.values() for write in chain}

@@ -8,12 +8,12 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qks_cli.keywords import embed, files, names, reading, sidecar
+from qks_cli.keywords.choices import Backend, Mtime, Style, Target
 from qks_cli.keywords.embed import Before
 from qks_cli.keywords.errors import Refusal
 from qks_cli.keywords.formats import container, exiftool
@@ -23,6 +23,7 @@ from qks_cli.library.journal import Change, LibraryJournal
 from qks_cli.library.ledger import Write
 from qks_cli.library.lock import writing_lock
 from qks_cli.workflows.claims import claim_of
+from qks_cli.workflows.session import library_vocabulary
 from qks_cli.workflows.settle import settle_left_over
 
 if TYPE_CHECKING:
@@ -34,40 +35,6 @@ if TYPE_CHECKING:
 THREADS = 8  # that make sidecars
 AT_ONCE = 32  # new sidecars that are entered in the journal together
 GROUP = 200  # photos whose folders are brought to the disk together
-
-
-class Target(StrEnum):
-    """Where keywords go."""
-
-    sidecar = "sidecar"
-    embed = "embed"
-
-
-class Style(StrEnum):
-    """Names of new sidecars: photo.jpg.xmp or photo.xmp."""
-
-    ext = "ext"
-    adobe = "adobe"
-
-
-class Mtime(StrEnum):
-    """The modification time of a photo that was written to."""
-
-    bump = "bump"
-    keep = "keep"
-
-
-class Backend(StrEnum):
-    """What writes into photos: our own splicer, or exiftool for TIFF and DNG as well."""
-
-    own = "own"
-    exiftool = "exiftool"
-
-
-class Compat(StrEnum):
-    """Programs that need more than the rules say."""
-
-    immich = "immich"
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,44 +402,11 @@ def keywords_for(
     return found
 
 
-def _vocabulary(library: Library) -> Vocabulary:
-    """The words of the latest run; none where there was no run."""
-    from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
-
-    text = library.vocabularies.latest()
-    return Vocabulary(()) if text is None else parse_labels(text, "the library's labels")[0]
-
-
 def _ancestors(label: str, parent_of: dict[str, str]) -> tuple[str, ...]:
     chain: list[str] = []
     while (parent := parent_of.get(chain[0] if chain else label)) is not None:
         chain.insert(0, parent)
     return tuple(chain)
-
-
-def selected(
-    library: Library, paths: list[Path] | None, *, everything: bool, nul: bool
-) -> list[tuple[int, Path]]:
-    """Photos at or below ``paths`` (``-``: those on stdin) that are tagged and there, by path.
-
-    Raises ``UsageError`` without paths unless ``everything``."""
-    from qks_cli.errors import UsageError
-    from qks_cli.library import presence
-    from qks_cli.library.paths import key_path
-    from qks_cli.photos.walk import absolute
-    from qks_cli.workflows.session import given_paths
-
-    if bool(paths) == everything:
-        raise UsageError("give paths, or --all for the whole library")
-    here = set(library.photos.tagged_ids())
-    found: dict[int, Path] = {}
-    named = given_paths(paths or [], nul=nul)
-    roots: list[Path | None] = [absolute(path) for path in named]
-    for root in roots or [None]:
-        for photo_id, key, _ in presence.paths_under(library, root):
-            if photo_id in here:
-                found[photo_id] = key_path(key)
-    return sorted(found.items(), key=lambda item: str(item[1]))
 
 
 def write_all(
@@ -489,7 +423,7 @@ def write_all(
 
     ``only`` keeps to the labels of a photo's last write, as they are shown now; ``confirmed`` to
     those that the user confirmed."""
-    vocabulary = _vocabulary(library)
+    vocabulary = library_vocabulary(library)
     with writing(library, run_id, source_of(library), options) as hand:
         for at in range(0, len(photos), GROUP):
             part = photos[at : at + GROUP]

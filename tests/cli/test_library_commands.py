@@ -77,7 +77,7 @@ def test_single_tags_are_confirmed_and_rejected(tagged: Path, qks: Qks) -> None:
     assert b"rocket.png" in carrying("sky")
     said = qks("tags", "reject", "sky", "-", stdin=os.fsencode(rocket))
     assert said.returncode == 0
-    assert b"rejected on 1 of 1 photos" in said.stderr
+    assert b"rejected on 1 of 1 photo" in said.stderr
     assert qks("tags", "confirm", "sky", cat).returncode == 1  # it does not carry it
     assert qks("tags", "confirm", "sky", cat, "--add").returncode == 0
     qks("tag", tagged, "--min-score", "0.25")

@@ -1,0 +1,190 @@
+"""The Python API: a model, a library, and what can be done with both.
+
+Import its names from ``qks_cli``; nothing heavy is loaded before it is used. The command line is
+made of the same workflows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from qks_cli.model.model import Model
+from qks_cli.types import Tag
+from qks_cli.workflows import session
+
+if TYPE_CHECKING:
+    from qks_cli.library.store import Library as Store
+    from qks_cli.search.ranking import Hit
+    from qks_cli.vocabulary.labels_file import Vocabulary
+    from qks_cli.workflows.duplicates import Group
+    from qks_cli.workflows.pipeline import Result
+    from qks_cli.workflows.report import Report
+    from qks_cli.workflows.writing import Options, Outcome
+
+
+def load_model(name: str = "mini", *, device: str = "auto", threads: int = 0) -> Model:
+    """A model by name, or in a folder.
+
+    ``device`` is auto, cpu, cuda or mps; ``threads`` 0 takes every core. Its networks are loaded
+    when they are first needed. Raises ``ModelError`` where it is missing or damaged.
+    """
+    return Model.open(name, device=device, threads=threads)
+
+
+def open_library(path: Path | str | None = None, *, create: bool = False) -> Library:
+    """The library in the file ``path``, by default the one that ``qks`` uses: ``$QKS_DB``, else in
+    the user's data folder.
+
+    Raises ``LibraryError`` where it is not there (unless ``create``), is no library, or is of a
+    newer version.
+    """
+    return Library(session.open_library(None if path is None else Path(path), create=create))
+
+
+class Library:
+    """An open library of photos; ``open_library`` opens one. Use it in a ``with`` statement.
+
+    Several programs may use one library at the same time; one ``Library`` belongs to one thread.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a closed library can do nothing."""
+        self._store.close()
+
+    def __len__(self) -> int:
+        """Photos that have been tagged, missing ones too."""
+        return self._store.photos.count()
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file; its schema is described in docs/schema.md."""
+        return self._store.path
+
+    def tag(
+        self,
+        paths: Sequence[Path | str],
+        model: Model | None = None,
+        labels: Sequence[str] | Path | Vocabulary | None = None,
+        *,
+        min_score: float | None = None,
+        top: int = 20,
+        report: Report | None = None,
+    ) -> Generator[Result, None, None]:
+        """Tag photos and folders, and keep everything in the library: one result a photo, each
+        after it was stored. What has not changed is not read again.
+
+        The run goes on as results are asked for; whoever stops asking interrupts it. ``labels`` as
+        for ``Model.tag``; ``min_score`` is 0 to 1 (None: the model's cut-off), ``top`` the most
+        tags of a photo. A photo that cannot be read has a result with its ``reason``.
+        """
+        from qks_cli.photos.walk import walk
+        from qks_cli.workflows.changes import folders
+        from qks_cli.workflows.report import SILENT
+        from qks_cli.workflows.tag import Tagging, TagRun
+
+        model = model or load_model()
+        told = report or SILENT
+        vocabulary = model.vocabulary(labels)
+        run = TagRun(
+            Tagging.of(model, vocabulary, min_score=min_score, top=top), self._store, report=told
+        )
+        roots = [Path(path) for path in paths]
+        photos = walk(roots, on_problem=told.problem)
+        with closing(run.results(photos, below=folders(roots))) as results:
+            yield from results
+
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int = 20,
+        min_score: float | None = None,
+        model: str = "mini",
+        exact: bool = False,
+    ) -> list[Hit]:
+        """Photos that answer a query (docs/search.md), best first, at most ``limit``.
+
+        Scores are 0 to 1; those below ``min_score`` are left out. ``exact`` judges every photo in
+        full, however many there are. Raises ``QueryError`` for a query that cannot be used."""
+        from qks_cli.workflows.search import MIN_SCORE, SearchOptions, search
+
+        least = MIN_SCORE if min_score is None else min_score
+        return search(self._store, query, SearchOptions(model, limit, least, exact=exact))
+
+    def similar(self, photo: Path | str, *, limit: int = 20, model: str = "mini") -> list[Hit]:
+        """Photos that look like one, in the library or not, best first. Scores are cosine
+        similarities, 0 to 1. Raises ``UsageError`` where it cannot be read."""
+        from qks_cli.workflows.search import SearchOptions, similar
+
+        return similar(self._store, Path(photo), SearchOptions(model, limit, 0.0))
+
+    def duplicates(self, *, near: float | None = None, model: str = "mini") -> list[Group]:
+        """Groups of copies; with ``near`` (0.5 to 1) also of photos with at least that cosine
+        similarity."""
+        from qks_cli.workflows.duplicates import duplicates
+
+        return duplicates(self._store, near=near, model=model)
+
+    def tags(self, photo: Path | str) -> list[Tag]:
+        """The tags of one photo, best first; none where it is not in the library."""
+        from qks_cli.photos.walk import absolute
+
+        path = absolute(Path(photo))
+        known = self._store.photos.known([path]).get(path)
+        return [] if known is None else self._store.tags.of([known.id])[known.id]
+
+    def labels(self) -> dict[str, int]:
+        """Every label that a photo carries, and how many photos do, most first."""
+        from qks_cli.workflows.tags import counts
+
+        return {row.label: row.photos for row in counts(self._store)}
+
+    def write(
+        self,
+        paths: Sequence[Path | str] = (),
+        options: Options | None = None,
+        *,
+        everything: bool = False,
+        min_score: float = 0.0,
+    ) -> Generator[Outcome, None, None]:
+        """Write stored tags as keywords into sidecars, or as ``options`` say; what happened to each
+        file, after it happened. ``everything`` is the whole library.
+
+        Raises ``UsageError`` without paths unless ``everything``."""
+        from qks_cli.workflows.write import write
+        from qks_cli.workflows.writing import Options
+
+        photos = session.selected(
+            self._store, [Path(path) for path in paths], everything=everything
+        )
+        yield from write(self._store, photos, options or Options(), min_score=min_score)
+
+    def untag(
+        self, paths: Sequence[Path | str] = (), *, everything: bool = False
+    ) -> Generator[Outcome, None, None]:
+        """Take all keywords that ``write`` wrote out of photos and sidecars, and nothing else."""
+        from qks_cli.workflows.write import untag
+        from qks_cli.workflows.writing import Options
+
+        photos = session.selected(
+            self._store, [Path(path) for path in paths], everything=everything
+        )
+        yield from untag(self._store, photos, Options())

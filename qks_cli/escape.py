@@ -1,0 +1,30 @@
+"""Names and messages as people may see them: nothing in them steers a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+# Marks that turn the direction of what follows, and so can make a name look like another.
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def shown(text: Path | str) -> str:
+    """A name on one line: control characters, line ends and direction marks as escapes. Bytes that
+    are not UTF-8 (lone surrogates) stay."""
+    return "".join(_escaped(char) if _steers(char) else char for char in str(text))
+
+
+def shown_lines(text: str) -> str:
+    """The same of a message that may have several lines."""
+    return "\n".join(shown(line) for line in text.split("\n"))
+
+
+def _steers(char: str) -> bool:
+    if char.isprintable():
+        return False
+    return char in _DIRECTIONS or unicodedata.category(char) in ("Cc", "Zl", "Zp")
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()

@@ -1,0 +1,215 @@
+"""One run that tags: ``qks tag``, each round of ``qks watch``, and ``qks retag``.
+
+Axes: N photos, M query tokens, E label space.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from qks_cli.escape import shown
+from qks_cli.library import presence
+from qks_cli.library.runs import Run
+from qks_cli.library.store import Library
+from qks_cli.model.model import Model
+from qks_cli.model.selection import TOP
+from qks_cli.model.tagger import Tagger
+from qks_cli.search import compact
+from qks_cli.types import Photo
+from qks_cli.vocabulary.labels_file import Vocabulary, format_labels
+from qks_cli.workflows.changes import look
+from qks_cli.workflows.pipeline import Destination, LoadOptions, Result, tag_photos
+from qks_cli.workflows.report import SILENT, Report, Stop, never
+from qks_cli.workflows.session import read_vocabulary, tagged_model
+from qks_cli.workflows.writing import Options as WriteOptions
+from qks_cli.workflows.writing import write_all
+
+GROUP = 4096  # photos that retag scores and stores together; what a kill can lose
+MANY_LABELS = 2000  # from here on embedding them takes long enough to say so
+READ = ("tagged", "retagged")
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """Who tags, and with which words."""
+
+    model: Model
+    vocabulary: Vocabulary
+    tagger: Tagger
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        vocabulary: Vocabulary,
+        *,
+        min_score: float | None = None,
+        top: int = TOP,
+    ) -> Tagging:
+        """``min_score`` and ``top`` as for ``Model.tagger``."""
+        return cls(model, vocabulary, model.tagger(vocabulary, min_score=min_score, top=top))
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        labels: Path | None = None,
+        device: str = "auto",
+        *,
+        min_score: float | None = None,
+        top: int = TOP,
+        report: Report = SILENT,
+    ) -> Tagging:
+        """The model of that name or folder, and the words of a labels file (None: its own).
+
+        Raises ``ModelError`` and ``VocabularyError``."""
+        model = Model.open(name, device=device)
+        vocabulary = read_vocabulary(labels, model, report)
+        if len(vocabulary.labels) > MANY_LABELS:
+            report.note(f"{len(vocabulary.labels):,} labels: embedding new ones takes a moment")
+        return cls.of(model, vocabulary, min_score=min_score, top=top)
+
+    def destination(self, library: Library) -> Destination:
+        """Where results are stored; model and vocabulary are entered where they are new."""
+        bundle, vocabulary = self.model.bundle, self.vocabulary
+        model_id = library.models.id_of(
+            bundle.name, bundle.version, bundle.hash, bundle.queries, bundle.width
+        )
+        vocabulary_id = library.vocabularies.id_of(vocabulary.digest, format_labels(vocabulary))
+        return Destination(library, model_id, vocabulary_id, bundle.hash, vocabulary.digest)
+
+
+@dataclass(slots=True)
+class TagRun:
+    """A run over photos.
+
+    ``counts`` grow while it goes on: photos by the status of their result, ``missing`` photos, and
+    files by the status of their writing (``files written``, ``files unchanged``, ``files
+    refused``). ``stop`` ends the run after what it has in hand; the library then says that it was
+    interrupted.
+    """
+
+    tagging: Tagging
+    library: Library | None  # None: nothing is looked up, nothing is stored
+    command: str = "tag"
+    options: LoadOptions = field(default_factory=LoadOptions)
+    writing: WriteOptions | None = None  # write the tags into sidecars or photos, too
+    stop: Stop = never
+    report: Report = SILENT
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def results(
+        self, photos: Iterable[Photo], *, below: Sequence[Path] = ()
+    ) -> Generator[Result, None, None]:
+        """One result a photo, in the order of ``photos``, each after it was stored.
+
+        After the last one, photos known at or ``below`` these paths whose files are gone are marked
+        as missing, and tags are written where ``writing`` says so.
+        """
+        if self.library is None:
+            yield from self._tagged(photos, None)
+            return
+        target = self.tagging.destination(self.library)
+        with self.library.runs.recorded(self.command, target.model_id, target.vocabulary_id) as run:
+            done = []
+            for result in self._tagged(photos, target):
+                run.tagged += result.status in READ
+                run.failed += result.status == "failed"
+                if self.writing is not None and result.status != "failed":
+                    done.append(result.photo.path)
+                yield result
+            if not self.stop():
+                for root in below:
+                    self.counts["missing"] += note_absences(self.library, root, self.report)
+                if self.counts["tagged"]:
+                    compact.refresh(self.library, target.model_id)
+                if self.writing is not None:
+                    self._write(self.library, self.writing, done, run)
+            run.interrupted = self.stop()
+
+    def _tagged(
+        self, photos: Iterable[Photo], target: Destination | None
+    ) -> Generator[Result, None, None]:
+        results = tag_photos(
+            photos,
+            model=self.tagging.model,
+            tagger=self.tagging.tagger,
+            destination=target,
+            options=self.options,
+            stop=self.stop,
+        )
+        with closing(results):
+            for result in results:
+                self.counts[result.status] += 1
+                if result.reason is not None:
+                    self.report.problem(result.photo.path, result.reason)
+                yield result
+
+    def _write(
+        self, library: Library, options: WriteOptions, paths: Sequence[Path], run: Run
+    ) -> None:
+        known = library.photos.known(paths)
+        photos = [(known[path].id, path) for path in paths if path in known]
+        with closing(write_all(library, photos, options, run_id=run.id)) as outcomes:
+            for outcome in outcomes:
+                self.counts[f"files {outcome.status}"] += 1
+                if outcome.reason:
+                    self.report.problem(outcome.path, outcome.reason)
+                if self.stop():
+                    break
+
+
+def note_absences(library: Library, root: Path, report: Report = SILENT) -> int:
+    """Mark photos at or below ``root`` whose files are gone; how many. Nothing is removed.
+
+    Where most of them are gone a drive may not be mounted: then nothing is marked, and ``report``
+    hears of it."""
+    found = look(library, root)
+    if found.suspicious:
+        report.note(
+            f"qks: {len(found.gone):,} of {found.known:,} photos known in {shown(root)} "
+            "are gone: is a drive not mounted?\n"
+            "     they are kept as they are; `qks prune` removes them"
+        )
+        found.gone.clear()
+    if found.gone or found.back:
+        presence.mark(library, gone=(x for x, _ in found.gone), back=found.back)
+    return len(found.gone)
+
+
+@dataclass(frozen=True, slots=True)
+class Retagged:
+    """Photos whose tags were chosen ``anew``, and those whose tags were of these words already."""
+
+    anew: int
+    same: int
+
+
+def retag(library: Library, tagging: Tagging) -> Retagged:
+    """Choose the tags of all photos of the model anew, from the query tokens that the library
+    keeps; no photo is read. A run that was cut off goes on where it stopped.
+
+    Raises ``ModelError`` where no photo was tagged with this model."""
+    tagged_model(library, str(tagging.model.bundle.path))
+    target = tagging.destination(library)
+    with library.runs.recorded("retag", target.model_id, target.vocabulary_id) as run:
+        selection = tagging.tagger.selection
+        ids = library.photos.stale_ids(target.model_id, target.vocabulary_id, selection)
+        for at in range(0, len(ids), GROUP):
+            have, tokens_NME = library.tokens.of(ids[at : at + GROUP], target.model_id)
+            if tokens_NME is not None:
+                tags = tagging.tagger(tokens_NME.astype(np.float32))
+                library.retag(
+                    zip(have, tags, strict=True),
+                    model_id=target.model_id,
+                    vocabulary_id=target.vocabulary_id,
+                    selection=selection,
+                )
+            run.tagged += len(have)
+    return Retagged(run.tagged, library.photos.count() - len(ids))

@@ -1,0 +1,46 @@
+"""Labels over the whole library: counted, renamed, merged, left out; single tags judged by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qks_cli.library import labels, ledger, verdicts
+from qks_cli.library.labels import counts, delete, merge, rename, undo
+from qks_cli.library.ledger import Write
+from qks_cli.library.store import Library
+from qks_cli.workflows.write import Photos
+
+__all__ = ["Reach", "confirm", "counts", "delete", "merge", "reach", "reject", "rename", "reset"]
+__all__ += ["undo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a label reaches: photos that carry it, and the last writes of the files that it was
+    written into."""
+
+    photos: int
+    written: tuple[Write, ...]
+
+
+def reach(library: Library, label: str) -> Reach:
+    """Raises ``UsageError`` where there is no such label."""
+    return Reach(labels.photos_with(library, label), tuple(ledger.with_label(library, label)))
+
+
+def confirm(library: Library, photos: Photos, label: str, *, add: bool = False) -> int:
+    """Say that a label is right on photos, on those that do not carry it only with ``add``; on how
+    many that was said. Raises ``UsageError`` for what cannot be a label."""
+    return verdicts.confirm(library, [photo_id for photo_id, _ in photos], label, add=add)
+
+
+def reject(library: Library, photos: Photos, label: str) -> int:
+    """Say that a label is wrong on photos; on how many it stood. Raises ``UsageError`` where there
+    is no such label."""
+    return verdicts.reject(library, [photo_id for photo_id, _ in photos], label)
+
+
+def reset(library: Library, photos: Photos, label: str) -> int:
+    """Take back what was said of a label; on how many photos something was. Raises ``UsageError``
+    where there is no such label."""
+    return verdicts.reset(library, [photo_id for photo_id, _ in photos], label)

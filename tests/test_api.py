@@ -1,0 +1,107 @@
+"""The public Python API: its names, and the examples of docs/python.md, run as they stand."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import qks_cli
+
+PAGE = (Path(__file__).parent.parent / "docs" / "python.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_exported_names() -> None:
+    assert sorted(qks_cli.__all__) == [
+        "Hit",
+        "Library",
+        "LibraryError",
+        "Model",
+        "ModelError",
+        "PhotoError",
+        "QksError",
+        "QueryError",
+        "Result",
+        "Tag",
+        "UsageError",
+        "VocabularyError",
+        "__version__",
+        "load_model",
+        "open_library",
+    ]
+    for name in qks_cli.__all__:
+        assert getattr(qks_cli, name) is not None
+        assert name in dir(qks_cli)
+    with pytest.raises(AttributeError):
+        _ = qks_cli.nothing  # type: ignore[attr-defined]
+
+
+def test_importing_it_loads_nothing_heavy() -> None:
+    script = "import sys, qks_cli; print({'numpy', 'torch', 'PIL', 'sqlite3'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "set()\n"
+
+
+def test_the_examples_of_the_page(
+    photos: Path,
+    fake_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    for example in EXAMPLES:
+        exec(compile(example, "docs/python.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "[('cat', 1.0)]"
+    assert lines[1].startswith("cat.jpg tagged ['cat', 'animal'")
+    assert "4 photos" in lines
+    assert lines[lines.index("4 photos") + 1] == "1.00 cat.jpg"
+    assert lines[-1] == "no model 'nothing'"
+
+
+def test_pictures_in_memory_are_tagged_as_their_files(
+    photos: Path, pictures: dict[str, np.ndarray], fake_model: Path
+) -> None:
+    model = qks_cli.load_model("mini", device="cpu")
+    image = Image.fromarray(pictures["cat.jpg"])
+    one, other = model.tag([image, photos / "cat.jpg"], ["cat", "sky"])
+    assert [tag.label for tag in one] == [tag.label for tag in other] == ["cat"]
+    assert one[0].score == pytest.approx(other[0].score, abs=0.01)
+    assert model.tag([], ["cat"]) == []
+    (photos / "broken.jpg").write_bytes(b"no photo")
+    with pytest.raises(qks_cli.PhotoError):
+        model.tag([photos / "broken.jpg"], ["cat"])
+
+
+def test_a_library_from_beginning_to_end(photos: Path, fake_model: Path) -> None:
+    with pytest.raises(qks_cli.LibraryError):
+        qks_cli.open_library()
+    with qks_cli.open_library(create=True) as library:
+        results = list(library.tag([photos], labels=["cat", "sky"]))
+        assert [result.status for result in results] == ["tagged"] * 4
+        assert [tag.label for tag in library.tags(photos / "cat.jpg")] == ["cat"]
+        assert library.tags("nowhere.jpg") == []
+        assert library.labels() == {"cat": 1, "sky": 1}
+        assert [hit.path.name for hit in library.search("sky")] == ["rocket.png"]
+        with pytest.raises(qks_cli.QueryError):
+            library.search("colour:red")
+        assert len(library.similar(photos / "cat.jpg", limit=2)) == 2
+        written = list(library.write([photos]))
+        assert sorted(one.status for one in written) == ["unchanged"] * 2 + ["written"] * 2
+        assert {one.status for one in library.untag(everything=True)} == {"removed"}
+        assert not list(photos.rglob("*.xmp"))
+
+
+def test_whoever_stops_asking_interrupts_the_run(photos: Path, fake_model: Path) -> None:
+    with qks_cli.open_library(create=True) as library:
+        results = library.tag([photos])
+        next(results)
+        results.close()
+        states = library._store.rows("SELECT command, status FROM runs")
+    assert states == [("tag", "interrupted")]

@@ -1,19 +1,20 @@
-"""QKS beside its baselines on one split, with one prompt pool (specification, Evaluation).
+"""QKS beside its baselines on one split, with one prompt pool.
 
 Every method turns a photo into label scores:
 
 - ``class token``: cosine of the image vector and the label, as zero-shot CLIP does;
-- ``class token + z``: the same, standardised over the labels of each photo (no training);
+- ``class token + z``: the same, standardised over the labels of each photo (arXiv 2502.16911);
 - ``patch max`` and ``patch softmax``: the best place's cosine, and the mean weighted by itself;
-- ``QKS``; ``QKS + z``; ``QKS + class token``: the sum of both standardised.
+- ``QKS``; ``QKS + z``; ``QKS + class token``: the sum of both standardised;
+- where they are asked for, the training-free methods of ``evaluation/training_free.py``.
 
 Axes: N photos, B photos of a batch, C labels, L places, M query tokens, E label space.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from qks_cli.errors import UsageError
-from qks_cli.evaluation.measures import Ranking, f1, hits_at, interval_around
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.weights import load_image_model, load_source
 from qks_cli.network.head import ClipSource, HeadedModel, Source
@@ -34,6 +33,7 @@ from qks_cli.types import Float32Array
 
 BoolArray = npt.NDArray[np.bool_]
 SHARPNESS = 20.0  # of the softmax over places; cosines differ by hundredths
+PLAIN = ("class token", "patch max", "patch softmax", "QKS")
 METHODS = (
     "class token",
     "class token + z",
@@ -47,30 +47,34 @@ METHODS = (
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What was computed once [N, C]; the other methods follow from it. ``read_N`` marks the photos
-    that could be read, ``qks_tokens_NME`` the query tokens where they were asked for."""
+    """What was computed once; the other methods follow from it.
 
-    class_NC: Float32Array
-    patch_max_NC: Float32Array
-    patch_soft_NC: Float32Array
-    qks_NC: Float32Array
+    ``plain`` has [N, C] of each of ``PLAIN``. ``read_N`` marks the photos that could be read,
+    ``tokens_NME`` the query tokens and ``image_NE`` the unit image vectors where they were asked
+    for. ``more`` gives further methods: photos' scores of some labels, by name.
+    """
+
+    plain: dict[str, Float32Array]
     read_N: BoolArray
-    qks_tokens_NME: Float32Array
+    tokens_NME: Float32Array
+    image_NE: Float32Array
+    more: dict[str, Callable[[npt.NDArray[Any]], Float32Array]] = field(default_factory=dict)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Every method that there are scores of."""
+        return (*METHODS, *self.more)
 
     def of(self, method: str, columns: npt.NDArray[Any]) -> Float32Array:
         """Scores of some labels; standardising sees only those."""
-        plain = {
-            "class token": self.class_NC,
-            "patch max": self.patch_max_NC,
-            "patch softmax": self.patch_soft_NC,
-            "QKS": self.qks_NC,
-        }
-        if method in plain:
-            return plain[method][:, columns]
-        own = standardised(self.qks_NC[:, columns])
+        if method in self.more:
+            return self.more[method](columns)
+        if method in self.plain:
+            return self.plain[method][:, columns]
+        own = standardised(self.plain["QKS"][:, columns])
         if method == "QKS + z":
             return own
-        image = standardised(self.class_NC[:, columns])
+        image = standardised(self.plain["class token"][:, columns])
         return image if method == "class token + z" else np.asarray(own + image, np.float32)
 
 
@@ -84,46 +88,66 @@ def score_photos(
     bundle: Bundle,
     files: Sequence[Any],
     labels_CE: Float32Array,
+    baseline_CE: Float32Array,
     *,
     device: str = "cpu",
     keep_tokens: bool = False,
+    watch: Callable[[slice, Tensor, Reading], None] | None = None,
 ) -> Scores:
-    """Run a model over photos; every method compares with the labels of one prompt pool."""
-    reader = _Reader(bundle, device)
+    """Run a model over photos. ``labels_CE`` and ``baseline_CE`` as in ``evaluation/vectors.py``;
+    ``watch`` sees the rows, pixels and readings of every batch."""
+    reader = Reader(bundle, device)
     count = len(files)
-    image_NC, most_NC, soft_NC, qks_NC = (
-        np.zeros((count, len(labels_CE)), np.float32) for _ in range(4)
-    )
+    plain = {name: np.zeros((count, len(labels_CE)), np.float32) for name in PLAIN}
     kept = count if keep_tokens else 0
     tokens_NME = np.zeros((kept, bundle.queries, bundle.width), np.float32)
+    image_NE = np.zeros((kept, baseline_CE.shape[1]), np.float32)
     read_N = np.zeros(count, bool)
-    labels = torch.from_numpy(labels_CE).to(device)
-    # The last coordinate of a small model's label is a constant and no direction.
-    free = slice(None) if bundle.label_length is None else slice(0, -1)
-    unit = functional.normalize(labels[:, free], dim=1)
+    labels, baseline = (torch.from_numpy(x).to(device) for x in (labels_CE, baseline_CE))
     batches = pixel_batches(files, size=bundle.image_size, resize=bundle.resize)
     with torch.inference_mode():
         for rows, pixels_BSS3, read_B in batches:
             read_N[rows] = read_B
-            query_BME, image_BE, places_BLE = reader(torch.from_numpy(pixels_BSS3).to(device))
-            image = functional.normalize(image_BE[:, free], dim=-1) @ unit.T
-            places = functional.normalize(places_BLE[..., free], dim=-1) @ unit.T
-            soft = ((places * SHARPNESS).softmax(1) * places).sum(1)
-            image_NC[rows] = image.float().cpu().numpy()
-            most_NC[rows] = places.amax(1).float().cpu().numpy()
-            soft_NC[rows] = soft.float().cpu().numpy()
-            qks_NC[rows] = (query_BME @ labels.T).amax(1).float().cpu().numpy()
+            pixels = torch.from_numpy(pixels_BSS3).to(device)
+            reading = reader(pixels)
+            for name, scores_BC in _scores(reading, labels, baseline).items():
+                plain[name][rows] = scores_BC.float().cpu().numpy()
             if keep_tokens:
-                tokens_NME[rows] = query_BME.float().cpu().numpy()
-    return Scores(image_NC, most_NC, soft_NC, qks_NC, read_N, tokens_NME)
+                tokens_NME[rows] = reading.query_BME.float().cpu().numpy()
+                image_NE[rows] = reading.image_BE.float().cpu().numpy()
+            if watch is not None:
+                watch(rows, pixels, reading)
+    return Scores(plain, read_N, tokens_NME, image_NE)
 
 
-class _Reader:
-    """Pixels to query tokens, the image vector, the places' vectors."""
+def _scores(reading: Reading, labels_CE: Tensor, baseline_CE: Tensor) -> dict[str, Tensor]:
+    """Each of ``PLAIN`` for a batch [B, C]."""
+    places_BLC = reading.places_BLE @ baseline_CE.T
+    return {
+        "class token": reading.image_BE @ baseline_CE.T,
+        "patch max": places_BLC.amax(1),
+        "patch softmax": ((places_BLC * SHARPNESS).softmax(1) * places_BLC).sum(1),
+        "QKS": (reading.query_BME @ labels_CE.T).amax(1),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Query tokens as they are; the image and its places as unit vectors."""
+
+    query_BME: Tensor
+    image_BE: Tensor
+    places_BLE: Tensor
+
+
+class Reader:
+    """Pixels uint8 [B, S, S, 3] to what the methods compare with labels."""
 
     def __init__(self, bundle: Bundle, device: str) -> None:
         config = bundle.architecture
         self.normalise = Normalise(config).to(device)
+        # The last coordinate of a small model's vectors is a constant and no direction.
+        self.free = slice(None) if bundle.label_length is None else slice(0, -1)
         if config.head is not None:
             model = load_image_model(bundle).to(device)
             assert isinstance(model, HeadedModel)
@@ -132,69 +156,18 @@ class _Reader:
         else:
             self.source, self.head = load_source(bundle).to(device), None
 
-    def __call__(self, pixels_BSS3: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def __call__(self, pixels_BSS3: Tensor) -> Reading:
         memory_BPW, image_BE, places_BLE = self.source.read(self.normalise(pixels_BSS3))
+        return Reading(
+            self._queries(memory_BPW, image_BE, places_BLE),
+            functional.normalize(image_BE[..., self.free], dim=-1),
+            functional.normalize(places_BLE[..., self.free], dim=-1),
+        )
+
+    def _queries(self, memory_BPW: Tensor, image_BE: Tensor, places_BLE: Tensor) -> Tensor:
         if self.head is not None:
-            return self.head(memory_BPW), image_BE, places_BLE
+            tokens: Tensor = self.head(memory_BPW)
+            return tokens
         if isinstance(self.source, ClipSource):
-            return ZeroShotImage(self.source.clip).from_tokens(memory_BPW), image_BE, places_BLE
-        return places_BLE, image_BE, places_BLE  # a small model's own query tokens
-
-
-def figures(
-    scores_NC: Float32Array,
-    present_NC: BoolArray,
-    known_NC: BoolArray | None,
-    *,
-    ks: Sequence[int],
-    filtered: bool,
-    repeats: int,
-    seed: int = 1,
-) -> dict[str, Any]:
-    """mAP and F1@K with 95 % bootstrap intervals over photos (``repeats`` resamples, 0 for none).
-
-    ``filtered`` keeps the photos with at least one positive, as the paper does; earlier work does
-    not. Raises ``UsageError`` where nothing is left to measure.
-    """
-    if filtered:
-        kept = present_NC.any(1)
-        scores_NC, present_NC = scores_NC[kept], present_NC[kept]
-        known_NC = None if known_NC is None else known_NC[kept]
-    carried = np.flatnonzero(present_NC.any(0))
-    if not len(carried):
-        raise UsageError("no photo here carries one of these labels")
-    rankings = [Ranking(scores_NC[:, c], present_NC[:, c]) for c in carried]
-    hits = {k: hits_at(scores_NC, present_NC, k, known_NC) for k in ks}
-
-    def measure(weights_N: npt.NDArray[np.float64] | None) -> dict[str, float]:
-        each = [
-            ranking.average_precision(_known_weights(weights_N, known_NC, int(c)))
-            for ranking, c in zip(rankings, carried, strict=True)
-        ]
-        found = {"map": float(np.nanmean(each))}
-        return found | {f"f1@{k}": f1(hits[k], weights_N) for k in ks}
-
-    whole = measure(None)
-    count = len(scores_NC)
-    row: dict[str, Any] = {"photos": count, "labels": len(carried)}
-    rng = np.random.default_rng(seed)
-    drawn = [
-        measure(np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64))
-        for _ in range(repeats)
-    ]
-    for name, value in whole.items():
-        row[name] = round(value, 4)
-        if drawn:
-            low, high = interval_around(value, [one[name] for one in drawn])
-            row[f"{name}_low"] = round(low, 4)
-            row[f"{name}_high"] = round(high, 4)
-    return row
-
-
-def _known_weights(
-    weights_N: npt.NDArray[np.float64] | None, known_NC: BoolArray | None, column: int
-) -> npt.NDArray[np.float64] | None:
-    if known_NC is None:
-        return weights_N
-    known_N = known_NC[:, column].astype(np.float64)
-    return known_N if weights_N is None else weights_N * known_N
+            return ZeroShotImage(self.source.clip).from_tokens(memory_BPW, image_BE)
+        return places_BLE  # a small model's own query tokens

@@ -1,4 +1,4 @@
-"""Measures of multi-label ranking (specification, Evaluation), with unknown labels left out.
+"""Measures of multi-label ranking, with unknown labels left out.
 
 Axes: N photos, C labels.
 """
@@ -61,11 +61,12 @@ def mean_average_precision(
 def hits_at(
     scores_NC: Float32Array, present_NC: BoolArray, k: int, known_NC: BoolArray | None = None
 ) -> npt.NDArray[np.float64]:
-    """For each photo [N, 3]: positives among the ``k`` best known labels, how many were asked,
-    positives in all. ``f1`` sums them."""
-    k = min(k, scores_NC.shape[1])
+    """For each photo [N, 3]: positives among the ``k`` best labels, how many were asked, positives
+    in all; ``f1`` sums them. Without ``known_NC`` every photo is asked for ``k``, as published
+    figures are; with it only the known labels count, and no more than there are."""
     ranked = scores_NC if known_NC is None else np.where(known_NC, scores_NC, -np.inf)
-    best = np.argpartition(-ranked, k - 1, axis=1)[:, :k]
+    taken = min(k, scores_NC.shape[1])
+    best = np.argpartition(-ranked, taken - 1, axis=1)[:, :taken]
     hits_N = np.take_along_axis(present_NC, best, axis=1).sum(1)
     asked_N = np.full(len(ranked), k)
     if known_NC is not None:

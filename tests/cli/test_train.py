@@ -14,6 +14,8 @@ from qks_cli.errors import QksError, UsageError
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.onnx_engine import OnnxEngine
 from qks_cli.model.torch_engine import TorchEngine
+from qks_cli.vocabulary.labels_file import read_labels
+from qks_cli.vocabulary.prompts import POOL
 from tests.bundling.test_pull import weights  # noqa: F401 - a fixture
 from tests.conftest import Qks
 from tests.training import miniatures
@@ -67,10 +69,11 @@ def test_a_head_on_a_pulled_backbone(
     base = pull(f"ViT-tiny-test/{weights}", tmp_path / "models", references=found)
     root = miniatures.coco(tmp_path / "data")
     data = ("--dataset", "coco", "--root", root)
-    options = (*SMALL, "--head", "reference", "--prompts", "one")
+    (tmp_path / "config.json").write_text('{"validation_labels": 0.3}')
+    options = (*SMALL, "--head", "reference", "--config", tmp_path / "config.json")
     run("train", *data, "--model", base, "--out", tmp_path / "out", *options)
     bundle = read_bundle(str(tmp_path / "out" / "model"))
-    assert (bundle.queries, bundle.width, bundle.templates) == (2, 16, ("a photo of a {}",))
+    assert (bundle.queries, bundle.width, bundle.templates) == (2, 16, POOL)
     pixels = np.random.default_rng(1).integers(0, 255, (3, 64, 64, 3)).astype(np.uint8)
     onnx, eager = OnnxEngine(bundle), TorchEngine(bundle, "cpu")
     np.testing.assert_allclose(
@@ -82,10 +85,37 @@ def test_a_head_on_a_pulled_backbone(
     lengths = np.linalg.norm(vectors, axis=1)
     assert not np.allclose(lengths, 1, atol=1e-2)  # magnitude takes part in matching
     capfdbinary.readouterr()
-    run("eval", *data, "--model", bundle.path, "--bootstrap", "0", "--protocol", "both")
-    rows = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    more = ("--method", "sparc", "--method", "piaa", "--method", "tagclip")
+    files = ("--save", tmp_path / "saved", "--fit-cutoffs", tmp_path / "own.txt")
+    run("eval", *data, "--model", bundle.path, "--bootstrap", "0", *more, *files)
+    said = capfdbinary.readouterr()
+    rows = [json.loads(line) for line in said.out.splitlines()]
     assert {row["protocol"] for row in rows} == {"filtered", "unfiltered"}
-    run("eval", *data, "--model", base, "--bootstrap", "0", "--limit", "8")
+    assert {row["method"] for row in rows} >= {"SPARC", "PIAA", "TagCLIP re-scoring"}
+    held_out = (tmp_path / "out" / "held-out.txt").read_text().split()
+    assert len(held_out) == 1
+    subsets = {row["subset"]: row["labels"] for row in rows}
+    assert (subsets["SEEN"], subsets["SEEN, trained"], subsets["SEEN, held out"]) == (4, 3, 1)
+    assert b"labels have a cut-off of their own" in said.err
+    assert len(read_labels(tmp_path / "own.txt")[0].labels) == 6
+    with np.load(tmp_path / "saved" / "scores.npz") as stored:
+        assert stored["scores: QKS"].shape == stored["present"].shape == (16, 6)
+        assert stored["image_vectors"].shape == (16, 16)
+    table = (tmp_path / "saved" / "labels.csv").read_text().splitlines()
+    assert table[0].startswith("key,name,seen,present,known,class token,")
+    assert len(table) == 7
+    run("eval", *data, "--model", base, "--bootstrap", "0")
+    plain = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert baselines(plain, "SEEN") == pytest.approx(baselines(rows, "SEEN"), abs=0.02)
+
+
+def baselines(rows: list[dict[str, object]], subset: str) -> dict[str, object]:
+    """What does not depend on the head."""
+    return {
+        f"{row['protocol']} {row['method']}": row["map"]
+        for row in rows
+        if row["subset"] == subset and row["method"] in ("class token", "patch max")
+    }
 
 
 def test_photos_are_read_in_every_epoch_where_tokens_are_not_kept(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score
 
-from qks_cli.evaluation.compare import figures, standardised
+from qks_cli.evaluation.compare import standardised
+from qks_cli.evaluation.figures import figures
 from qks_cli.evaluation.measures import (
     Ranking,
     average_precision,
@@ -92,8 +93,8 @@ def test_f1_asks_for_no_more_than_is_known() -> None:
 def test_figures_filter_photos_and_hold_their_intervals() -> None:
     scores, present, known = random(7, photos=80)
     present[:20] = False
-    kept = figures(scores, present, known, ks=(3,), filtered=True, repeats=40)
-    every = figures(scores, present, known, ks=(3,), filtered=False, repeats=0)
+    kept = figures(scores, present, known, ks=(3,), filtered=True, repeats=40).row()
+    every = figures(scores, present, known, ks=(3,), filtered=False, repeats=0).row()
     assert kept["photos"] < 80 == every["photos"]
     assert kept["map_low"] < kept["map"] < kept["map_high"]
     assert kept["f1@3_low"] < kept["f1@3"] < kept["f1@3_high"]

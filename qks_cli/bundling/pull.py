@@ -8,22 +8,19 @@ are at hand, else parts of the example photos.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import open_clip
-from tokenizers import (
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    processors,
-)
+from open_clip import factory, pretrained
+from torch import nn
 
+from qks_cli.bundling import share
+from qks_cli.bundling.tokenizing import convert_tokenizer
 from qks_cli.errors import ModelError, PhotoError, UsageError
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.calibration import Calibration
@@ -37,6 +34,25 @@ from qks_cli.vocabulary.prompts import POOL
 
 REFERENCES = 500  # reference photos at most
 VIEWS = 600  # what too few photos are cut into
+HUB = "hf-hub:"
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """An open_clip model as it is named: ``config`` is open_clip's own, with what the pretrained
+    tag changes; ``weights`` a tag or a file, '' on a hub."""
+
+    identifier: str
+    weights: str
+    config: dict[str, Any]
+
+    @property
+    def folder(self) -> str:
+        """What the bundle is called."""
+        plain = self.identifier.removeprefix(HUB)
+        last = f"-{Path(self.weights).stem}" if self.weights else ""
+        return f"{plain}{last}".replace("/", "-")
 
 
 def pull(
@@ -45,51 +61,59 @@ def pull(
     *,
     references: Sequence[Path],
     device: str = "cpu",
-    report: Callable[[str], None] = lambda text: None,
+    report: Report = lambda text: None,
 ) -> Path:
-    """Make the bundle ``folder``/ARCHITECTURE-WEIGHTS of ``name``, ARCHITECTURE/WEIGHTS.
+    """Make a bundle in ``folder`` of ``name``: ARCHITECTURE/WEIGHTS, ``hf-hub:`` and a repository,
+    or a folder or repository with a bundle of ours, which is taken as it is.
 
-    WEIGHTS is one of open_clip's tags, its first where left out, or a file. Raises ``UsageError``
-    for a name that open_clip does not know, ``ModelError`` where it cannot be fetched or used.
+    WEIGHTS is one of open_clip's tags, its first where left out, or a file. A pull that fails
+    leaves nothing behind. Raises ``UsageError`` for a name that open_clip does not know,
+    ``ModelError`` where it cannot be fetched or used.
     """
-    architecture, weights = _parse(name)
-    config = open_clip.get_model_config(architecture)
-    if config.get("text_cfg", {}).get("hf_model_name"):
-        raise ModelError(f"{architecture} has a text tower of another library, not supported yet")
-    report(f"fetching {architecture} {weights}")
-    # open_clip logs what it raises as well; the user is told once.
-    logging.disable(logging.ERROR)
-    try:
-        clip, _, _ = open_clip.create_model_and_transforms(
-            architecture, pretrained=weights, precision="fp32"
-        )
-    except Exception as error:  # every source has its own ways to fail
-        raise ModelError(
-            f"cannot fetch {architecture}/{weights}: {_reason(error)}",
-            hint="nothing was changed",
-        ) from error
-    finally:
-        logging.disable(logging.NOTSET)
-    out = folder / f"{architecture}-{Path(weights).stem}".replace("/", "-")
-    out.mkdir(parents=True, exist_ok=True)
+    ours = share.take(name, folder, report)
+    if ours is not None:
+        return ours
+    backbone = find_backbone(name)
+    with share.new_folder(folder, backbone.folder) as partial:
+        partial.mkdir()
+        _make(backbone, partial, references, device, report)
+    return folder / backbone.folder
+
+
+def _make(
+    backbone: Backbone, out: Path, references: Sequence[Path], device: str, report: Report
+) -> None:
+    report(f"fetching {backbone.identifier} {backbone.weights}".rstrip())
+    clip = _fetch(backbone)
     write_weights(out, clip=clip)
-    convert_tokenizer(open_clip.get_tokenizer(architecture)).save(str(out / "tokenizer.json"))
+    tokenizer = open_clip.get_tokenizer(backbone.identifier)
+    convert_tokenizer(tokenizer).save(str(out / "tokenizer.json"))
     settings = open_clip.get_model_preprocess_cfg(clip)
-    side = settings["size"][0] if isinstance(settings["size"], tuple) else settings["size"]
+    side = settings["size"][0] if isinstance(settings["size"], tuple | list) else settings["size"]
+    config = backbone.config
     model = ModelConfig(
         out.name,
         int(side),
         int(config["embed_dim"]),
-        BackboneConfig(config["vision_cfg"], config["embed_dim"]),
+        BackboneConfig(
+            config["vision_cfg"], config["embed_dim"], quick_gelu=bool(config.get("quick_gelu"))
+        ),
         DecoderConfig("zero-shot", queries=ZeroShotImage(clip).queries),
         clip=config,
         mean=tuple(settings["mean"]),
         std=tuple(settings["std"]),
     )
-    resize = "squash" if settings.get("resize_mode") == "squash" else "crop"
+    resize = resize_of(settings)
 
     def describe() -> None:
-        write_config(out, model, version=weights, resize=resize, templates=POOL, label_length=None)
+        write_config(
+            out,
+            model,
+            version=backbone.weights or "hub",
+            resize=resize,
+            templates=POOL,
+            label_length=None,
+        )
 
     describe()
     report(f"calibrating on {len(references)} photos")
@@ -97,37 +121,66 @@ def pull(
     bank_RME = _bank(engine, references, model.image_size, resize)
     Calibration.unfitted(bank_RME).write(out)
     describe()
-    return out
 
 
-def convert_tokenizer(tokenizer: Any) -> Tokenizer:
-    """open_clip's tokenizer as a ``tokenizers`` one, which needs no open_clip to run.
+def find_backbone(name: str) -> Backbone:
+    """Raises ``UsageError`` for a name that open_clip does not know, ``ModelError`` for a model
+    that cannot be used."""
+    if name.startswith(HUB):
+        try:
+            config = dict(factory._get_hf_config(name.removeprefix(HUB))["model_cfg"])
+        except Exception as error:  # every hub has its own ways to fail
+            raise ModelError(f"cannot fetch {name}: {_reason(error)}") from error
+        backbone = Backbone(name, "", config)
+    else:
+        architecture, weights = _parse(name)
+        config = dict(open_clip.get_model_config(architecture))
+        # Some tags were trained with another activation than their architecture names.
+        tag = pretrained.get_pretrained_cfg(architecture, weights) or {}
+        config["quick_gelu"] = bool(config.get("quick_gelu") or tag.get("quick_gelu"))
+        backbone = Backbone(architecture, weights, config)
+    if backbone.config.get("text_cfg", {}).get("hf_model_name"):
+        raise ModelError(f"{name} has a text tower of another library, not supported yet")
+    return backbone
 
-    Raises ``ModelError`` for a kind that is not known.
-    """
-    if hasattr(tokenizer, "tokenizer") and hasattr(tokenizer.tokenizer, "backend_tokenizer"):
-        return Tokenizer.from_str(tokenizer.tokenizer.backend_tokenizer.to_str())
-    if not isinstance(tokenizer, open_clip.SimpleTokenizer):
-        raise ModelError(f"a tokenizer of an unknown kind: {type(tokenizer).__name__}")
-    start, end = "<start_of_text>", "<end_of_text>"
-    merges = sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.__getitem__)
-    made = Tokenizer(models.BPE(vocab=tokenizer.encoder, merges=merges, end_of_word_suffix="</w>"))
-    made.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-    )
-    pattern = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-    made.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(pattern), "removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    made.decoder = decoders.ByteLevel()
-    made.post_processor = processors.TemplateProcessing(
-        single=f"{start} $A {end}",
-        special_tokens=[(start, tokenizer.sot_token_id), (end, tokenizer.eot_token_id)],
-    )
+
+def _fetch(backbone: Backbone) -> nn.Module:
+    # open_clip logs what it raises as well; the user is told once.
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            clip, _, _ = open_clip.create_model_and_transforms(
+                backbone.identifier,
+                pretrained=backbone.weights or None,
+                precision="fp32",
+                force_quick_gelu=bool(backbone.config.get("quick_gelu")),
+                require_pretrained=True,
+            )
+    except Exception as error:  # every source has its own ways to fail
+        raise ModelError(
+            f"cannot fetch {backbone.identifier}/{backbone.weights}: {_reason(error)}",
+            hint="nothing was changed",
+        ) from error
+    finally:
+        logging.disable(logging.NOTSET)
+    made: nn.Module = clip.eval()
     return made
+
+
+def resize_of(settings: dict[str, Any]) -> str:
+    """How photos are brought to the model, as ``photos/decode.py`` understands it.
+
+    Raises ``ModelError`` for a way that it does not know."""
+    modes = {"shortest": "crop", "squash": "squash"}
+    mode = modes.get(settings.get("resize_mode") or "shortest")
+    kind = settings.get("interpolation") or "bicubic"
+    if mode is None or kind not in ("bicubic", "bilinear"):
+        raise ModelError(
+            f"photos are resized in a way that is not supported yet: "
+            f"{settings.get('resize_mode')}, {kind}"
+        )
+    return mode if kind == "bicubic" else f"{mode}:{kind}"
 
 
 def _reason(error: Exception) -> str:

@@ -15,9 +15,26 @@ from qks_cli.escape import shown
 app = typer.Typer(help="List, describe and fetch models.", no_args_is_help=True)
 
 
+AVAILABLE = ("name", "size_mb", "pixels", "licence", "imagenet", "seconds", "note")
+
+
 @app.command("list")
-def list_models(format: RowFormat = None, nul: Null = False) -> None:
-    """Every model that a name finds: name, version, folder."""
+def list_models(
+    available: Annotated[
+        bool, typer.Option("--available", help="Models that `qks models pull` can fetch.")
+    ] = False,
+    format: RowFormat = None,
+    nul: Null = False,
+) -> None:
+    """Every model that a name finds: name, version, folder.
+
+    With --available a checked list of what may be fetched: size on the disk, pixels, licence,
+    zero-shot accuracy on ImageNet as published, CPU seconds a photo. Any other model of open_clip
+    works too.
+    """
+    if available:
+        _write_available(Records(format, AVAILABLE, nul=nul))
+        return
     writer = Records(format, ("name", "version", "path"), nul=nul)
     from qks_cli.workflows.models import installed
     from qks_cli.workflows.report import Report
@@ -26,6 +43,25 @@ def list_models(format: RowFormat = None, nul: Null = False) -> None:
         {"name": name, "version": bundle.version, "path": str(bundle.path)}
         for name, bundle in installed(Report(note=say))
     )
+
+
+def _write_available(writer: Records) -> None:
+    from qks_cli.bundling.available import AVAILABLE as KNOWN
+
+    writer.write({name: getattr(one, name) for name in AVAILABLE} for one in KNOWN)
+
+
+@app.command()
+def push(
+    name: Annotated[str, typer.Argument(help="Name or folder of a model.")],
+    out: Annotated[Path, typer.Option(help="A new folder.")],
+) -> None:
+    """Write a folder that can be uploaded to a model hub as it is; `qks models pull hf-hub:…` and
+    `qks models pull FOLDER` take it from there, every file checked against its hash."""
+    from qks_cli.bundling.share import push as write
+    from qks_cli.model.bundle import read_bundle
+
+    say(f"ready to be uploaded: {write(read_bundle(name), out.expanduser())}")
 
 
 @app.command()
@@ -56,7 +92,10 @@ def info(
 def pull(
     name: Annotated[
         str,
-        typer.Argument(help="An open_clip model, ARCHITECTURE/WEIGHTS: ViT-B-32/laion2b_s34b_b79k"),
+        typer.Argument(
+            help="ARCHITECTURE/WEIGHTS as `qks models list --available` shows, hf-hub:NAME, or a "
+            "folder with a model."
+        ),
     ],
     photos: Annotated[
         Path | None,
@@ -68,7 +107,8 @@ def pull(
 ) -> None:
     """Fetch an open_clip backbone and make a model of it that tags from the first day.
 
-    WEIGHTS may be a file. The model has no trained head: its own tokens are matched with the
+    WEIGHTS may be a file. A model of ours, in a folder or on a hub, is taken as it is, every file
+    checked against its hash. Another has no trained head: its own tokens are matched with the
     labels, and its scores are calibrated on reference photos.
     """
     from qks_cli.workflows.models import pull as fetch

@@ -71,7 +71,7 @@ class Bundle:
 
     @property
     def resize(self) -> str:
-        """How: ``squash`` (the whole photo) or ``crop`` (its middle square)."""
+        """How: ``squash`` (the whole photo) or ``crop`` (its middle square); see ``decode``."""
         return str(self.config["resize"])
 
     @property

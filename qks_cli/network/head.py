@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from qks_cli.errors import ModelError
-from qks_cli.network.backbone import vit_tokens
 from qks_cli.network.config import DecoderConfig
 from qks_cli.network.decoder import CompactDecoder, LinearProbe, ReferenceDecoder
 from qks_cli.network.model import CompactModel, ImageTokens
-from qks_cli.network.zero_shot import ZeroShotImage
+from qks_cli.network.towers import shape_of, tower_of
 
 KINDS = ("reference", "compact", "linear")
 
@@ -32,21 +31,17 @@ class Reading(NamedTuple):
 
 
 class ClipSource(nn.Module):
-    """An open_clip image tower: all tokens of the last block after the final norm, class token
-    first (specification, Model 1)."""
+    """An open_clip image tower. Of a ViT with a class token all tokens of the last block after the
+    final norm, class token first (arXiv 2401.01181, section 3); of others as in ``towers``."""
 
     def __init__(self, clip: nn.Module) -> None:
         super().__init__()
         self.clip = clip
-        visual: Any = clip.visual
-        if not ZeroShotImage(clip).has_patches:
-            raise ModelError(
-                "this backbone has no image tokens that a head could read",
-                hint="take a ViT with a class token, for instance ViT-B-16",
-            )
-        self.width = int(visual.ln_post.normalized_shape[0])
-        rows, columns = visual.grid_size
-        self.tokens = 1 + rows * columns
+        tower = tower_of(self.visual)
+        side = self.visual.image_size
+        side = side[0] if isinstance(side, tuple | list) else side
+        self.tokens, self.width = shape_of(tower, int(side))
+        self.grid = tower.grid  # of the patches, as ``places_BLE`` has them; None without places
 
     @property
     def visual(self) -> Any:
@@ -55,18 +50,15 @@ class ClipSource(nn.Module):
 
     @property
     def projection_WE(self) -> Tensor | None:
-        """The tower's own visual projection [W, E]."""
-        projection: Tensor = self.visual.proj
-        return projection
+        """The tower's own visual projection [W, E], where it is a matrix."""
+        return tower_of(self.visual).projection_WE
 
     def forward(self, pixels_B3HW: Tensor) -> Tensor:
-        return vit_tokens(self.visual, pixels_B3HW)
+        return tower_of(self.visual).tokens(pixels_B3HW)
 
     def read(self, pixels_B3HW: Tensor) -> Reading:
-        """Image tokens, the class token projected, the patches projected."""
-        memory_BPW = self(pixels_B3HW)
-        projected = memory_BPW @ self.visual.proj
-        return Reading(memory_BPW, projected[:, 0], projected[:, 1:])
+        """Image tokens, the image vector, a vector of each place."""
+        return Reading(*tower_of(self.visual).read(pixels_B3HW))
 
 
 class CompactSource(nn.Module):

@@ -11,20 +11,27 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from open_clip.coca_model import CoCa
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 from torch.nn import functional
 
-from qks_cli.network.backbone import vit_tokens
 from qks_cli.network.model import ImageTokens
+from qks_cli.network.towers import has_class_token, tower_of
 
 GRID = 3  # cells a side that patches are averaged to
 
 
 def build_clip(config: dict[str, Any]) -> nn.Module:
-    """An untrained open_clip model from open_clip's own model configuration."""
+    """An untrained open_clip model from open_clip's own model configuration; fetches nothing."""
     plain = {key: value for key, value in config.items() if key != "custom_text"}
-    made: nn.Module = CustomTextCLIP(**plain) if config.get("custom_text") else CLIP(**plain)
+    plain["vision_cfg"] = dict(plain["vision_cfg"])
+    if "timm_model_name" in plain["vision_cfg"]:
+        plain["vision_cfg"]["timm_model_pretrained"] = False
+    if not config.get("custom_text"):
+        made: nn.Module = CLIP(**plain)
+    else:
+        made = CoCa(**plain) if "multimodal_cfg" in plain else CustomTextCLIP(**plain)
     return made
 
 
@@ -39,14 +46,7 @@ class ZeroShotImage(nn.Module):
     @property
     def has_patches(self) -> bool:
         """Whether the tower's patch tokens go through the same projection as its class token."""
-        visual = self.visual
-        return (
-            hasattr(visual, "ln_post")
-            and isinstance(getattr(visual, "proj", None), Tensor)
-            and getattr(visual, "attn_pool", None) is None
-            and getattr(visual, "pool_type", "") == "tok"
-            and not getattr(visual, "final_ln_after_pool", False)
-        )
+        return has_class_token(self.visual)
 
     @property
     def queries(self) -> int:
@@ -54,14 +54,14 @@ class ZeroShotImage(nn.Module):
         return 1 + GRID * GRID if self.has_patches else 1
 
     def forward(self, pixels_B3HW: Tensor) -> ImageTokens:
-        if not self.has_patches:
-            image_BE = functional.normalize(self.visual(pixels_B3HW), dim=-1)
-            return ImageTokens(image_BE[:, None], image_BE[:, None])
-        tokens_BPW = vit_tokens(self.visual, pixels_B3HW)
-        return ImageTokens(self.from_tokens(tokens_BPW), tokens_BPW)
+        tokens_BPW, image_BE, _ = tower_of(self.visual).read(pixels_B3HW)
+        return ImageTokens(self.from_tokens(tokens_BPW, image_BE), tokens_BPW)
 
-    def from_tokens(self, tokens_BPW: Tensor) -> Tensor:
-        """The class token and a coarse grid of the patches, projected: unit tokens [B, M, E]."""
+    def from_tokens(self, tokens_BPW: Tensor, image_BE: Tensor) -> Tensor:
+        """The class token and a coarse grid of the patches, projected: unit tokens [B, M, E]. Of
+        other towers the image vector alone."""
+        if not self.has_patches:
+            return functional.normalize(image_BE, dim=-1)[:, None]
         visual = self.visual
         patches_BPW = tokens_BPW[:, 1:]
         rows, columns = visual.grid_size
@@ -80,6 +80,8 @@ class ZeroShotText(nn.Module):
         self.normalize = normalize
         self.clip: Any = clip
         del self.clip.visual
+        if hasattr(clip, "text_decoder"):  # CoCa's captions
+            del self.clip.text_decoder
 
     def forward(self, ids_NT: Tensor) -> Tensor:
         vectors_NE: Tensor = self.clip.encode_text(ids_NT, normalize=self.normalize)

@@ -40,7 +40,8 @@ def decode(
 ) -> tuple[int, int]:
     """Write the photo into ``out_SS3`` (uint8 [S, S, 3]) and return its upright (width, height).
 
-    ``resize`` is ``squash``, the whole photo, or ``crop``, its middle square. Raises
+    ``resize`` is ``squash``, the whole photo, or ``crop``, its middle square, with ``:bilinear``
+    behind it where a model was trained so, else bicubic. Raises
     ``PhotoError`` with the kind and the reason. This runs in the caller's process, without a time
     limit: ``readers.py`` reads files that nobody vouches for.
     """
@@ -91,15 +92,15 @@ def draw(picture: Picture | HeifPicture, resize: str, out_SS3: UInt8Array) -> tu
     width, height = image.size
     image, factor = plain_mode(image, max(1, int(min(width, height) / side / _REDUCING_GAP)))
     box = (0.0, 0.0, float(width), float(height))
-    if resize == "crop":
+    mode, _, kind = resize.partition(":")
+    if mode == "crop":
         short = min(width, height)
         left, top = (width - short) / 2, (height - short) / 2
         box = (left, top, left + short, top + short)
     if factor > 1:
         box = (box[0] / factor, box[1] / factor, box[2] / factor, box[3] / factor)
-    small = image.resize(
-        (side, side), Image.Resampling.BICUBIC, box=box, reducing_gap=_REDUCING_GAP
-    )
+    filter_ = Image.Resampling.BILINEAR if kind == "bilinear" else Image.Resampling.BICUBIC
+    small = image.resize((side, side), filter_, box=box, reducing_gap=_REDUCING_GAP)
     small = to_srgb(small, profile)
     turn = TURNS.get(orientation)
     out_SS3[:] = np.asarray(small if turn is None else small.transpose(turn))

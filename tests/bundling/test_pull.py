@@ -7,7 +7,8 @@ import open_clip
 import pytest
 import torch
 
-from qks_cli.bundling.pull import convert_tokenizer, pull
+from qks_cli.bundling.pull import pull
+from qks_cli.bundling.tokenizing import convert_tokenizer
 from qks_cli.errors import ModelError, UsageError
 from qks_cli.model.bundle import read_bundle
 from tests.conftest import Qks
@@ -59,6 +60,7 @@ TEXTS = [
     "a photo of a dog.",
     "It's  the CAFÉ's 42nd día!",
     "naïve",
+    "cafe\u0301, re\u0301sume\u0301",  # composed before they are cut
     "漢字 emoji 🐶",
     "",
     "a " * 200,

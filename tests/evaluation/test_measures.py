@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score
 
-from qks_cli.evaluation.compare import standardised
 from qks_cli.evaluation.figures import figures
 from qks_cli.evaluation.measures import (
     Ranking,
@@ -99,13 +98,6 @@ def test_figures_filter_photos_and_hold_their_intervals() -> None:
     assert kept["map_low"] < kept["map"] < kept["map_high"]
     assert kept["f1@3_low"] < kept["f1@3"] < kept["f1@3_high"]
     assert "map_low" not in every
-
-
-def test_standardising_changes_no_f1() -> None:
-    scores, present, _ = random(8)
-    scores += np.random.default_rng(1).random(scores.shape).astype(np.float32) / 2
-    before, after = (f1(hits_at(s, present, 3)) for s in (scores, standardised(scores)))
-    assert before == after
 
 
 def test_reliability_counts_every_known_score_once() -> None:

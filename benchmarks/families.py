@@ -1,0 +1,269 @@
+"""Whether every family of open_clip models gives here what it gives there.
+
+    python benchmarks/families.py                     # tiny random models of every family
+    python benchmarks/families.py ViT-B-32/openai ViT-B-16-SigLIP/webli   # real ones, fetched
+
+Each model is made into a bundle as `qks models pull` makes it; image vectors of ten photos and
+vectors of thirty texts are compared with open_clip's own ``encode_image`` and ``encode_text`` on
+the same photos (decoded in full) and texts. The least cosine has to be 0.999. Random models see
+little difference between photos, so the cosine of what is left without the mean is told too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import open_clip
+import torch
+from open_clip import factory, pretrained
+from PIL import Image
+from torch.nn import functional
+
+from qks_cli.bundling.pull import example_photos, find_backbone, pull
+from qks_cli.model.bundle import read_bundle
+from qks_cli.model.torch_engine import TorchEngine
+from qks_cli.photos.decode import decode
+
+LEAST = 0.999
+SPREAD = 2.0  # of random weights, over what a model starts with
+TEXTS = [
+    f"{start} {thing}{end}"
+    for start, end in (("a photo of a", "."), ("There is The", " in the scene!"), ("", ""))
+    for thing in (
+        "dog",
+        "red bus",
+        "café",
+        "hot-dog stand",
+        "people, smiling",
+        "sunset over_the sea",
+        "T-shirt",
+        "two cats",
+        "piñata",
+        "building",
+    )
+]
+VIT = {"image_size": 64, "layers": 2, "width": 32, "head_width": 16, "patch_size": 16}
+TEXT = {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
+TINY: dict[str, dict[str, Any]] = {
+    "ViT": {"embed_dim": 16, "vision_cfg": VIT, "text_cfg": TEXT},
+    "ViT, quick GELU by its tag": {"embed_dim": 16, "vision_cfg": VIT, "text_cfg": TEXT},
+    "CoCa": {
+        "embed_dim": 16,
+        "custom_text": True,
+        "vision_cfg": VIT
+        | {"attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True},
+        "text_cfg": TEXT | {"embed_cls": True, "output_tokens": True},
+        "multimodal_cfg": TEXT | {"attn_pooler_heads": 2},
+    },
+    "SigLIP": {
+        "embed_dim": 64,
+        "init_logit_bias": -10,
+        "custom_text": True,
+        "vision_cfg": {
+            "image_size": 160,
+            "timm_model_name": "test_vit",
+            "timm_model_pretrained": False,
+            "timm_pool": "map",
+            "timm_proj": "none",
+        },
+        "text_cfg": TEXT
+        | {
+            "vocab_size": 200,
+            "hf_tokenizer_name": "TOKENIZER",
+            "tokenizer_kwargs": {"clean": "canonicalize"},
+            "no_causal_mask": True,
+            "proj_bias": True,
+            "pool_type": "last",
+        },
+    },
+    "EVA": {
+        "embed_dim": 16,
+        "custom_text": True,
+        "vision_cfg": {
+            "image_size": 160,
+            "timm_model_name": "test_vit",
+            "timm_model_pretrained": False,
+            "timm_pool": "token",
+            "timm_proj": None,
+        },
+        "text_cfg": TEXT,
+    },
+    "MobileCLIP": {
+        "embed_dim": 16,
+        "custom_text": True,
+        "vision_cfg": {
+            "image_size": 160,
+            "timm_model_name": "test_efficientnet",
+            "timm_model_pretrained": False,
+            "timm_pool": "avg",
+            "timm_proj": None,
+        },
+        "text_cfg": TEXT | {"no_causal_mask": True},
+    },
+    "ConvNeXt": {
+        "embed_dim": 16,
+        "vision_cfg": {
+            "image_size": 160,
+            "timm_model_name": "test_convnext",
+            "timm_model_pretrained": True,
+            "timm_pool": "",
+            "timm_proj": "linear",
+        },
+        "text_cfg": TEXT,
+    },
+    "ResNet": {
+        "embed_dim": 16,
+        "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None},
+        "text_cfg": TEXT,
+    },
+}
+# What a tag of each family says of photos.
+TAGS: dict[str, dict[str, Any]] = {
+    "ViT, quick GELU by its tag": {"quick_gelu": True},
+    "SigLIP": {"mean": (0.5,) * 3, "std": (0.5,) * 3, "resize_mode": "squash"},
+    "MobileCLIP": {"mean": (0.0,) * 3, "std": (1.0,) * 3, "interpolation": "bilinear"},
+}
+
+
+class Agreement(NamedTuple):
+    """Least cosines: of image vectors, of these without their mean, of text vectors."""
+
+    model: str
+    images: float
+    images_without_mean: float
+    texts: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both reach ``LEAST``."""
+        return min(self.images, self.texts) >= LEAST
+
+
+def main() -> None:
+    """Print one line a model; exits with 1 where one does not agree."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("models", nargs="*", help="ARCHITECTURE/WEIGHTS; none: tiny random ones")
+    asked = parser.parse_args().models
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        names = asked or [name for _, name in register(work)]
+        print(f"{'model':34} {'images':>8} {'no mean':>8} {'texts':>8}")
+        found = [compare(name, work) for name in names]
+        for one in found:
+            print(
+                f"{one.model:34} {one.images:8.5f} {one.images_without_mean:8.5f} {one.texts:8.5f}"
+            )
+    raise SystemExit(0 if all(one.agrees for one in found) else 1)
+
+
+def register(work: Path) -> Iterator[tuple[str, str]]:
+    """Make random weights of every tiny family and tell open_clip of them; yields families and
+    names that `qks models pull` takes."""
+    tokenizer = _tiny_tokenizer(work / "tokenizer")
+    for number, (family, config) in enumerate(TINY.items()):
+        name = f"tiny{number}-{family.split(',')[0]}"
+        text = json.dumps(config).replace("TOKENIZER", str(tokenizer))
+        (work / f"{name}.json").write_text(text, encoding="utf-8")
+        open_clip.add_model_config(work / f"{name}.json")
+        tag = {"file": str(work / f"{name}.pt"), "quick_gelu": False} | TAGS.get(family, {})
+        pretrained._PRETRAINED[name] = {"random": tag}
+        torch.manual_seed(number)
+        model = open_clip.create_model(name, force_quick_gelu=bool(tag["quick_gelu"]))
+        _spread(model)
+        torch.save(model.state_dict(), work / f"{name}.pt")
+        yield family, f"{name}/random"
+
+
+def _spread(model: torch.nn.Module) -> None:
+    """Weights that are not all alike, so that photos and texts differ."""
+    for name, parameter in model.named_parameters():
+        if parameter.dim() == 1 and not name.startswith("logit"):
+            torch.nn.init.normal_(parameter, 0.4, 0.4)
+        elif parameter.dim() > 1:
+            parameter.data.mul_(SPREAD)
+
+
+def _tiny_tokenizer(folder: Path) -> Path:
+    """A tokenizer as SigLIP's is kept: word pieces, an end token, a padding id that is not 0."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = sorted({piece for text in TEXTS for piece in text.lower().split()})
+    vocab = {word: row for row, word in enumerate(["</s>", "<pad>", "<unk>", *words])}
+    made = Tokenizer(models.WordLevel(vocab, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 0)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )
+    fast.save_pretrained(str(folder))
+    return folder
+
+
+def compare(name: str, work: Path) -> Agreement:
+    """Pull a model into ``work`` and hold it against open_clip."""
+    photos = _whole_photos(work / "photos")
+    folder = pull(name, work / "models", references=photos)
+    bundle = read_bundle(str(folder))
+    engine = TorchEngine(bundle, "cpu")
+    side = bundle.image_size
+    pixels = np.zeros((len(photos), side, side, 3), np.uint8)
+    for row, photo in enumerate(photos):
+        decode(photo, bundle.resize, pixels[row])
+    images = torch.from_numpy(engine.query_tokens(pixels)[:, 0])
+    texts = torch.from_numpy(engine.text_embeddings(TEXTS))
+    expected_images, expected_texts = _expected(name, photos)
+    centre = expected_images.mean(0)
+    return Agreement(
+        name,
+        _least(images, expected_images),
+        _least(images - centre, expected_images - centre),
+        _least(texts, expected_texts),
+    )
+
+
+@torch.inference_mode()
+def _expected(name: str, photos: list[Path]) -> tuple[torch.Tensor, torch.Tensor]:
+    """What open_clip itself says: unit vectors of photos and texts."""
+    backbone = find_backbone(name)
+    tag = pretrained.get_pretrained_cfg(backbone.identifier, backbone.weights) or {}
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        backbone.identifier,
+        pretrained=backbone.weights or None,
+        force_quick_gelu=bool(tag.get("quick_gelu")),
+    )
+    model.eval()
+    batch = torch.stack([preprocess(Image.open(photo).convert("RGB")) for photo in photos])
+    tokens = factory.get_tokenizer(backbone.identifier)(TEXTS)
+    return (
+        functional.normalize(model.encode_image(batch), dim=-1),
+        functional.normalize(model.encode_text(tokens), dim=-1),
+    )
+
+
+def _least(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float(functional.cosine_similarity(one, other, dim=-1).min())
+
+
+def _whole_photos(folder: Path) -> list[Path]:
+    """Ten example photos as PNG: a JPEG would be read at a smaller scale here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    out = []
+    for photo in example_photos()[:10]:
+        path = folder / f"{photo.stem}.png"
+        if not path.is_file():
+            Image.open(photo).convert("RGB").save(path)
+        out.append(path)
+    return out
+
+
+if __name__ == "__main__":
+    main()

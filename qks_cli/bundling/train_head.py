@@ -36,11 +36,12 @@ from qks_cli.training.datasets.labelled import DataSet, Split
 from qks_cli.training.head.config import HeadConfig
 from qks_cli.training.head.data import Parts, Run, partition
 from qks_cli.training.head.loop import refit, train
-from qks_cli.training.run import METRICS, read_metrics
+from qks_cli.training.run import METRICS, read_metrics, write_json
 from qks_cli.types import Float32Array, IntArray
 from qks_cli.vocabulary.labels_file import Label, Vocabulary, format_labels
 
 MODEL = "model"  # the bundle, inside the run's folder
+SEEDS = "seeds.json"
 HELD_OUT = "held-out.txt"  # the labels that a run was selected by
 Report = Callable[[dict[str, Any]], None]
 
@@ -113,6 +114,37 @@ def train_head(plan: Plan, report: Report) -> Path:
         )
     report({"best_epoch": best.get("epoch"), "model": str(folder)})
     return folder
+
+
+def train_seeds(plan: Plan, seeds: Sequence[int], report: Report) -> list[Path]:
+    """``train_head`` with each seed in a folder of its own, image tokens shared; returns the
+    bundles. ``OUT/seeds.json`` has every seed's best epoch, their mean and deviation."""
+    tokens = plan.tokens or plan.out / "tokens"
+    folders = []
+    for seed in seeds:
+        out = plan.out / f"seed-{seed}"
+        config = replace(plan.config, seed=seed)
+        report({"seed": seed, "folder": str(out)})
+        folders.append(train_head(replace(plan, out=out, config=config, tokens=tokens), report))
+    if plan.main:
+        rows = [_best_row(plan.out / f"seed-{seed}") | {"seed": seed} for seed in seeds]
+        write_json(plan.out / SEEDS, {"seeds": rows} | _spread(rows))
+    return folders
+
+
+def _best_row(out: Path) -> dict[str, Any]:
+    return max(read_metrics(out / METRICS), key=lambda row: float(row["selection"]))
+
+
+def _spread(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Mean and deviation of the sample over seeds."""
+    out: dict[str, dict[str, float]] = {}
+    for name in ("map_trained", "map_held_out", "selection"):
+        values = [float(row[name]) for row in rows if row[name] is not None]
+        if values:
+            deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+            out[name] = {"mean": float(np.mean(values)), "deviation": deviation}
+    return out
 
 
 def _run(plan: Plan, report: Report) -> Run:

@@ -15,10 +15,12 @@ from qks_cli.cli.progress import RunTable
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from qks_cli.bundling.train_head import Base, Plan
     from qks_cli.model.bundle import Bundle
+    from qks_cli.training.head.config import HeadConfig
 
 MINI = "mini"
-NAMES = "mini, nuswide, openimages, coco, voc, folder, csv, jsonl, library"
+NAMES = "mini, nuswide, openimages, coco, voc, folder, csv, jsonl, webdataset, library"
 
 
 def train(
@@ -63,6 +65,10 @@ def train(
     ] = False,
     precision: Annotated[
         str | None, typer.Option(help="fp32 (default, as the paper's release), bf16 or fp16.")
+    ] = None,
+    seeds: Annotated[
+        list[int] | None,
+        typer.Option("--seeds", min=0, help="A run for each seed, in OUT/seed-N; repeatable."),
     ] = None,
     refit: Annotated[
         bool,
@@ -133,46 +139,34 @@ def train(
             )
         _ready(folder)
         return
-    if not _can_finish():
-        raise UsageError(
-            "a finished model needs onnx and matplotlib, which are not both here",
-            hint="pip install '.[train]' where qks came from",
-        )
+    _check_can_finish()
     from qks_cli import settings
-    from qks_cli.bundling.train_head import Base, Plan, settle, train_head
-    from qks_cli.training.head.config import HeadConfig
-    from qks_cli.training.run import RunFolder
+    from qks_cli.bundling.train_head import Base, Plan
 
     base = Base.open(model)
     main, device = _processes(device)
-    if resume and not RunFolder(out).begun:
-        raise UsageError(f"there is no run to resume in {out}")
-    data = read_dataset(dataset, root, source)
-    standard, own = _defaults(dataset), _read_config(config)
-    if isinstance(own.get("head"), dict):
-        own["head"] = standard["head"] | own["head"]
-    made = settle(
-        HeadConfig.from_dict(standard | own),
-        base=base,
-        kind=head,
-        queries=queries,
-        layers=layers,
-        loss=loss,
-        epochs=epochs,
-        batch=batch,
-        rate=rate,
-        seed=seed,
-        unknown=unknown,
-        unfreeze=unfreeze or None,
-        precision=precision,
-    )
+    if resume:
+        _check_begun(out, seeds)
+    given = {
+        "kind": head,
+        "queries": queries,
+        "layers": layers,
+        "loss": loss,
+        "epochs": epochs,
+        "batch": batch,
+        "rate": rate,
+        "seed": seed,
+        "unknown": unknown,
+        "unfreeze": unfreeze or None,
+        "precision": precision,
+    }
     keep = cache_tokens if cache_tokens is not None else device == "cpu" and not unfreeze
     if keep and unfreeze:
         raise UsageError("--unfreeze changes the tokens that --cache-tokens would keep")
     plan = Plan(
-        data,
+        read_dataset(dataset, root, source),
         base,
-        made,
+        _settled(base, dataset, config, given),
         _templates(prompts, base.bundle),
         out,
         settings.cache_path(),
@@ -182,19 +176,50 @@ def train(
         workers,
         model_version,
         main,
-        root=root,
+        root=None if root is None else root.expanduser(),
         refit=refit,
         tensorboard=tensorboard,
     )
-    if main:
-        seen = int(data.seen_C.sum())
-        say(f"{len(data.train):,} photos, {seen:,} seen labels, base model {base.bundle.name}")
-    with RunTable(active=main) as table:
-        folder = train_head(plan, table.row)
-    if main:
+    _run(plan, seeds)
+
+
+def _run(plan: Plan, seeds: list[int] | None) -> None:
+    """Train, saying how it goes; several seeds one after another."""
+    import torch
+
+    from qks_cli.bundling.train_head import train_head, train_seeds
+
+    if plan.main:
+        seen = int(plan.data.seen_C.sum())
+        base = plan.base.bundle.name
+        say(f"{len(plan.data.train):,} photos, {seen:,} seen labels, base model {base}")
+    with RunTable(active=plan.main) as table:
+        if seeds:
+            folder = train_seeds(plan, list(dict.fromkeys(seeds)), table.row)[0]
+        else:
+            folder = train_head(plan, table.row)
+    if plan.main:
         _ready(folder)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+def _settled(base: Base, dataset: str, config: Path | None, given: dict[str, Any]) -> HeadConfig:
+    """The paper's values for the data set, then those of ``config``, then the options'."""
+    from qks_cli.bundling.train_head import settle
+    from qks_cli.training.head.config import HeadConfig
+
+    standard, own = _defaults(dataset), _read_config(config)
+    if isinstance(own.get("head"), dict):
+        own["head"] = standard["head"] | own["head"]
+    return settle(HeadConfig.from_dict(standard | own), base=base, **given)
+
+
+def _check_begun(out: Path, seeds: list[int] | None) -> None:
+    from qks_cli.training.run import RunFolder
+
+    if not RunFolder(out / f"seed-{seeds[0]}" if seeds else out).begun:
+        raise UsageError(f"there is no run to resume in {out}")
 
 
 def check_device(device: str) -> None:
@@ -211,11 +236,15 @@ def _ready(folder: Path) -> None:
     say(f"ready: qks tag PHOTOS --model {folder} --labels LABELS")
 
 
-def _can_finish() -> bool:
-    """Whether there is what exports a model and draws its plots."""
+def _check_can_finish() -> None:
+    """Raises ``UsageError`` without what exports a model and draws its plots."""
     from importlib.util import find_spec
 
-    return find_spec("onnx") is not None and find_spec("matplotlib") is not None
+    if find_spec("onnx") is None or find_spec("matplotlib") is None:
+        raise UsageError(
+            "a finished model needs onnx and matplotlib, which are not both here",
+            hint="pip install '.[train]' where qks came from",
+        )
 
 
 def _processes(device: str) -> tuple[bool, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -219,6 +220,23 @@ def library(root: Path, photos: int = PHOTOS) -> Path:
     return root
 
 
+def webdataset(root: Path, photos: int = PHOTOS) -> Path:
+    """Archives of photos with a JSON beside each, some of them test photos."""
+    root.mkdir(parents=True, exist_ok=True)
+    for kind, numbers in splits(photos, "train-000000", "test-000000"):
+        with tarfile.open(root / f"{kind}.tar", "w") as archive:
+            for index in numbers:
+                made = photo(root / "made.jpg", index)
+                archive.add(made, f"striped/{index:04}.jpg")
+                text = json.dumps({"labels": colours_of(index)})
+                (root / "made.json").write_text(text)
+                archive.add(root / "made.json", f"striped/{index:04}.json")
+    made.unlink()
+    (root / "made.json").unlink()
+    (root / "unseen.txt").write_text("\n".join(UNSEEN) + "\n")
+    return root
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "nuswide": nuswide,
     "openimages": openimages,
@@ -227,5 +245,6 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "folder": folder,
     "csv": table,
     "jsonl": jsonl,
+    "webdataset": webdataset,
     "library": library,
 }

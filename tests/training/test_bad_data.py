@@ -5,14 +5,17 @@ from __future__ import annotations
 import codecs
 import json
 import shutil
+import tarfile
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qks_cli.errors import TrainingError
 from qks_cli.training import datasets
+from qks_cli.training.datasets.digest import split_digest
 from qks_cli.training.datasets.labelled import Row, from_rows
 from qks_cli.training.datasets.paths import PathList
 from tests.conftest import Qks
@@ -249,3 +252,47 @@ def test_a_path_list_holds_what_it_was_given(tmp_path: Path) -> None:
     assert files[-1] == odd
     with pytest.raises(IndexError):
         files[2]
+
+
+def test_archives_are_read_where_their_photos_lie(tmp_path: Path) -> None:
+    data = datasets.read("webdataset", miniatures.webdataset(tmp_path / "one"))
+    file = data.train.files[5]
+    same = miniatures.photo(tmp_path / "same.jpg", int(file.name[:4]))
+    with file.open("rb") as stream:
+        assert stream.read() == same.read_bytes()
+    assert (file.name[4:], file.parent.name) == (".jpg", "train-000000.tar")
+    assert list(PathList([file])) == [file]
+    assert split_digest(data.train) == split_digest(data.train.take(np.arange(len(data.train))))
+    broken = tmp_path / "two"
+    broken.mkdir()
+    (broken / "train.tar").write_bytes(b"no archive" * 100)
+    with pytest.raises(TrainingError, match="no archive of labelled photos"):
+        datasets.read("webdataset", broken)
+    with tarfile.open(broken / "train.tar", "w") as archive:
+        archive.add(tmp_path / "same.jpg", "a.jpg")
+    with pytest.raises(TrainingError, match=r"1 photos have no JSON .* a"):
+        datasets.read("webdataset", broken)
+
+
+def test_the_digest_tells_photos_and_truth_apart(tmp_path: Path) -> None:
+    first = datasets.read("csv", miniatures.table(tmp_path / "one")).train
+    again = datasets.read("csv", miniatures.table(tmp_path / "elsewhere")).train
+    assert split_digest(first) == split_digest(again)
+    root = miniatures.table(tmp_path / "other")
+    (root / "photos" / "0.jpg").write_bytes(b"another photo")
+    assert split_digest(datasets.read("csv", root).train) != split_digest(first)
+    root = miniatures.table(tmp_path / "truth")
+    replace(root / "labels.csv", "photos/0.jpg,red,", "photos/0.jpg,blue,")
+    assert split_digest(datasets.read("csv", root).train) != split_digest(first)
+
+
+def test_unseen_labels_come_from_the_ground_truth_not_from_users(tmp_path: Path) -> None:
+    """NUS-WIDE: a concept that is a user's tag too counts where people judged so."""
+    root = miniatures.nuswide(tmp_path)
+    path = next(root.rglob("Labels_white_Test.txt"))
+    turned = "".join("0\n" if line == "1" else "1\n" for line in path.read_text().split())
+    path.write_text(turned)
+    data = datasets.read("nuswide", root)
+    white = data.names.index("white")
+    expected = [line == "1" for line in turned.split()]
+    assert (data.test.truth[:, [white]].toarray()[:, 0] > 0).tolist() == expected

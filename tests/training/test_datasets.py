@@ -72,7 +72,7 @@ def test_coco_and_voc(tmp_path: Path) -> None:
     assert sum(value == -1 for value in found.values()) == 18
 
 
-@pytest.mark.parametrize("name", ["folder", "csv", "jsonl"])
+@pytest.mark.parametrize("name", ["folder", "csv", "jsonl", "webdataset"])
 def test_simple_layouts(tmp_path: Path, name: str) -> None:
     data = datasets.read(name, miniatures.MAKERS[name](tmp_path))
     everyone = {str(file) for part in (data.train, data.test) for file in part.files}

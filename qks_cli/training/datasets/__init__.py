@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qks_cli.errors import UsageError
-from qks_cli.training.datasets import coco, nuswide, openimages, simple, voc
+from qks_cli.training.datasets import coco, nuswide, openimages, shards, simple, voc
 from qks_cli.training.datasets.labelled import DataSet
 from qks_cli.training.datasets.parts import Part
 
@@ -30,6 +30,7 @@ LAYOUTS = {
     ),
     "coco": Layout(coco.read, coco.PARTS, coco.EXAMPLE),
     "voc": Layout(voc.read, voc.PARTS, voc.EXAMPLE),
+    "webdataset": Layout(shards.read, shards.PARTS, shards.EXAMPLE),
     "folder": Layout(simple.read_folder, simple.FOLDER_PARTS, simple.EXAMPLES["folder"]),
     "csv": Layout(simple.read_csv, simple.CSV_PARTS, simple.EXAMPLES["csv"]),
     "jsonl": Layout(simple.read_jsonl, simple.JSONL_PARTS, simple.EXAMPLES["jsonl"]),

@@ -13,6 +13,7 @@ from qks_cli.model.bundle import file_hash
 from qks_cli.training.datasets import LAYOUTS
 from qks_cli.training.datasets.labelled import DataSet, Split
 from qks_cli.training.datasets.parts import IMAGES
+from qks_cli.training.datasets.paths import TarEntry
 
 
 def describe(data: DataSet, root: Path | None) -> dict[str, Any]:
@@ -61,6 +62,8 @@ def split_digest(split: Split) -> str:
 def stamp(file: Any) -> bytes:
     """A photo's name and size, of an archive's entry its checksum; another photo under the same
     name differs in them almost always. One that is gone has no size."""
+    if isinstance(file, TarEntry):
+        return os.fsencode(f"{file.name}\0{file.offset}\0{file.size}\n")
     try:
         size = file.stat().st_size if isinstance(file, Path) else file.root.getinfo(file.at).CRC
     except (OSError, KeyError):

@@ -33,7 +33,7 @@ class Available:
 
 AVAILABLE = (
     Available(
-        "ViT-B-32/laion2b_s34b_b79k", 151.3, 224, "MIT", 0.666, 0.0, "the quickest; coarse patches"
+        "ViT-B-32/laion2b_s34b_b79k", 151.3, 224, "MIT", 0.666, 0.13, "the quickest; coarse patches"
     ),
     Available(
         "ViT-B-32-256/datacomp_s34b_b86k",
@@ -41,16 +41,16 @@ AVAILABLE = (
         256,
         "MIT",
         0.728,
-        0.0,
+        0.17,
         "nearly as quick and much better: start here",
     ),
-    Available("ViT-B-16/openai", 149.6, 224, "MIT", 0.683, 0.0, "what most papers compare with"),
-    Available("ViT-B-16/datacomp_xl_s13b_b90k", 149.6, 224, "MIT", 0.735, 0.0, "finer patches"),
+    Available("ViT-B-16/openai", 149.6, 224, "MIT", 0.683, 0.43, "what most papers compare with"),
+    Available("ViT-B-16/datacomp_xl_s13b_b90k", 149.6, 224, "MIT", 0.735, 0.43, "finer patches"),
     Available(
-        "EVA02-B-16/merged2b_s8b_b131k", 149.7, 224, "MIT", 0.747, 0.0, "the best of this size"
+        "EVA02-B-16/merged2b_s8b_b131k", 149.7, 224, "MIT", 0.747, 0.50, "the best of this size"
     ),
-    Available("ViT-L-14/openai", 427.6, 224, "MIT", 0.755, 0.0, "large; wants a GPU"),
+    Available("ViT-L-14/openai", 427.6, 224, "MIT", 0.755, 2.1, "large; wants a GPU"),
     Available(
-        "ViT-L-14/datacomp_xl_s13b_b90k", 427.6, 224, "MIT", 0.792, 0.0, "the best; wants a GPU"
+        "ViT-L-14/datacomp_xl_s13b_b90k", 427.6, 224, "MIT", 0.792, 2.1, "the best; wants a GPU"
     ),
 )

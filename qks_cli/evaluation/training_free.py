@@ -26,7 +26,6 @@ from qks_cli.model.model import Model
 from qks_cli.photos.loader import pixel_batches
 from qks_cli.types import Float32Array
 
-NAMES = ("sparc", "piaa", "tagclip")
 FIT_PHOTOS = 2000  # unlabelled training photos that PIAA's classifier is made of, at most
 Scorer = Callable[[npt.NDArray[Any]], Float32Array]
 

@@ -104,6 +104,7 @@ def _calibrate(
     engine = OnnxEngine(bundle)
     photos = read_photos(*pools)
     pixels = pack(photos, packed)
+    said, truth = Teachers(*teachers), TrueLabels(photos)
     apart_rows, bank = calibration_rows(photos, config.source_weights)
 
     def embed(names: Sequence[str]) -> Float32Array:
@@ -112,9 +113,10 @@ def _calibrate(
     fitted = fit_calibration(
         lambda rows: _tokens(engine, pixels, rows, bundle.image_size),
         embed,
-        known_truth(Teachers(*teachers), TrueLabels(photos), apart_rows),
+        lambda rows: known_truth(said, truth, rows),
         apart_rows,
         bank,
+        neighbours.read_names(bundle.file(neighbours.FILE)),
     )
     fitted.write(out)
 

@@ -11,7 +11,7 @@ Axes: N photos kept apart, R reference photos, M query tokens, E label space, C 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -27,6 +27,7 @@ from qks_cli.types import Float32Array, IntArray
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 BANK = 2000  # reference photos
+PRIOR = 1.0  # deviation, in logits, of what single labels differ by from the rest
 CONFIRMED = 0.6  # share of what passes the default cut-off that a teacher or a true label confirms
 # Drawings and screenshots are rare in photo libraries; the bank is meant to look like one.
 NOT_PHOTOS = frozenset("drawings pacs screens1 screens2".split())
@@ -38,7 +39,15 @@ class Truth:
 
     names: tuple[str, ...]
     present_NC: BoolArray
-    absent_NC: npt.NDArray[np.bool_]
+    absent_NC: BoolArray
+
+    def joined(self, other: Truth) -> Truth:
+        """With the photos of ``other``, which speaks of the same names."""
+        return Truth(
+            self.names,
+            np.concatenate([self.present_NC, other.present_NC]),
+            np.concatenate([self.absent_NC, other.absent_NC]),
+        )
 
 
 def known_truth(teachers: Teachers, truth: TrueLabels, rows: IntArray) -> Truth:
@@ -76,28 +85,63 @@ def known_truth(teachers: Teachers, truth: TrueLabels, rows: IntArray) -> Truth:
 def fit_calibration(
     tokens: Callable[[IntArray], Float32Array],
     embed: Callable[[Sequence[str]], Float32Array],
-    truth: Truth,
+    known: Callable[[IntArray], Truth],
     apart_rows: IntArray,
     bank_rows: IntArray,
+    taught: Sequence[str] = (),
 ) -> Calibration:
-    """``tokens`` maps pool rows to query tokens [N, M, E], ``embed`` names to labels [C, E].
+    """``tokens`` maps pool rows to query tokens [N, M, E], ``embed`` names to labels [C, E],
+    ``known`` rows to what is known of them. Words of ``taught`` get offsets of their own.
 
     Raises ``TrainingError`` where no cut-off reaches the wanted precision.
     """
     bank_RME = tokens(bank_rows).astype(np.float16).astype(np.float32)
+    truth = known(apart_rows)
     # A label that nobody ever saw teaches nothing but "no".
     seen = np.flatnonzero(truth.present_NC.sum(0) >= 2)
     labels_CE = embed([truth.names[c] for c in seen])
-    start = Calibration(bank_RME, np.zeros(5, np.float32), 0.5)
-    stats = start.label_stats(labels_CE)
-    scores_NC = score(tokens(apart_rows), labels_CE)
+    plain = Calibration(bank_RME, np.zeros(5, np.float32), 0.5)
+    stats = plain.label_stats(labels_CE)
+    apart_NME = tokens(apart_rows)
+    scores_NC = score(apart_NME, labels_CE)
     present, absent = truth.present_NC[:, seen], truth.absent_NC[:, seen]
     sure = present | absent
     x_NCF = features(scores_NC, stats)
     weights_F = _weights(x_NCF[sure], present[sure], _shares(present)[sure])
-    fitted = Calibration(bank_RME, weights_F, 0.5)
+    fitted = replace(plain, weights_F=weights_F)
+    if taught:
+        both = truth.joined(known(bank_rows))
+        offsets = _offsets(fitted, np.concatenate([apart_NME, bank_RME]), both, embed)
+        taught_TE = embed(taught)
+        offsets_T = np.array([offsets.get(word, 0.0) for word in taught], np.float32)
+        fitted = replace(fitted, taught_TE=taught_TE, offsets_T=offsets_T)
+        stats = fitted.label_stats(labels_CE)
     said = fitted.probabilities(scores_NC, stats)[sure]
-    return Calibration(bank_RME, weights_F, cutoff_for(said, present[sure], CONFIRMED))
+    return replace(fitted, cutoff=cutoff_for(said, present[sure], CONFIRMED))
+
+
+def _offsets(
+    fitted: Calibration,
+    tokens_NME: Float32Array,
+    truth: Truth,
+    embed: Callable[[Sequence[str]], Float32Array],
+) -> dict[str, float]:
+    """For each label what is added to its logit, where there is evidence for it: the most likely
+    value given the photos and a normal prior of deviation ``PRIOR`` around none."""
+    columns = np.flatnonzero(truth.present_NC.sum(0) >= 2)
+    labels_CE = embed([truth.names[c] for c in columns])
+    stats = fitted.label_stats(labels_CE)
+    said_NC = fitted.probabilities(score(tokens_NME, labels_CE), stats).astype(np.float64)
+    logit_NC = np.log(np.clip(said_NC, 1e-9, 1) / np.clip(1 - said_NC, 1e-9, 1))
+    present_NC = truth.present_NC[:, columns]
+    sure_NC = present_NC | truth.absent_NC[:, columns]
+    offset_C = np.zeros(len(columns))
+    for _ in range(40):  # Newton's method, all labels at once
+        p_NC = 1 / (1 + np.exp(-(logit_NC + offset_C)))
+        slope_C = ((present_NC - p_NC) * sure_NC).sum(0) - offset_C / PRIOR**2
+        bend_C = (p_NC * (1 - p_NC) * sure_NC).sum(0) + 1 / PRIOR**2
+        offset_C += np.clip(slope_C / bend_C, -1, 1)
+    return {truth.names[c]: float(x) for c, x in zip(columns, offset_C, strict=True)}
 
 
 def _shares(present_NC: BoolArray) -> Float32Array:

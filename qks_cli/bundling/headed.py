@@ -117,7 +117,7 @@ def calibrate(
     label's own distribution over the bank has to do."""
     rows = np.arange(len(truth.present_NC))
     try:
-        fitted, enough = fit_calibration(tokens, embed, truth, rows, bank), True
+        fitted, enough = fit_calibration(tokens, embed, lambda _: truth, rows, bank), True
     except (TrainingError, ValueError):
         bank_RME = tokens(bank).astype(np.float16).astype(np.float32)
         fitted, enough = Calibration.unfitted(bank_RME), False
@@ -132,7 +132,7 @@ def replace_bank(folder: Path, bank_RME: Float32Array) -> None:
     stand among the references."""
     fitted = Calibration.read(read_bundle(str(folder)))
     rounded = bank_RME.astype(np.float16).astype(np.float32)
-    _write_calibration(folder, Calibration(rounded, fitted.weights_F, fitted.cutoff))
+    _write_calibration(folder, replace(fitted, bank_RME=rounded))
 
 
 def _write_calibration(folder: Path, fitted: Calibration) -> None:

@@ -10,7 +10,7 @@ Axes: R reference photos, M query tokens, E label space, C labels, B photos, F f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from qks_cli.errors import ModelError
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.scoring import score
 from qks_cli.types import Float32Array
+from qks_cli.vocabulary import neighbours
 
 FILE = "calibration.npz"
 CHUNK = 256  # labels at a time: bounds the [R, C] scores to a few MB
@@ -26,20 +27,34 @@ CHUNK = 256  # labels at a time: bounds the [R, C] scores to a few MB
 
 @dataclass(frozen=True, slots=True)
 class LabelStats:
-    """A label's raw scores over the bank: mean, deviation and 99th percentile, float32 [C]."""
+    """A label's raw scores over the bank: mean, deviation and 99th percentile, float32 [C], and
+    what is added to its logit (None: nothing)."""
 
     mean: Float32Array
     std: Float32Array
     high: Float32Array
+    offset: Float32Array | None = None
+
+    def __getitem__(self, columns: slice) -> LabelStats:
+        """Those of some labels."""
+        offset = None if self.offset is None else self.offset[columns]
+        return LabelStats(self.mean[columns], self.std[columns], self.high[columns], offset)
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """``bank_RME`` reference query tokens, ``weights_F`` the logistic, ``cutoff`` the default."""
+    """``bank_RME`` reference query tokens, ``weights_F`` the logistic, ``cutoff`` the default.
+
+    ``offsets_T`` is what labelled photos taught about single words (``taught_TE``, their vectors):
+    how much likelier they are than the logistic thinks. A word that is in many photos of the bank,
+    such as "cat", would be held against its own photos without it.
+    """
 
     bank_RME: Float32Array
     weights_F: Float32Array
     cutoff: float
+    taught_TE: Float32Array | None = None
+    offsets_T: Float32Array | None = None
 
     @classmethod
     def unfitted(cls, bank_RME: Float32Array) -> Calibration:
@@ -48,12 +63,14 @@ class Calibration:
 
     def write(self, folder: Path) -> None:
         """Into a bundle's folder."""
-        np.savez(
-            folder / FILE,
-            bank=self.bank_RME.astype(np.float16),
-            weights=self.weights_F,
-            cutoff=np.float32(self.cutoff),
-        )
+        stored = {
+            "bank": self.bank_RME.astype(np.float16),
+            "weights": self.weights_F,
+            "cutoff": np.float32(self.cutoff),
+        }
+        if self.offsets_T is not None:
+            stored["offsets"] = self.offsets_T.astype(np.float32)
+        np.savez(folder / FILE, **stored)  # type: ignore[arg-type]
 
     @classmethod
     def read(cls, bundle: Bundle) -> Calibration:
@@ -61,11 +78,15 @@ class Calibration:
         path = bundle.file(FILE)
         try:
             with np.load(path) as stored:
-                return cls(
+                plain = cls(
                     stored["bank"].astype(np.float32),
                     stored["weights"].astype(np.float32),
                     float(stored["cutoff"]),
                 )
+                if "offsets" not in stored or not bundle.has(neighbours.FILE):
+                    return plain
+                taught_TE = neighbours.read_taught(bundle.file(neighbours.FILE))
+                return replace(plain, taught_TE=taught_TE, offsets_T=stored["offsets"])
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{path} is not a calibration: {error}") from error
 
@@ -76,7 +97,10 @@ class Calibration:
             for start in range(0, len(labels_CE), CHUNK)
         ]
         mean, std, high = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return LabelStats(mean, std, high)
+        if self.offsets_T is None or self.taught_TE is None:
+            return LabelStats(mean, std, high)
+        offset_C = neighbours.carried_over(labels_CE, self.taught_TE, self.offsets_T)
+        return LabelStats(mean, std, high, offset_C)
 
     def probabilities(self, scores_BC: Float32Array, stats: LabelStats) -> Float32Array:
         """Calibrated scores [B, C], 0 to 1: the logistic of ``features``.
@@ -85,6 +109,8 @@ class Calibration:
         bias, place, raw, height, above = self.weights_F
         slope_C = place / stats.std + raw + height / stats.std
         shift_C = bias - (place * stats.mean + height * stats.high) / stats.std
+        if stats.offset is not None:
+            shift_C = shift_C + stats.offset
         logits_BC = np.subtract(scores_BC, stats.high, dtype=np.float32)
         np.maximum(logits_BC, 0, out=logits_BC)
         logits_BC *= above / stats.std

@@ -240,8 +240,7 @@ class Model:
         stats = calibration.label_stats(sums_KE)
         rows = [slice(k, k + 1) for k in range(len(sums))]
         return [
-            Meaning(sum_E, calibration, LabelStats(stats.mean[k], stats.std[k], stats.high[k]))
-            for sum_E, k in zip(sums_KE, rows, strict=True)
+            Meaning(sum_E, calibration, stats[k]) for sum_E, k in zip(sums_KE, rows, strict=True)
         ]
 
     def nearest_taught(self, labels: Sequence[Label]) -> list[tuple[str, float]] | None:

@@ -23,6 +23,7 @@ SHARPNESS = 5.0  # of the weights exp(SHARPNESS * cosine)
 SHARE = 0.5  # of the neighbours in an untaught word's vector
 SAME = 0.05  # cosine distance up to which a word is on its way to being the taught one
 TAUGHT = 0.95  # cosine from which on a word counts as taught
+UNLIKE = 0.5  # cosine at which what is known of taught words says nothing any more
 CHUNK = 1024  # labels at a time
 
 
@@ -52,6 +53,28 @@ def nearest(labels_CE: Float32Array, taught_TE: Float32Array) -> tuple[IntArray,
     cosine_CT = _unit(labels_CE[:, :-1]) @ _unit(taught_TE[:, :-1]).T
     nearest_C = cosine_CT.argmax(axis=1)
     return nearest_C, cosine_CT[np.arange(len(cosine_CT)), nearest_C]
+
+
+def carried_over(
+    labels_CE: Float32Array, taught_TE: Float32Array, values_T: Float32Array
+) -> Float32Array:
+    """What is known of taught words, ``values_T``, for any labels [C]: a taught word's own value,
+    else the mean of its neighbours', the less the farther the nearest is."""
+    taught = _unit(taught_TE[:, :-1])
+    count = min(NEAREST, len(taught))
+    out_C = np.empty(len(labels_CE), np.float32)
+    for at in range(0, len(labels_CE), CHUNK):
+        cosine_CT = _unit(labels_CE[at : at + CHUNK, :-1]) @ taught.T
+        near_CK = np.argpartition(-cosine_CT, count - 1, axis=1)[:, :count]
+        cosine_CK = np.take_along_axis(cosine_CT, near_CK, axis=1)
+        best_C = cosine_CK.max(axis=1)
+        weight_CK = np.exp(SHARPNESS * (cosine_CK - best_C[:, None]))
+        weight_CK /= weight_CK.sum(axis=1, keepdims=True)
+        mean_C = (weight_CK * values_T[near_CK]).sum(axis=1)
+        fades_C = np.clip((best_C - UNLIKE) / (TAUGHT - UNLIKE), 0, 1)
+        own_C = values_T[cosine_CT.argmax(axis=1)]
+        out_C[at : at + CHUNK] = np.where(best_C >= TAUGHT, own_C, fades_C * mean_C)
+    return out_C
 
 
 def trust(labels_CE: Float32Array, taught_TE: Float32Array) -> Float32Array:

@@ -1,16 +1,26 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from qks_cli.bundling.assemble import calibration_rows
-from qks_cli.bundling.calibrate import _shares, _weights, cutoff_for, known_truth
+from qks_cli.bundling.calibrate import (
+    Truth,
+    _shares,
+    _weights,
+    cutoff_for,
+    fit_calibration,
+    known_truth,
+)
 from qks_cli.errors import TrainingError
+from qks_cli.model.scoring import score
 from qks_cli.training.mini.batches import TrueLabels
 from qks_cli.training.mini.pool import PoolPhoto, kept_apart, read_photos
 from qks_cli.training.mini.teachers import Teachers
+from qks_cli.types import IntArray
 from tests.training.mini.pools import make_pool
 
 
@@ -88,3 +98,41 @@ def test_a_photo_in_several_rows_counts_once(tmp_path: Path) -> None:
     assert all(file.startswith("places/") for file in files)
     assert all(kept_apart(photos[row]) for row in apart)
     assert not any(kept_apart(photos[row]) for row in bank)
+
+
+def test_words_with_evidence_get_offsets_of_their_own() -> None:
+    """A word that is in a fifth of the bank is held against its own photos until its offset says
+    that it is common; a word without evidence stays as it is."""
+    rng = np.random.default_rng(5)
+    photos, rare = 1500, 12
+    names = ("common", *(f"rare {n}" for n in range(rare)), "never")
+    present = rng.random((photos, len(names))) < 0.015
+    present[:, 0] = rng.random(photos) < 0.25
+    present[:, -1] = False
+    tokens = rng.normal(0, 0.7, (photos, 2, len(names) + 1)).astype(np.float32)
+    tokens[:, 0, :-1] += 3 * present
+    eye = np.eye(len(names)) * 2
+    vectors = np.concatenate([eye, np.ones((len(names), 1))], axis=1).astype(np.float32)
+
+    def known(rows: IntArray) -> Truth:
+        return Truth(names, present[rows], ~present[rows])
+
+    fitted = fit_calibration(
+        lambda rows: tokens[rows],
+        lambda asked: vectors[[names.index(name) for name in asked]],
+        known,
+        np.arange(700),
+        np.arange(700, photos),
+        names,
+    )
+    assert fitted.offsets_T is not None
+    assert fitted.offsets_T[0] > 0.5 + np.median(fitted.offsets_T[1:-1])
+    assert fitted.offsets_T[-1] == 0
+    plain = replace(fitted, offsets_T=None)
+    scores = score(tokens[:700], vectors)
+    said = fitted.probabilities(scores, fitted.label_stats(vectors))
+    before = plain.probabilities(scores, plain.label_stats(vectors))
+    truth = present[:700, 0]
+    # More of its photos are found at the same cut-off, and the word without evidence is as before.
+    assert (said[truth, 0] > 0.5).mean() > (before[truth, 0] > 0.5).mean()
+    np.testing.assert_array_equal(said[:, -1], before[:, -1])

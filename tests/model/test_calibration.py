@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,15 @@ def test_probabilities_are_the_logistic_of_the_features() -> None:
     )
     wanted = 1 / (1 + np.exp(-(features(scores_BC, stats) @ weights_F)))
     np.testing.assert_allclose(said, wanted, rtol=1e-4)
+    offset_C = rng.normal(size=9).astype(np.float32)
+    moved = Calibration(np.zeros((1, 1, 1), np.float32), weights_F, 0.5).probabilities(
+        scores_BC, replace(stats, offset=offset_C)
+    )
+    wanted = 1 / (1 + np.exp(-(features(scores_BC, stats) @ weights_F + offset_C)))
+    np.testing.assert_allclose(moved, wanted, rtol=1e-4)
+    few = replace(stats, offset=offset_C)[2:4]
+    assert few.offset is not None
+    np.testing.assert_array_equal(few.offset, offset_C[2:4])
 
 
 def test_one_scale_for_labels_of_any_size() -> None:

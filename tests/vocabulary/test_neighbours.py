@@ -16,6 +16,7 @@ from qks_cli.vocabulary import neighbours
 from qks_cli.vocabulary.labels_file import Label
 from qks_cli.vocabulary.neighbours import (
     SHARE,
+    carried_over,
     lean,
     nearest,
     read_names,
@@ -101,3 +102,14 @@ def test_the_bundled_model_takes_other_words_as_those_it_knows() -> None:
     np.testing.assert_allclose(np.linalg.norm(taught[:, :-1], axis=1), 3.0, rtol=1e-2)
     assert cosine(own[None], taught).max() > 0.999
     assert cosine(own[None], other[None]).max() > 0.8
+
+
+def test_what_is_known_of_taught_words_is_carried_over() -> None:
+    taught = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0.1, 1, 1]], np.float32)
+    values = np.array([2, -1, 0.5], np.float32)
+    near = np.array([0.8, 0.6, 0, 1], np.float32)
+    far = np.array([0.4, 0.3, -2, 1], np.float32)
+    carried = carried_over(np.stack([3 * taught[0], near, far]), taught, values)
+    assert carried[0] == 2  # a taught word's own, whatever its length
+    assert 0 < carried[1] < 2
+    assert carried[2] == 0

@@ -4,7 +4,7 @@ Photos answer to the label vectors that were trained. A word that was not among 
 points a little aside, mostly to where no photo was ever drawn. So it is brought half way to the
 mean of the taught words next to it; a taught word stays as it is. What fits those words need not be
 what was meant ("pine tree" leans to "tree"), so its score counts as much as it is like the nearest
-(docs/experiments.md).
+(docs/experiments/words.md).
 
 Axes: C labels, T taught words, K the nearest of them, E label space (unit part and a constant).
 """

@@ -23,6 +23,10 @@ test: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto
 
+# The site, into site/; the variable keeps a notice of the theme about its successor off the screen.
+docs: $(VENV)/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 $(VENV)/installed: pyproject.toml hatch_build.py
 	$(PYTHON) -m venv $(VENV)
 	QKS_LIGHT=1 $(BIN)/pip install --quiet -e .

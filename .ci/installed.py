@@ -21,8 +21,8 @@ ROOT = Path(__file__).parent.parent
 DRIVER = """
 import sys
 from pathlib import Path
-from qks_cli.model import choose
-choose.NVIDIA_DRIVER = Path("/dev/null")
+from qks_cli.model import engine
+engine.NVIDIA_DRIVER = Path("/dev/null")
 from qks_cli.app import main
 sys.argv[0] = "qks"
 main()
@@ -54,7 +54,7 @@ class Place:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=1800,
             check=False,
         )
         seconds = time.monotonic() - started
@@ -85,7 +85,7 @@ def install(place: Place) -> None:
     pip = place.bin / "pip"
     place.run(pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", place.home / "dist", ROOT)
     (wheel,) = (place.home / "dist").glob("*.whl")
-    place.run(pip, "install", "--quiet", wheel, within=900)
+    place.run(pip, "install", "--quiet", "--no-compile", wheel, within=1800)
 
 
 def photos_in(folder: Path) -> Path:
@@ -113,7 +113,7 @@ def check(place: Place) -> None:
     place.qks("doctor")
     # A machine with a driver and no usable GPU, then one that asks for what is not there.
     place.run(place.bin / "python", "-c", DRIVER, "tag", photos, "--db", place.home / "other.db")
-    done = place.qks("tag", photos, "--device", "cuda", code=2)
+    done = place.qks("tag", photos, "--device", "cuda", "--db", "none.db", code=2)
     assert len(done.stderr.splitlines()) == 2 and "cuda" in done.stderr, done.stderr
     done = place.qks(
         "models", "pull", "ViT-B-32/laion2b_s34b_b79k", code=2, within=5, network=False

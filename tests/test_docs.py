@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +66,28 @@ def test_links_between_pages_lead_somewhere() -> None:
             if not (page.parent / target).exists():
                 dead.append(f"{page.name}: {target}")
     assert dead == []
+
+
+def test_manual_pages_are_what_the_program_says() -> None:
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        from reference import MAN, manual_pages
+    finally:
+        sys.path.pop(0)
+    made = {path.name: path.read_text(encoding="utf-8") for path in MAN.glob("*.1")}
+    assert made == manual_pages(), "run `python docs/reference.py`"
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="no man here")
+@pytest.mark.parametrize("name", ["qks", "qks-tag", "qks-tags-rename"])
+def test_manual_pages_are_shown_without_a_warning(name: str) -> None:
+    page = ROOT / "docs" / "man" / f"{name}.1"
+    done = subprocess.run(
+        ["man", "--warnings", "-l", str(page)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MANWIDTH": "80", "LC_ALL": "C.UTF-8"},
+    )
+    assert done.returncode == 0 and done.stderr == ""
+    assert "OPTIONS" in done.stdout
+    assert "\\" not in done.stdout

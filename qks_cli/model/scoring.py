@@ -1,4 +1,4 @@
-"""Label scores from query tokens (specification, Model 6).
+"""Label scores from query tokens (arXiv 2401.01181).
 
 Axes: B photos, M query tokens, E label space, C labels, K of the labels.
 """

@@ -23,7 +23,7 @@ class Backbone(nn.Module):
     """pixels [B, 3, H, W] (normalised) to image tokens [B, P, W].
 
     ViT towers give the last block's tokens after ``ln_post``, class token kept, unprojected
-    (specification, Model 1). timm and CNN towers give the cells of their last feature map.
+    (arXiv 2401.01181). timm and CNN towers give the cells of their last feature map.
     ``maps`` (timm towers only) gives several feature maps instead, as ``levels`` asks.
     """
 

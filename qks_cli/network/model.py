@@ -94,6 +94,6 @@ def build_model(config: ModelConfig) -> QksModel | CompactModel:
 
 
 def scores(query_BME: Tensor, labels_CE: Tensor) -> tuple[Tensor, Tensor]:
-    """Label scores [B, C] and the winning query token [B, C] (specification, Model 6)."""
+    """Label scores [B, C] and the winning query token [B, C] (arXiv 2401.01181)."""
     best = (query_BME @ labels_CE.T).max(dim=1)
     return best.values, best.indices

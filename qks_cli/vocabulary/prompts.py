@@ -1,7 +1,7 @@
 """The prompt pool: 85 templates, of which the paper's label embeddings are the mean.
 
 The first 80 are the templates that CLIP's authors published for ImageNet (MIT licence); the last
-five place the label in a scene (specification, Prompt pool).
+five place the label in a scene.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from qks_cli.training.mini.pool import PackedPixels, PoolPhoto
 from qks_cli.training.mini.teachers import Targets, Teachers
 from qks_cli.types import Float32Array, UInt8Array
 
-# Sources whose photos carry exactly one of the source's own classes (specification of the data).
+# Sources whose photos carry exactly one of the source's own classes.
 SINGLE_LABEL = frozenset(
     "places intel sports sea catdog imagenette natural vehicles weather caltech101 pacs sun "
     "flowers instruments rooms".split()

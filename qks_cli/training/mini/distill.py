@@ -1,7 +1,7 @@
 """What the small model is taught: one loss over everything the teachers and the labels say.
 
 All terms read the same query-token scores s = max over tokens of the inner product with a label's
-vector (specification, Model 6); two more read the image tokens cell by cell, so that each cell
+vector (arXiv 2401.01181); two more read the image tokens cell by cell, so that each cell
 learns what lies in it.
 """
 

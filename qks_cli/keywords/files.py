@@ -6,12 +6,14 @@ that the journal names.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
 import os
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -216,19 +218,36 @@ def _copy_attributes(seen: Seen, temporary: Path) -> None:
     mode = stat.S_IMODE(seen.status.st_mode)
     # A read-only file that is replaced is a sidecar of ours that should not have been.
     temporary.chmod(mode if mode & 0o222 else mode | stat.S_IWUSR)
+    if hasattr(os, "listxattr"):
+        _copy_extended(seen.path, temporary)
+    elif sys.platform == "darwin":  # Python has no functions for them there
+        _copy_extended_on_macos(seen.path, temporary)
+
+
+def _copy_extended(source: Path, target: Path) -> None:
+    """Extended attributes, access control lists among them."""
     try:
-        names = os.listxattr(seen.path)  # access control lists are among them
+        names = os.listxattr(source)
     except OSError:
-        names = []
-    have = set(os.listxattr(temporary)) if names else set()
+        return
+    have = set(os.listxattr(target)) if names else set()
     for name in names:
-        value = os.getxattr(seen.path, name)
-        if name in have and os.getxattr(temporary, name) == value:
+        value = os.getxattr(source, name)
+        if name in have and os.getxattr(target, name) == value:
             continue
         try:
-            os.setxattr(temporary, name, value)
+            os.setxattr(target, name, value)
         except OSError:
             raise Refusal(f"its attribute {name} cannot be kept") from None
+
+
+def _copy_extended_on_macos(source: Path, target: Path) -> None:
+    """The same (Finder's tags among them) by copyfile(3) of the system's C library."""
+    acl, extended = 1 << 0, 1 << 2  # COPYFILE_ACL, COPYFILE_XATTR of copyfile.h
+    copyfile = ctypes.CDLL(None, use_errno=True).copyfile
+    if copyfile(os.fsencode(source), os.fsencode(target), None, acl | extended) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise Refusal(f"its extended attributes cannot be kept: {reason}")
 
 
 def _back_up(seen: Seen, folder: Path) -> None:

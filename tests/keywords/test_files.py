@@ -173,3 +173,33 @@ def test_two_runs_do_not_write_one_photo(photo: Path) -> None:
     with files._locked(photo), pytest.raises(Refusal, match="another program"):
         files.replace(seen, b"newer", Memory())
     assert photo.read_bytes() == b"old"
+
+
+def test_without_functions_for_attributes_macos_is_asked_itself(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """macOS has extended attributes (Finder's tags), and Python no functions for them there."""
+    asked: list[tuple[bytes, bytes, None, int]] = []
+
+    class Library:
+        answer = 0
+
+        def __init__(self, name: None, use_errno: bool) -> None:
+            pass
+
+        def copyfile(self, source: bytes, target: bytes, state: None, flags: int) -> int:
+            asked.append((source, target, state, flags))
+            return self.answer
+
+    for name in ("listxattr", "getxattr", "setxattr"):
+        monkeypatch.delattr(os, name)
+    monkeypatch.setattr(files.sys, "platform", "darwin")
+    monkeypatch.setattr(files.ctypes, "CDLL", Library)
+    target = photo.with_name("new.jpg")
+    target.write_bytes(b"new")
+    seen = files.read(photo)
+    files._copy_attributes(seen, target)
+    assert asked == [(os.fsencode(photo), os.fsencode(target), None, 5)]
+    Library.answer = -1
+    with pytest.raises(Refusal, match="extended attributes cannot be kept"):
+        files._copy_attributes(seen, target)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qks_cli.keywords import embed
 from qks_cli.keywords.errors import Refusal
-from qks_cli.keywords.xmp import SUBJECT, Packet
+from qks_cli.keywords.xmp import NAMESPACES, SUBJECT, Packet
 
 
 def drift(
@@ -28,6 +28,16 @@ def drift(
         have = set()
     lost = tuple(label for label in labels if label.casefold() not in have)
     return ("lost" if lost else "changed"), lost
+
+
+def mentions_us(file: Path) -> bool:
+    """Whether a sidecar has the name of our part of XMP in it, readable or not."""
+    name = NAMESPACES["qks"]
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return True
+    return any(name.encode(encoding) in data for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
 
 
 def has_ours(file: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,13 +109,13 @@ def _of_jpeg(stream: io.BufferedReader) -> _Blocks:
 
 def _of_tiff(stream: io.BufferedReader) -> Own:
     """TIFF, DNG and raw files that are TIFFs: their tags may stand anywhere in the file."""
-    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        packets = _some(tiff.value(data, tiff.XMP, LIMIT))
-        iim = _some(tiff.value(data, tiff.IPTC, MOST))
-        resources = tiff.value(data, tiff.PHOTOSHOP, MOST)
-        if not iim and resources is not None:
-            iim = _some(iptc.iim_of(resources))
-        return _own(_Blocks(packets, iim, data))
+    data = tiff.OpenFile(stream.fileno())
+    packets = _some(tiff.value(data, tiff.XMP, LIMIT))
+    iim = _some(tiff.value(data, tiff.IPTC, MOST))
+    resources = tiff.value(data, tiff.PHOTOSHOP, MOST)
+    if not iim and resources is not None:
+        iim = _some(iptc.iim_of(resources))
+    return _own(_Blocks(packets, iim, data))
 
 
 def _packets_by_library(stream: io.BufferedReader) -> Iterator[bytes]:

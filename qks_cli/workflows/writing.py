@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from qks_cli.keywords import embed, files, names, reading, sidecar
 from qks_cli.keywords.choices import Backend, Mtime, Style, Target
+from qks_cli.keywords.drift import mentions_us
 from qks_cli.keywords.embed import Before
 from qks_cli.keywords.errors import Refusal
 from qks_cli.keywords.formats import container, exiftool
@@ -147,6 +148,8 @@ class PhotoWriter:
         own = names.existing(self._real(path), claim=self._claim(photo_id, self._real(path)))
         for file in (path,) if own is None else (path, own):
             try:
+                if file == own and not mentions_us(file):
+                    continue  # whatever else is the matter with it
                 seen = files.read(file)
                 if file == path:
                     new = embed.with_keywords(seen.data, (), self.source)[0]

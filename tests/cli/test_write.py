@@ -285,3 +285,18 @@ def test_only_what_was_confirmed_is_written(tagged: Path, qks: Qks) -> None:
     assert [path.name for path in tagged.rglob("*.xmp")] == ["cat.jpg.xmp"]
     assert qks("undo").returncode == 0
     assert not (tagged / "cat.jpg.xmp").exists()
+
+
+def test_a_name_that_is_too_long_for_a_sidecar_is_one_line(tagged: Path, qks: Qks) -> None:
+    long = tagged / ("猫" * 83 + ".jpg")
+    shutil.copy(tagged / "cat.jpg", long)
+    done = qks("tag", tagged, "--min-score", "0.1", "--write", "sidecar")
+    assert b"Traceback" not in done.stderr
+    assert done.stderr.count("猫".encode()) == 83
+    assert b"too long for a sidecar" in done.stderr
+    assert len(list(tagged.rglob("*.xmp"))) == 6
+    for command in ("write", "import", "untag"):
+        done = qks(command, "--all")
+        assert done.returncode == (1 if command == "write" else 0), done.stderr
+        assert b"Traceback" not in done.stderr
+    assert not list(tagged.rglob("*.xmp"))

@@ -274,3 +274,11 @@ PROVENANCE = (
     )
     + "</rdf:Bag></qks:Tags>"
 )
+
+
+def test_a_broken_sidecar_that_is_none_of_ours_is_no_matter(folder: Path) -> None:
+    (folder / "a.jpg.xmp").write_bytes(b"broken")
+    with opened(folder, a_jpg=files.jpeg()) as library:
+        assert untag(library) == {}
+        (folder / "a.jpg.xmp").write_bytes("broken http://ns.qks-tagger.org/1.0/".encode("utf-16"))
+        assert untag(library)["a.jpg.xmp"].status == "refused"

@@ -5,18 +5,37 @@ Hostile input is expected: whatever is broken is left out, and the work is bound
 
 from __future__ import annotations
 
-import mmap
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from qks_cli.keywords.errors import Refusal
 
 ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 EXIF, GPS, INTEROPERABILITY, SUB_DIRECTORIES, MAKER_NOTE = 0x8769, 0x8825, 0xA005, 0x014A, 0x927C
 MAKE, XP_KEYWORDS, XMP, IPTC, PHOTOSHOP = 0x010F, 0x9C9E, 0x02BC, 0x83BB, 0x8649
 DNG_VERSION, PHOTOMETRIC = 0xC612, 0x0106
-Block = bytes | mmap.mmap
 DIRECTORIES, ENTRIES = 64, 4096  # of a block, of a directory; more are not looked at
+
+
+class OpenFile:
+    """The bytes of an open file, of which only those are read that are asked for."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._size = os.fstat(descriptor).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, end, _ = part.indices(self._size)
+        return os.pread(self._descriptor, max(0, end - start), start)
+
+
+Block = bytes | OpenFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +92,12 @@ def directory(data: Block, at: int, order: str, base: int = 0) -> tuple[list[Ent
     found: list[Entry] = []
     if at + 2 > len(data):
         return found, 0
-    (count,) = struct.unpack_from(order + "H", data, at)
+    (count,) = _unpacked(data, at, order + "H")
     for number in range(min(count, ENTRIES)):
         place = at + 2 + 12 * number
         if place + 12 > len(data):
             return found, 0
-        tag, kind, values, offset = struct.unpack_from(order + "HHII", data, place)
+        tag, kind, values, offset = _unpacked(data, place, order + "HHII")
         if kind not in SIZES:
             continue
         size = SIZES[kind] * values
@@ -94,9 +113,8 @@ def numbers(data: Block, entry: Entry, order: str) -> list[int]:
     letter = {3: "H", 4: "I", 13: "I"}.get(entry.kind)
     if letter is None or entry.offset + entry.size > len(data):
         return []
-    return list(
-        struct.unpack_from(f"{order}{min(entry.count, ENTRIES)}{letter}", data, entry.offset)
-    )
+    count = min(entry.count, ENTRIES)
+    return list(_unpacked(data, entry.offset, f"{order}{count}{letter}"))
 
 
 def value(data: Block, tag: int, most: int = 1 << 16) -> bytes | None:
@@ -108,4 +126,12 @@ def value(data: Block, tag: int, most: int = 1 << 16) -> bytes | None:
 
 
 def _number(data: Block, at: int, order: str) -> int:
-    return int(struct.unpack_from(order + "I", data, at)[0])
+    return int(_unpacked(data, at, order + "I")[0])
+
+
+def _unpacked(data: Block, at: int, layout: str) -> tuple[int, ...]:
+    part = data[at : at + struct.calcsize(layout)]
+    try:
+        return struct.unpack(layout, part)
+    except struct.error as error:  # the file has become shorter
+        raise Refusal("it is being written to", sidecar=False) from error

@@ -207,7 +207,8 @@ def _skipped(skipped: Counter[tuple[str, str]]) -> str:
             names = [suffix or "no suffix" for suffix, _ in found.most_common(5)]
             more = ", …" if len(found) > len(names) else ""
             parts.append(f"{found.total():,} {word} ({shown(', '.join(names))}{more})")
-    return f"skipped, not photos that qks reads: {', '.join(parts)}"
+    hint = "; `pip install rawpy` reads RAW" if any(kind == "raw" for kind, _ in skipped) else ""
+    return f"skipped, not photos that qks reads: {', '.join(parts)}{hint}"
 
 
 def _summary(counts: Counter[str], seconds: float, *, stopped: bool) -> str:

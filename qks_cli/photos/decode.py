@@ -18,7 +18,7 @@ from qks_cli.errors import PhotoError
 from qks_cli.photos.colours import plain_mode, to_srgb
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.opened import opened
-from qks_cli.photos.pictures import HeifPicture, Picture, open_picture
+from qks_cli.photos.pictures import AnyPicture, open_picture
 from qks_cli.types import UInt8Array
 
 ORIENTATION = 0x0112
@@ -80,7 +80,7 @@ def full_pixels(
             return np.asarray(whole if turn is None else whole.transpose(turn))
 
 
-def draw(picture: Picture | HeifPicture, resize: str, out_SS3: UInt8Array) -> tuple[int, int]:
+def draw(picture: AnyPicture, resize: str, out_SS3: UInt8Array) -> tuple[int, int]:
     """Decode an opened picture into ``out_SS3``; as ``decode``."""
     side = out_SS3.shape[0]
     image = picture.load()

@@ -15,7 +15,7 @@ from qks_cli.errors import PhotoError
 from qks_cli.photos import dates, exif, xmp
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.opened import PhotoFile, opened
-from qks_cli.photos.pictures import HeifPicture, Picture, open_picture
+from qks_cli.photos.pictures import AnyPicture, open_picture
 from qks_cli.photos.recognise import JPEG, RAW, TIFF
 from qks_cli.types import Details
 
@@ -32,7 +32,7 @@ def read_details(path: Path, *, limits: Limits | None = None) -> Details:
         return Details()
 
 
-def details_of(file: PhotoFile, picture: Picture | HeifPicture) -> Details:
+def details_of(file: PhotoFile, picture: AnyPicture) -> Details:
     """The details of an opened photo."""
     notes = picture.notes
     values = exif.by_exifread(file.stream) if file.format in _BY_EXIFREAD else {}

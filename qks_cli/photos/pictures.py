@@ -10,18 +10,17 @@ import importlib
 import io
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
-from qks_cli.errors import PhotoError
 from qks_cli.photos.limits import Limits, decoded_bytes
 from qks_cli.photos.mending import whole_jpeg, without_side_chunks
 from qks_cli.photos.opened import PhotoFile
+from qks_cli.photos.readable import raw_readable
 from qks_cli.photos.recognise import HEIC, JPEG, PNG, RAW, TIFF, WEBP, Format
 
-LEAST_PREVIEW = 160  # pixels of the shorter side: less of a RAW file tells nothing
 # qks counts decoded bytes itself (limits.py); Pillow's guard speaks in pixels and of attacks.
 Image.MAX_IMAGE_PIXELS = None
 # Profiles of printers have some megabytes; Pillow's own limit is one.
@@ -41,6 +40,29 @@ class Notes:
     exif: Image.Exif | None = None
     xmp: bytes = b""
     texts: dict[str, str] = field(default_factory=dict)
+
+
+class AnyPicture(Protocol):
+    """What all kinds of opened pictures offer. ``stored_size``: (width, height) before decoding;
+    ``needed``: bytes that decoding takes; ``drafted``: decoding may make it smaller."""
+
+    stored_size: tuple[int, int]
+
+    @property
+    def needed(self) -> int: ...
+
+    @property
+    def drafted(self) -> bool: ...
+
+    @property
+    def notes(self) -> Notes: ...
+
+    def shrink_to(self, side: int) -> None:
+        """Let it be decoded at the smallest scale that still has ``side`` pixels each way."""
+
+    def load(self) -> Image.Image:
+        """The decoded image; its Exif orientation is still to be followed, if it has one."""
+        ...
 
 
 class Picture:
@@ -158,36 +180,44 @@ class HeifPicture:
         return Notes(exif, bytes(info.get("xmp") or b""))
 
 
-def open_picture(
-    file: PhotoFile, limits: Limits, *, side: int | None = None
-) -> Picture | HeifPicture:
+def open_picture(file: PhotoFile, limits: Limits, *, side: int | None = None) -> AnyPicture:
     """The picture of an opened file, not decoded yet; with ``side``, JPEGs at the smallest scale
     that suffices. Raises ``PhotoError`` above the limit, else what its decoder raises."""
     if file.format is WEBP:  # libwebp allocates its canvas as soon as it is opened
         limits.check(file.path, 4 * _webp_pixels(file))
-    picture = (
-        HeifPicture(file)
-        if file.format is HEIC
-        else _raw_preview(file)
-        if file.format is RAW
-        else Picture(file, file.format)
-    )
+    picture: AnyPicture
+    if file.format is HEIC:
+        picture = HeifPicture(file)
+    elif file.format is RAW:
+        picture = _raw(file)
+    else:
+        picture = Picture(file, file.format)
     if side is not None:
         picture.shrink_to(side)
     limits.check(file.path, picture.needed)
     return picture
 
 
-def _raw_preview(file: PhotoFile) -> Picture:
-    """The picture in a raw file's first directory, which cameras make a preview."""
-    picture = Picture(file, TIFF)
-    width, height = picture.stored_size
-    if min(width, height) < LEAST_PREVIEW:
-        raise PhotoError(
-            file.path,
-            "unsupported",
-            f"a RAW file whose preview, {width}×{height} pixels, is too small to be tagged",
-        )
+def _raw(file: PhotoFile) -> AnyPicture:
+    """A raw file by LibRaw; where that does not know it, the picture in its first directory, which
+    cameras make a preview."""
+    from qks_cli.photos import raw
+
+    if raw_readable():
+        try:
+            return raw.RawPicture(file)
+        except (OSError, ValueError) as error:
+            refused: Exception | None = error
+    else:
+        refused = None
+    try:
+        picture = Picture(file, TIFF)
+    except (OSError, ValueError, SyntaxError):
+        raise refused or OSError(
+            "unknown; `pip install rawpy` reads the raw files of most makers"
+        ) from None
+    if min(picture.stored_size) < raw.LEAST_PREVIEW:
+        raise refused or raw.too_small(file, picture.stored_size)
     return picture
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from qks_cli.photos.readable import raw_readable
 from qks_cli.photos.suffixes import kind_of
 from qks_cli.types import Photo
 
@@ -17,8 +18,6 @@ from qks_cli.types import Photo
 SKIPPED_FOLDERS = frozenset(
     {"@eadir", ".thumbnails", "#recycle", "$recycle.bin", "lost+found", "__macosx"}
 )
-
-READ = frozenset({"photo"})  # kinds of files (suffixes.py) that are photos to qks
 
 Problem = Callable[[Path, str], None]
 Skip = Callable[[Path, str], None]
@@ -71,6 +70,11 @@ def _path(name: bytes, nul: bool) -> Path:
     return Path(os.fsdecode(name if nul else name.removesuffix(b"\r")))
 
 
+def kinds_read() -> frozenset[str]:
+    """Kinds of files (suffixes.py) that are photos to qks: raw ones where rawpy is installed."""
+    return frozenset({"photo", "raw"} if raw_readable() else {"photo"})
+
+
 class _Walker:
     def __init__(
         self,
@@ -86,6 +90,7 @@ class _Walker:
         self.only_photos = only_photos
         self.on_problem = on_problem
         self.on_skip = on_skip
+        self.kinds = kinds_read()
         self.on_name = on_name
         self.files: dict[Identity, Path] = {}
         self.folders: Counter[Identity] = Counter()
@@ -103,7 +108,7 @@ class _Walker:
             yield from self.folder(path, real, status)
         elif stat.S_ISREG(status.st_mode):
             wanted = not self.only_photos or (
-                kind_of(path.name) in READ and (self.hidden or not path.name.startswith("."))
+                kind_of(path.name) in self.kinds and (self.hidden or not path.name.startswith("."))
             )
             if wanted and not self.excluded(path):
                 yield from self.file(path, real, status)
@@ -140,7 +145,7 @@ class _Walker:
                             deeper.append((path, _real(entry, real), entry.stat(), above))
                         continue
                     kind = kind_of(entry.name)
-                    if kind in READ:
+                    if kind in self.kinds:
                         status = entry.stat()
                         if stat.S_ISREG(status.st_mode):
                             yield from self.file(path, _real(entry, real), status)

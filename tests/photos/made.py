@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-ASCII, SHORT, LONG, RATIONAL = 2, 3, 4, 5
+BYTE, ASCII, SHORT, LONG, RATIONAL, SIGNED = 1, 2, 3, 4, 5, 10
 Tags = dict[int, tuple[int, Any]]
 
 
@@ -49,6 +49,77 @@ def exif(main: Tags, *, inner: Tags | None = None, gps: Tags | None = None) -> b
         if tags:
             out += _directory(tags, place)
     return out
+
+
+def dng(
+    image: Image.Image, *, preview: bytes | None = None, thumb: int = 0, orientation: int = 1
+) -> bytes:
+    """A DNG of the sensor that would see ``image``, with an embedded JPEG ``preview``, and, as
+    cameras do it, a thumbnail of ``thumb`` pixels each way in the first directory."""
+    colours = np.asarray(image).astype(np.uint16) * 257
+    bayer = colours[..., 1].copy()
+    bayer[::2, ::2], bayer[1::2, 1::2] = colours[::2, ::2, 0], colours[1::2, 1::2, 2]
+    height, width = bayer.shape
+    unit = [(1, 1), (0, 1), (0, 1), (0, 1), (1, 1), (0, 1), (0, 1), (0, 1), (1, 1)]
+    camera: Tags = {
+        0x010F: (ASCII, "Maker"),
+        0x0110: (ASCII, "Raw One"),
+        0x0112: (SHORT, orientation),
+        0x0132: (ASCII, "2023:07:04 12:30:00"),
+        50706: (BYTE, [1, 4, 0, 0]),
+        50708: (ASCII, "Maker Raw One"),
+        50721: (SIGNED, unit),
+        50728: (RATIONAL, [(1, 1)] * 3),
+        50778: (SHORT, 21),
+    }
+    sensor: Tags = {
+        254: (LONG, 0),
+        256: (LONG, width),
+        257: (LONG, height),
+        258: (SHORT, 16),
+        259: (SHORT, 1),
+        262: (SHORT, 32803),
+        277: (SHORT, 1),
+        278: (LONG, height),
+        33421: (SHORT, [2, 2]),
+        33422: (BYTE, [0, 1, 1, 2]),
+        50717: (LONG, 65535),
+    }
+    parts: list[tuple[Tags, bytes]] = [(sensor, bayer.astype("<u2").tobytes())]
+    if preview:
+        with Image.open(io.BytesIO(preview), formats=("JPEG",)) as small:
+            parts.append((_strip(small.size, 7, 6), preview))
+    if thumb:
+        parts.insert(0, (_strip((thumb, thumb), 1, 2), bytes(3 * thumb * thumb)))
+    first = dict(parts[0][0]) | camera
+    at = 8 + len(_directory(_placed(first, 0, 0, [0] * (len(parts) - 1)), 8))
+    places, body = [], b""
+    for tags, data in parts[1:]:
+        block = _directory(_placed(tags, 0, 0, []), 0)
+        start = at + len(body)
+        places.append(start)
+        body += _directory(_placed(tags, start + len(block), len(data), []), start) + data
+    data = parts[0][1]
+    head = _directory(_placed(first, at + len(body), len(data), places), 8)
+    return b"II*\0" + struct.pack("<I", 8) + head + body + data
+
+
+def _strip(size: tuple[int, int], compression: int, photometric: int) -> Tags:
+    return {
+        254: (LONG, 1),
+        256: (LONG, size[0]),
+        257: (LONG, size[1]),
+        258: (SHORT, [8, 8, 8]),
+        259: (SHORT, compression),
+        262: (SHORT, photometric),
+        277: (SHORT, 3),
+        278: (LONG, size[1]),
+    }
+
+
+def _placed(tags: Tags, offset: int, length: int, below: list[int]) -> Tags:
+    placed = tags | {273: (LONG, offset), 279: (LONG, length)}
+    return placed | {330: (LONG, below)} if below else placed
 
 
 def jpeg_with_exif(block: bytes, image: Image.Image | None = None) -> bytes:
@@ -114,7 +185,7 @@ def _directory(tags: Tags, place: int) -> bytes:
     for tag in sorted(tags):
         kind, value = tags[tag]
         data = _data(kind, value)
-        count = len(data) // {ASCII: 1, SHORT: 2, LONG: 4, RATIONAL: 8}[kind]
+        count = len(data) // {BYTE: 1, ASCII: 1, SHORT: 2, LONG: 4, RATIONAL: 8, SIGNED: 8}[kind]
         entries += struct.pack("<HHI", tag, kind, count)
         if len(data) <= 4:
             entries += data.ljust(4, b"\0")
@@ -132,7 +203,8 @@ def _body(tag: tuple[int, Any]) -> bytes:
 def _data(kind: int, value: Any) -> bytes:
     if kind == ASCII:
         return (value if isinstance(value, bytes) else value.encode()) + b"\0"
-    if kind == RATIONAL:
-        return b"".join(struct.pack("<II", *pair) for pair in value)
+    if kind in (RATIONAL, SIGNED):
+        pairs = "<II" if kind == RATIONAL else "<ii"
+        return b"".join(struct.pack(pairs, *pair) for pair in value)
     values = value if isinstance(value, list) else [value]
-    return struct.pack(f"<{len(values)}{'H' if kind == SHORT else 'I'}", *values)
+    return struct.pack(f"<{len(values)}{ {BYTE: 'B', SHORT: 'H'}.get(kind, 'I') }", *values)

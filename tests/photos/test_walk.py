@@ -23,7 +23,7 @@ def found(folder: Path, *paths: Path, **options: object) -> list[str]:
 
 
 def test_order_is_by_bytes_and_only_photos_count(tmp_path: Path) -> None:
-    make(tmp_path, "b.jpg", "a/z.JPEG", "a/b.png", "c.txt", "B.heic", "a/raw.cr2")
+    make(tmp_path, "b.jpg", "a/z.JPEG", "a/b.png", "c.txt", "B.heic", "a/film.mov")
     assert found(tmp_path) == ["B.heic", "b.jpg", "a/b.png", "a/z.JPEG"]
 
 
@@ -96,7 +96,8 @@ def test_a_named_file_counts_whatever_its_suffix(tmp_path: Path) -> None:
     assert found(tmp_path, tmp_path / "scan.dat") == ["scan.dat"]
 
 
-def test_what_is_no_photo_is_told_by_kind(tmp_path: Path) -> None:
+def test_what_is_no_photo_is_told_by_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qks_cli.photos.walk.raw_readable", lambda: False)
     make(tmp_path, "a.jpg", "b/a.CR2", "a.dng", "a.mov", "a.txt", "a", "a.jpg.xmp", ".h.mov")
     skipped: list[tuple[str, str]] = []
     walked = list(walk([tmp_path], on_skip=lambda p, kind: skipped.append((p.name, kind))))

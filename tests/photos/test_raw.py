@@ -1,0 +1,154 @@
+"""Raw files, made in code: DNGs with and without a preview."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from qks_cli.errors import PhotoError
+from qks_cli.photos.decode import decode
+from qks_cli.photos.details import read_details
+from qks_cli.photos.limits import Limits
+from qks_cli.photos.opened import opened
+from qks_cli.photos.walk import walk
+from qks_cli.types import UInt8Array
+from tests.photos.made import dng, picture, saved
+
+SIDE = 32
+CORNERS = np.zeros((240, 400, 3), np.uint8)  # red top left, green top right, blue bottom left
+CORNERS[:120, :200, 0] = CORNERS[:120, 200:, 1] = CORNERS[120:, :200, 2] = 255
+UNDO = {
+    1: None,
+    3: Image.Transpose.ROTATE_180,
+    6: Image.Transpose.ROTATE_90,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def read(path: Path) -> tuple[UInt8Array, tuple[int, int]]:
+    out = np.zeros((SIDE, SIDE, 3), np.uint8)
+    return out, decode(path, "squash", out)
+
+
+def upright(out: UInt8Array) -> bool:
+    corners = [tuple(bool(v > 100) for v in out[y, x]) for y in (6, 25) for x in (6, 25)]
+    return corners == [
+        (True, False, False),
+        (False, True, False),
+        (False, False, True),
+        (False,) * 3,
+    ]
+
+
+@pytest.fixture
+def rawpy() -> None:
+    pytest.importorskip("rawpy")
+
+
+@pytest.mark.usefixtures("rawpy")
+@pytest.mark.parametrize("orientation", UNDO)
+@pytest.mark.parametrize("thumb", [0, 8])
+@pytest.mark.parametrize("previewed", [True, False])
+def test_previews_and_developments_are_upright(
+    tmp_path: Path, orientation: int, thumb: int, previewed: bool
+) -> None:
+    image = Image.fromarray(CORNERS)
+    undo = UNDO[orientation]
+    stored = image if undo is None else image.transpose(undo)
+    preview = saved(stored, "JPEG", quality=95) if previewed else None
+    path = tmp_path / "a.dng"
+    path.write_bytes(dng(stored, preview=preview, thumb=thumb, orientation=orientation))
+    with opened(path) as file:
+        assert file.format.name == "RAW"
+    out, size = read(path)
+    assert size == (400, 240)
+    assert upright(out)
+
+
+@pytest.mark.usefixtures("rawpy")
+def test_a_preview_is_what_is_read_where_it_is_large_enough(tmp_path: Path) -> None:
+    red = saved(Image.new("RGB", (400, 240), "red"), "JPEG")
+    small = saved(Image.new("RGB", (120, 72), "red"), "JPEG")
+    image = Image.new("RGB", (400, 240), (0, 0, 200))
+    (tmp_path / "a.dng").write_bytes(dng(image, preview=red))
+    (tmp_path / "b.dng").write_bytes(dng(image, preview=small))
+    assert read(tmp_path / "a.dng")[0][9, 9].argmax() == 0
+    assert read(tmp_path / "b.dng")[0][9, 9].argmax() == 2  # developed instead
+
+
+@pytest.mark.parametrize("thumb", [8, 159])
+def test_a_small_preview_is_refused_where_there_is_nothing_else(
+    tmp_path: Path, thumb: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qks_cli.photos.pictures.raw_readable", lambda: False)
+    monkeypatch.setattr("qks_cli.photos.raw.raw_readable", lambda: False)
+    path = tmp_path / "a.dng"
+    path.write_bytes(dng(picture(), thumb=thumb))
+    with pytest.raises(PhotoError) as caught:
+        read(path)
+    assert caught.value.kind == "unsupported"
+    assert caught.value.reason == (
+        f"a RAW file whose preview, {thumb}×{thumb} pixels, is too small to be tagged; "
+        "`pip install rawpy` develops it"
+    )
+    path.write_bytes(dng(picture(), thumb=160))
+    assert read(path)[1] == (160, 160)
+
+
+@pytest.mark.usefixtures("rawpy")
+def test_a_raw_file_has_details_whatever_its_name(tmp_path: Path) -> None:
+    for name in ("a.dng", "a.tif", "a.jpg"):
+        (tmp_path / name).write_bytes(dng(picture(), preview=saved(picture(), "JPEG")))
+        found = read_details(tmp_path / name)
+        assert (found.camera, found.taken_at) == ("Maker Raw One", "2023-07-04T12:30:00")
+
+
+@pytest.mark.usefixtures("rawpy")
+def test_what_a_development_takes_is_limited(tmp_path: Path) -> None:
+    path = tmp_path / "a.dng"
+    path.write_bytes(dng(picture(1000, 800)))
+    out = np.zeros((SIDE, SIDE, 3), np.uint8)
+    with pytest.raises(PhotoError) as caught:
+        decode(path, "squash", out, limits=Limits(decoded_mb=3))
+    assert caught.value.kind == "too-large"
+    assert decode(path, "squash", out, limits=Limits(decoded_mb=4)) == (1000, 800)
+
+
+@pytest.mark.usefixtures("rawpy")
+def test_broken_raw_files_are_named(tmp_path: Path) -> None:
+    whole = dng(picture(), preview=saved(picture(), "JPEG"))
+    for name, data in {
+        "cut.dng": whole[:600],
+        "none.raf": b"FUJIFILMCCD-RAW" + bytes(200),
+        "none.cr2": b"II*\0\x10\0\0\0CR\2\0" + bytes(200),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(PhotoError) as caught:
+            read(tmp_path / name)
+        assert caught.value.kind in ("unsupported", "corrupt", "truncated")
+        assert "b'" not in caught.value.reason
+
+
+def test_folders_are_asked_for_raw_files_where_they_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.NEF", "b.dng", "c.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    for readable, names in ((True, ["a.NEF", "b.dng", "c.jpg"]), (False, ["c.jpg"])):
+        monkeypatch.setattr("qks_cli.photos.walk.raw_readable", lambda answer=readable: answer)
+        assert [photo.path.name for photo in walk([tmp_path])] == names
+
+
+@pytest.mark.usefixtures("rawpy")
+def test_a_preview_costs_little(tmp_path: Path) -> None:
+    path = tmp_path / "a.dng"
+    large = picture(3000, 2000)
+    path.write_bytes(dng(large, preview=saved(large, "JPEG")))
+    read(path)
+    began = time.process_time()
+    read(path)
+    assert time.process_time() - began < 0.3

@@ -66,7 +66,7 @@ class Setting:
     names: Sequence[str]
     baseline_CE: Float32Array
     photos: int
-    unlabelled: Sequence[Any]  # training photos
+    unlabelled: Sequence[Any]  # photos that PIAA learns from, never their labels
     device: str = "cpu"
     compounds: Path | None = None
 
@@ -132,8 +132,6 @@ class _Piaa:
         bundle = setting.model.bundle
         reader = Reader(bundle, setting.device)
         files = setting.unlabelled
-        if not len(files):
-            raise UsageError("piaa needs training photos, of which this data set has none")
         step = max(1, len(files) // FIT_PHOTOS)
         chosen = [files[at] for at in range(0, len(files), step)][:FIT_PHOTOS]
         bank = piaa.PatchBank(self.labels_CE)

@@ -203,3 +203,28 @@ def test_without_functions_for_attributes_macos_is_asked_itself(
     Library.answer = -1
     with pytest.raises(Refusal, match="extended attributes cannot be kept"):
         files._copy_attributes(seen, target)
+
+
+def test_what_was_written_is_on_the_disk_before_it_takes_the_old_ones_place(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes first, then the name, then the folder: a power cut leaves the old file or the new."""
+    order: list[str] = []
+    sync, move = os.fsync, os.replace
+
+    def synced(handle: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
+        order.append(kind)
+        sync(handle)
+
+    def moved(source: object, target: object) -> None:
+        order.append("name")
+        move(source, target)  # type: ignore[type-var]
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", moved)
+    files.replace(files.read(photo), b"newer", Memory())
+    kept = [step for step in order if step != "name"]
+    assert kept[0] == "file"
+    assert kept[-1] == "folder"
+    assert photo.read_bytes() == b"newer"

@@ -31,7 +31,8 @@ def tiny(**decoder: object) -> ModelConfig:
 def test_the_reference_decoder_has_the_papers_size(
     layers: int, queries: int, parameters: float, operations: float
 ) -> None:
-    """Millions of parameters and GMACs an image, for NUS-WIDE and Open Images (specification)."""
+    """Millions of parameters and GMACs an image, with the layers and queries that the paper takes
+    for NUS-WIDE and Open Images."""
     decoder = ReferenceDecoder(DecoderConfig(layers=layers, queries=queries), 768, 512).eval()
     count = sum(parameter.numel() for parameter in decoder.parameters())
     assert round(count / 1e6, 1) == parameters
@@ -39,6 +40,29 @@ def test_the_reference_decoder_has_the_papers_size(
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         decoder(torch.zeros(1, 197, 768))
     assert round(counter.get_total_flops() / 2e9, 2) == operations
+
+
+def test_the_reference_decoder_norms_after_it_adds() -> None:
+    """Its last step is a norm, whatever the sizes of its weights."""
+    torch.manual_seed(1)
+    config = DecoderConfig(queries=4, width=24, layers=2, heads=2, dropout=0.0)
+    decoder = ReferenceDecoder(config, 16, 24).eval()
+    decoder.projection.data.copy_(torch.eye(24))
+    for linear in (module for module in decoder.modules() if isinstance(module, torch.nn.Linear)):
+        torch.nn.init.normal_(linear.weight, std=1.0)
+    clues = decoder(torch.randn(3, 7, 16) * 5)
+    torch.testing.assert_close(clues.mean(-1), torch.zeros(3, 4), rtol=0, atol=1e-4)
+    torch.testing.assert_close(clues.var(-1, unbiased=False), torch.ones(3, 4), rtol=1e-3, atol=0)
+
+
+def test_the_reference_decoder_starts_as_the_paper_says() -> None:
+    decoder = ReferenceDecoder(DecoderConfig(queries=64, layers=1), 768, 512)
+    assert float(decoder.queries.detach().std()) == pytest.approx(0.02, rel=0.05)
+    weights = decoder.layers[0].feed_forward[0].weight.detach()  # type: ignore[index,union-attr]
+    assert float(weights.std()) == pytest.approx(0.02, rel=0.05)
+    assert {norm.eps for norm in decoder.modules() if isinstance(norm, torch.nn.LayerNorm)} == {
+        1e-12
+    }
 
 
 def test_a_vit_gives_all_tokens_and_its_projection() -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,13 @@ from qks_cli.network.config import TextConfig
 from qks_cli.network.text import TextTower
 from qks_cli.training import checkpoints
 from qks_cli.training.label_space import SentenceTeacher, fast_halves
+from qks_cli.training.run import Clock, RunFolder, set_rate
 from qks_cli.training.text_corpus import Corpus
-from qks_cli.types import Float32Array
+from qks_cli.types import Float32Array, IntArray
 
+TOWER = "text"  # the checkpoint, inside the run's folder
+SAVE_EVERY = 120.0  # seconds
+REPORT_EVERY, WARM_UP = 400, 500  # steps
 CORE_SHARE = 0.3  # of the draws, for label names in the templates that are used when tagging
 
 
@@ -81,64 +85,105 @@ def train_text_tower(
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    texts = corpus.texts + corpus.held_out
-    teacher = SentenceTeacher()
-    sentences_NS = _embedded(teacher, texts, out / "sentences.npy")
-    if not (out / "tokenizer.json").is_file():
-        pieces = word_pieces(teacher.pieces, corpus.texts, vocab_size)
-        pieces.save(str(out / "tokenizer.json"))
-    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
-    config = TextConfig(vocab_size=tokenizer.get_vocab_size(), lexical=128, readout=1024)
-    (out / "text_config.json").write_text(
-        json.dumps({name: getattr(config, name) for name in config.__slots__}), encoding="utf-8"
-    )
-    ids_NT = token_ids(tokenizer, texts, config.context_length)
-    label_width = space["whiten"].shape[1] + 1
-    tower = TextTower(config, label_width)
+    lesson = _Lesson.prepare(corpus, out, vocab_size)
+    learner = _Learner(_first_tower(lesson, space, out), rate, RunFolder(out))
+    steps = int(epochs * lesson.count / batch)
+    clock = Clock(SAVE_EVERY)
+    while learner.step < steps:
+        for rows in lesson.batches(corpus.core, batch, (seed, learner.step)):
+            share = max(0.0, 1 - learner.step / steps)
+            learner.learn(lesson, rows, min(1.0, (learner.step + 1) / WARM_UP, share * 1.5))
+        if learner.step % REPORT_EVERY == 0:
+            speed = clock.speed(REPORT_EVERY * batch)
+            row = {"step": learner.step, "steps": steps, "loss": learner.loss, "speed": speed}
+            report(row)
+        if learner.step >= steps or clock.due():
+            report(learner.save(lesson))
+    return out / TOWER
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """Texts as ids [N, T] and as what the teacher says of them [N, S]; those from ``count`` on are
+    held out."""
+
+    teacher: SentenceTeacher
+    tokenizer: Tokenizer
+    config: TextConfig
+    ids_NT: Any
+    sentences_NS: Float32Array
+    count: int
+
+    @classmethod
+    def prepare(cls, corpus: Corpus, out: Path, vocab_size: int) -> _Lesson:
+        """Embed the texts and make the tokenizer, or find both in ``out``."""
+        texts = corpus.texts + corpus.held_out
+        teacher = SentenceTeacher()
+        sentences_NS = _embedded(teacher, texts, out / "sentences.npy")
+        if not (out / "tokenizer.json").is_file():
+            pieces = word_pieces(teacher.pieces, corpus.texts, vocab_size)
+            pieces.save(str(out / "tokenizer.json"))
+        tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
+        config = TextConfig(vocab_size=tokenizer.get_vocab_size(), lexical=128, readout=1024)
+        values = {name: getattr(config, name) for name in config.__slots__}
+        (out / "text_config.json").write_text(json.dumps(values), encoding="utf-8")
+        ids_NT = token_ids(tokenizer, texts, config.context_length)
+        return cls(teacher, tokenizer, config, ids_NT, sentences_NS, len(corpus.texts))
+
+    def batches(self, core: int, batch: int, seed: tuple[int, int]) -> Iterator[IntArray]:
+        """Rows of eight batches; ``CORE_SHARE`` of them are of the first ``core`` texts."""
+        rng = np.random.default_rng(seed)
+        # Texts of like length go together, so that a short one is not padded to the longest.
+        chunk = rng.integers(0, self.count, batch * 8)
+        chosen = rng.random(len(chunk)) < CORE_SHARE
+        chunk[chosen] = rng.integers(0, core, chosen.sum())
+        lengths = (self.ids_NT[chunk] != 0).sum(1)
+        yield from chunk[np.argsort(lengths)].reshape(8, batch)[rng.permutation(8)]
+
+
+class _Learner:
+    """The tower with all that changes while it learns: what a checkpoint holds."""
+
+    def __init__(self, tower: TextTower, rate: float, folder: RunFolder) -> None:
+        self.tower, self.rate, self.folder = tower, rate, folder
+        self.optimiser = torch.optim.AdamW(tower.parameters(), lr=rate, weight_decay=0.01)
+        self.half = torch.autocast("cpu", torch.bfloat16, enabled=fast_halves())
+        self.step, self.loss = 0, float("nan")
+        found = folder.load(TOWER)
+        if found is not None:
+            tower.load_state_dict(found[0]["tower"])
+            self.optimiser.load_state_dict(found[0]["optimiser"])
+            self.step = int(found[1]["step"])
+
+    def learn(self, lesson: _Lesson, rows: IntArray, share: float) -> None:
+        """One step, at a share of the learning rate."""
+        set_rate(self.optimiser, self.rate * share)
+        ids_NT = lesson.ids_NT[rows]
+        ids = torch.from_numpy(ids_NT[:, : int((ids_NT != 0).sum(1).max())])
+        with self.half:
+            loss = _loss(self.tower, ids, torch.from_numpy(lesson.sentences_NS[rows]))
+        self.optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self.tower.parameters(), 1.0)
+        self.optimiser.step()
+        self.step, self.loss = self.step + 1, float(loss.detach())
+
+    def save(self, lesson: _Lesson) -> dict[str, Any]:
+        """Write a checkpoint; returns how far the tower is and how near to its teacher."""
+        apart = slice(lesson.count, None)
+        cosine = held_out_cosine(self.tower, lesson.ids_NT[apart], lesson.sentences_NS[apart])
+        row = {"step": self.step, "held_out_cosine": cosine}
+        state = {"tower": self.tower.state_dict(), "optimiser": self.optimiser.state_dict()}
+        self.folder.save(TOWER, state, row)
+        return row
+
+
+def _first_tower(lesson: _Lesson, space: dict[str, Float32Array], out: Path) -> TextTower:
+    tower = TextTower(lesson.config, space["whiten"].shape[1] + 1)
     tower.mean_S.copy_(torch.from_numpy(space["mean"]))
     tower.whiten_SE.copy_(torch.from_numpy(space["whiten"]))
-    _start_from_words(tower, tokenizer, teacher, out / "tokens.npy")
-    optimiser = torch.optim.AdamW(tower.parameters(), lr=rate, weight_decay=0.01)
-    count = len(corpus.texts)
-    steps = int(epochs * count / batch)
-    step = 0
-    found = checkpoints.load(out / "text")
-    if found is not None:
-        tower.load_state_dict(found[0]["tower"])
-        optimiser.load_state_dict(found[0]["optimiser"])
-        step = int(found[1]["step"])
-    half = torch.autocast("cpu", torch.bfloat16, enabled=fast_halves())
-    saved = began = time.monotonic()
-    lengths = (ids_NT != 0).sum(1)
-    while step < steps:
-        rng = np.random.default_rng((seed, step))
-        # Texts of like length go together, so that a short one is not padded to the longest.
-        chunk = rng.integers(0, count, batch * 8)
-        core = rng.random(len(chunk)) < CORE_SHARE
-        chunk[core] = rng.integers(0, corpus.core, core.sum())
-        for rows in chunk[np.argsort(lengths[chunk])].reshape(8, batch)[rng.permutation(8)]:
-            used = int(lengths[rows].max())
-            for group in optimiser.param_groups:
-                group["lr"] = rate * min(1.0, (step + 1) / 500, max(0.0, 1 - step / steps) * 1.5)
-            ids = torch.from_numpy(ids_NT[rows][:, :used])
-            with half:
-                loss = _loss(tower, ids, torch.from_numpy(sentences_NS[rows]))
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
-            optimiser.step()
-            step += 1
-        if step % 400 == 0:
-            speed = 400 * batch / (time.monotonic() - began)
-            report({"step": step, "steps": steps, "loss": float(loss.detach()), "speed": speed})
-            began = time.monotonic()
-        if step >= steps or time.monotonic() - saved > 120:
-            state = {"tower": tower.state_dict(), "optimiser": optimiser.state_dict()}
-            cosine = held_out_cosine(tower, ids_NT[count:], sentences_NS[count:])
-            checkpoints.save(out / "text", state, {"step": step, "held_out_cosine": cosine})
-            report({"step": step, "held_out_cosine": cosine})
-            saved = time.monotonic()
-    return out / "text"
+    _start_from_words(tower, lesson.tokenizer, lesson.teacher, out / "tokens.npy")
+    return tower
 
 
 def keep_text_tower(bundle: Bundle, out: Path) -> Path:

@@ -83,6 +83,22 @@ def test_what_cannot_be_told_from_other_numbers_is_refused(make: bytes, note: ca
     assert refused.value.sidecar
 
 
+def test_numbers_across_the_entries_of_a_directory_are_no_offsets() -> None:
+    """The end of one entry and the start of the next may look like one."""
+
+    def panasonic(at: int, order: str, relative: int, absolute: int) -> bytes:
+        # Read as big-endian, two bytes of a value and the tag behind it make the offset.
+        entries = struct.pack("<HHHII", 2, 0x0001, 3, 1, 0)
+        entries += struct.pack(">H", absolute & 0xFFFF) + struct.pack("<HII", 3, 1, 0)
+        return b"Panasonic\0\0\0" + entries + bytes(4)
+
+    data = cameras.photo(b"Panasonic", panasonic)
+    place = len(data) - len(cameras.PREVIEW)
+    assert struct.pack(">I", place) in data[: data.index(b"MPF\0")]
+    new, before = embed.with_keywords(data, DOG, SOURCE)
+    assert data in embed.restored(new, before)
+
+
 def test_a_reference_to_nothing_stays_as_it_is() -> None:
     """An editor cut the preview off: the offset leads out of the file, or into the picture."""
     data = cameras.photo(b"Canon", cameras.canon)[: -len(cameras.PREVIEW)]

@@ -62,6 +62,11 @@ _BY_HEADER: tuple[tuple[bytes, _Maker], ...] = (
     (b"AOC\0", _Maker(6, tags=frozenset({0x0004}))),
     (b"PENTAX \0", _Maker(10, 0, tags=frozenset({0x0004}))),
     (b"QVC\0", _Maker(6, tags=frozenset({0x0004}))),
+    # These hold no offset of that kind: what stands in their directories is known to be none.
+    (b"Panasonic\0", _Maker(12)),
+    (b"FUJIFILM", _Maker(12, 0)),
+    (b"Ricoh\0", _Maker(8)),
+    (b"LEICA\0", _Maker(8)),
 )
 _BY_MAKE: tuple[tuple[bytes, _Maker], ...] = (
     (b"canon", _Maker(arrays=((0x00B6, 5),))),
@@ -96,13 +101,15 @@ def references(file: File) -> list[Reference]:
     order = tiff.order_of(file.block)
     if order is None:
         return []
-    found = {one.at: one for one in (*_standard(file, order), *_in_maker_note(file, order))}
+    found = {one.at: one for one in (*_standard(file, order), *_in_maker_note(file))}
     return [found[at] for at in sorted(found)]
 
 
 def check(file: File, known: Sequence[Reference], starts: Sequence[int]) -> None:
     """Raises ``Refusal`` where Exif holds an offset to one of ``starts`` (places in the file where
-    something begins) that is not ``known``."""
+    something begins) that is not ``known``.
+
+    Four bytes of that value are one, unless they stand where it is known that no offset does."""
     note = _maker_note(file)
     bases = {0, file.start}
     if note is not None:
@@ -117,7 +124,10 @@ def check(file: File, known: Sequence[Reference], starts: Sequence[int]) -> None
     if not wanted:
         return
     places = {one.at for one in known}
-    places |= {x.field for entries in tiff.directories(file.block) for x in entries}
+    for entry in (x for entries in tiff.directories(file.block) for x in entries):
+        places |= set(range(entry.at - 3, entry.at + 12))
+    for entry in _entries_of_maker_note(file):
+        places |= set(range(entry.at - 3, entry.at + 12)) - {entry.field}
     for order in "<>":
         for at in _places_of(file.block, sorted(wanted), order):
             if at not in places:
@@ -157,19 +167,41 @@ def _maker_note(file: File) -> Entry | None:
     return None
 
 
-def _in_maker_note(file: File, order: str) -> Iterator[Reference]:
-    note = _maker_note(file)
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """A maker note of a known kind: its entries, their byte order, and what offsets count from."""
+
+    maker: _Maker
+    entries: Sequence[Entry]
+    order: str
+    base: int
+
+
+def _known_note(file: File) -> _Note | None:
+    note, order = _maker_note(file), tiff.order_of(file.block)
     maker = None if note is None else _kind(file.block, note)
-    if note is None or maker is None:
-        return
+    if note is None or maker is None or order is None:
+        return None
     block, start = file.block, note.offset
     base = 0 if maker.base is None else start + maker.base
     if maker.base:  # a TIFF header of its own
         order = tiff.order_of(block[base : base + 4]) or order
     elif maker.base == 0:
         order = {b"II": "<", b"MM": ">"}.get(bytes(block[start + 8 : start + 10]), order)
-    entries, _ = tiff.directory(block, start + maker.header, order, base)
-    for entry in entries:
+    return _Note(maker, tiff.directory(block, start + maker.header, order, base)[0], order, base)
+
+
+def _entries_of_maker_note(file: File) -> Sequence[Entry]:
+    note = _known_note(file)
+    return () if note is None else note.entries
+
+
+def _in_maker_note(file: File) -> Iterator[Reference]:
+    note = _known_note(file)
+    if note is None:
+        return
+    block, maker, order, base = file.block, note.maker, note.order, note.base
+    for entry in note.entries:
         yield from _of_entry(file, entry, order, base, maker.tags)
         if entry.tag == CANON_DECISION and maker.arrays[:1] == ((0x00B6, 5),):
             for target in tiff.numbers(block, entry, order)[:1]:

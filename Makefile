@@ -14,7 +14,7 @@ demo: $(VENV)/installed
 	@rm -rf $(DEMO) && mkdir -p $(DEMO)
 	$(BIN)/qks tag examples/photos --format table
 	$(BIN)/qks search flowers --limit 3 --format table
-	@printf '\n%s\n' 'qks is installed at $(abspath $(BIN)/qks). To tag your own photos:' \
+	@printf '%s\n' '' 'qks is installed at $(abspath $(BIN)/qks). To tag your own photos:' \
 		'    $(abspath $(BIN)/qks) tag ~/Photos' '`make clean` removes it again.'
 
 test: $(VENV)/installed-dev
@@ -30,12 +30,12 @@ docs: $(VENV)/installed-dev
 $(VENV)/installed: pyproject.toml hatch_build.py
 	$(PYTHON) -m venv $(VENV)
 	QKS_LIGHT=1 $(BIN)/pip install --quiet -e .
-	touch $@
+	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml hatch_build.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -e '.[dev]'
-	touch $@ $(VENV)/installed
+	@touch $@ $(VENV)/installed
 
 clean:
 	rm -rf $(VENV) dist build site

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from qks_cli.types import Tag
     from qks_cli.workflows.pipeline import Result
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Loaded when first asked for: `qks --help` needs none of them.
 _PLACES = {

@@ -76,3 +76,13 @@ def test_the_light_build_leaves_torch_out_and_nothing_else(
 def test_the_bundle_is_small_enough() -> None:
     size = sum(path.stat().st_size for path in (ROOT / "models" / "mini").iterdir())
     assert size <= 60e6
+
+
+def test_there_is_one_version() -> None:
+    import tomllib
+
+    from qks_cli import __version__
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == __version__
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

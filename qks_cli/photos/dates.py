@@ -14,7 +14,8 @@ _FIRST_DIGITAL = 1990  # names of files carry no earlier years
 _NUMBERS = re.compile(r"\d{1,9}")
 _OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 _DATE = r"(?P<y>(?:19|20)\d\d)(?P<s>[-_.:]?)(?P<m>\d\d)(?P=s)(?P<d>\d\d)"
-_TIME = r"(?P<H>[01]\d|2[0-3])(?P<t>[-_.:hH]?)(?P<M>[0-5]\d)(?:(?P=t)|[mM])(?P<S>[0-5]\d)"
+_HOUR = r"(?P<H>[01]\d|2[0-3]|\d(?=[-_.:hH]))"
+_TIME = rf"{_HOUR}(?P<t>[-_.:hH]?)(?P<M>[0-5]\d)(?:(?P=t)|[mM])(?P<S>[0-5]\d)"
 _NAMED = re.compile(
     rf"(?<!\d){_DATE}"
     rf"(?:(?:[-_ T.]| at )?{_TIME}(?:\d{{3}})?(?!\d)(?:\W?(?P<half>[AaPp])[Mm])?|(?!\d))"

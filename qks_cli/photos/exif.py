@@ -47,6 +47,8 @@ def by_exifread(stream: BinaryIO) -> dict[str, Any]:
     try:
         stream.seek(0)
         found = exifread.process_file(stream, details=False, extract_thumbnail=False)
+    except TimeoutError:
+        raise
     except Exception:  # a parser of broken files raises whatever they make it raise
         return {}
     return {name: _plain(found[name].values) for name in found if name in _WANTED}
@@ -64,6 +66,8 @@ def by_pillow(exif: Image.Exif | None) -> dict[str, Any]:
             (_GPS_NAMES, exif.get_ifd(_GPS)),
         ):
             values |= {names[tag]: _plain(x) for tag, x in dict(entries).items() if tag in names}
+    except TimeoutError:
+        raise
     except Exception:  # as above
         pass
     return values

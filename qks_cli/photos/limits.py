@@ -61,12 +61,14 @@ class Budget:
                 self._changed.notify_all()
 
 
-def decoded_bytes(image: Any, whole: tuple[int, int] | None = None) -> int:
+def decoded_bytes(
+    image: Any, whole: tuple[int, int] | None = None, *, by_scans: bool = False
+) -> int:
     """Bytes that decoding an opened image takes, from its header alone.
 
     ``image`` is a Pillow image that was not loaded yet, or a HEIF image (size and mode); ``whole``
-    is the size that a JPEG had before ``draft`` made it smaller. The whole canvas counts, whatever
-    part of it a frame fills.
+    is the size that a JPEG had before ``draft`` made it smaller, ``by_scans`` whether its
+    components come one after the other. The whole canvas counts, whatever part a frame fills.
     """
     width, height = image.size
     each = 2 if image.mode.startswith("I;16") else _PIXEL_BYTES.get(image.mode, 4)
@@ -76,7 +78,7 @@ def decoded_bytes(image: Any, whole: tuple[int, int] | None = None) -> int:
         total += width * height * 4 * len(image.getbands())
     elif kind == "TIFF":
         total += _tile_bytes(image)
-    elif kind in ("JPEG", "MPO") and image.info.get("progressive"):
+    elif kind in ("JPEG", "MPO") and (by_scans or image.info.get("progressive")):
         total += _coefficient_bytes(image, whole or image.size)
     return total
 
@@ -93,7 +95,7 @@ def _tile_bytes(image: Any) -> int:
 
 
 def _coefficient_bytes(image: Any, whole: tuple[int, int]) -> int:
-    """A progressive JPEG's coefficients, 16 bits each, are all held until the last scan."""
+    """The coefficients of a JPEG of several scans, 16 bits each, are all held until the last."""
     parts = [(h, v) for _, h, v, _ in getattr(image, "layer", ())] or [(1, 1)]
     widest, tallest = max(h for h, _ in parts), max(v for _, v in parts)
     share = sum(h * v for h, v in parts) / (widest * tallest or 1)

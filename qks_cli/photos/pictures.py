@@ -27,6 +27,7 @@ Image.MAX_IMAGE_PIXELS = None
 PngImagePlugin.MAX_TEXT_CHUNK = 8 << 20
 
 
+_MARKER, _START_OF_SCAN = 0xFF, 0xDA  # of JPEG
 # What every build of libtiff unpacks, by Pillow's names.
 _TIFF_COMPRESSIONS = frozenset(
     "raw packbits tiff_lzw tiff_adobe_deflate tiff_deflate group3 group4 tiff_ccitt jpeg".split()
@@ -73,6 +74,7 @@ class Picture:
         self.format = format
         self.image = self._open()
         self.stored_size: tuple[int, int] = self.image.size
+        self._by_scans = format is JPEG and _first_scan(file) < getattr(self.image, "layers", 0)
 
     def shrink_to(self, side: int) -> None:
         """Let a JPEG be decoded at the smallest scale that still has ``side`` pixels each way."""
@@ -82,7 +84,7 @@ class Picture:
     @property
     def needed(self) -> int:
         """Bytes that decoding takes."""
-        return decoded_bytes(self.image, self.stored_size)
+        return decoded_bytes(self.image, self.stored_size, by_scans=self._by_scans)
 
     @property
     def drafted(self) -> bool:
@@ -235,6 +237,24 @@ def _by_pillow(format: Format, stream: BinaryIO) -> Any:
             text = str(reason) if isinstance(reason, (OSError, SyntaxError, ValueError)) else ""
             raise OSError(text or "its header makes no sense") from reason
         raise OSError(f"{format.name}: no picture found") from error
+
+
+def _first_scan(file: PhotoFile) -> int:
+    """How many components a JPEG's first scan holds; 4, the most, where that cannot be told."""
+    stream = file.stream
+    at = 2
+    while True:
+        stream.seek(at)
+        head = stream.read(5)
+        if len(head) < 5 or head[0] != _MARKER:
+            break
+        if head[1] == _START_OF_SCAN:
+            stream.seek(0)
+            return head[4]
+        # Fill bytes stand alone; every other segment says how long it is.
+        at += 1 if head[1] == _MARKER else 2 + int.from_bytes(head[2:4], "big")
+    stream.seek(0)
+    return 4
 
 
 def _webp_pixels(file: PhotoFile) -> int:

@@ -15,6 +15,7 @@ from qks_cli.photos.pictures import open_picture
 from qks_cli.types import Details, UInt8Array
 
 Admit = Callable[[int], AbstractContextManager[None]]
+Bound = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,21 @@ def read(
     out_SS3: UInt8Array,
     limits: Limits,
     admit: Admit = lambda needed: nullcontext(),
+    bound: Bound = nullcontext,
 ) -> Reading:
     """Write the photo's pixels into ``out_SS3`` (uint8 [S, S, 3]) and return the rest.
 
-    ``admit`` is told how many bytes decoding takes, before it begins, and may wait. Raises
+    ``admit`` is told how many bytes decoding takes, before it begins, and may wait. ``bound`` may
+    raise ``TimeoutError`` while details are read: the picture is there by then, and stays. Raises
     ``PhotoError``.
     """
     with opened(path) as file:
         picture = open_picture(file, limits, side=out_SS3.shape[0])
         with admit(picture.needed):
             size = draw(picture, resize, out_SS3)
-            return Reading(size, file.fingerprint(), details_of(file, picture))
+            try:
+                with bound():
+                    details, warning = details_of(file, picture), None
+            except TimeoutError:
+                details, warning = Details(), "read, but without its details: they take too long"
+            return Reading(size, file.fingerprint(), details, warning)

@@ -32,6 +32,7 @@ from qks_cli.photos.same import digest_pixels
 
 _ROOM = 3 << 30  # bytes of address space beside the pixels: libraries, threads, the file itself
 _COPIES = 4  # of the pixels, which decoders and conversions hold for a moment
+_DETAILS_SECONDS = 2.0  # of CPU time; most take a thousandth
 _LONGEST = 200  # characters of a warning that are passed on
 # Advice to programmers, no word about the file.
 _NO_NEWS = ("Palette images with Transparency", "deprecated", "16 bit floats")
@@ -66,12 +67,12 @@ class _Worker:
         side = request["side"]
         out_SS3 = np.empty((side, side, 3), np.uint8)
         with _overheard() as heard:
-            found = read(path, request["resize"], out_SS3, limits, self.admit)
+            found = read(path, request["resize"], out_SS3, limits, self.admit, _bound)
         answer = {
             "size": found.size,
             "fingerprint": found.fingerprint.hex() if found.fingerprint else None,
             "details": asdict(found.details),
-            "warning": _warning(heard),
+            "warning": found.warning or _warning(heard),
         }
         return answer, out_SS3.data.cast("B")
 
@@ -90,6 +91,21 @@ class _Worker:
         self.answers.write(json.dumps(message).encode() + b"\n")
         self.answers.write(pixels)
         self.answers.flush()
+
+
+@contextmanager
+def _bound() -> Iterator[None]:
+    """Interrupt with ``TimeoutError`` what runs in Python for longer than details may take."""
+
+    def late(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    signal.signal(signal.SIGVTALRM, late)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _DETAILS_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 @contextmanager

@@ -82,6 +82,15 @@ def test_a_jpeg_counts_as_it_is_decoded(tmp_path: Path) -> None:
     assert needed(tmp_path / "b.jpg", side=224) == 400 * 300 * 4 + 3200 * 2400 * 3
 
 
+def test_a_jpeg_whose_colours_come_one_after_the_other_keeps_them_all(tmp_path: Path) -> None:
+    """Not marked progressive, it is held like one."""
+    data = saved(Image.new("RGB", (3200, 2400)), "JPEG", subsampling="4:2:0")
+    at = data.index(b"\xff\xda")
+    one = data[:at] + b"\xff\xda\0\x08\1\1\0\0\x3f\0" + data[at + 14 :]
+    (tmp_path / "a.jpg").write_bytes(one)
+    assert needed(tmp_path / "a.jpg", side=224) == 400 * 300 * 4 + 3200 * 2400 * 3
+
+
 def test_the_limit_can_be_raised(tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_bytes(gif_bomb(1000))
     out = np.zeros((32, 32, 3), np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 from pathlib import Path
@@ -16,7 +17,17 @@ from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.readers import Readers, ReadersClosedError, read_one
 from qks_cli.photos.same import digest_pixels
-from tests.photos.made import ASCII, exif, gif_bomb, jpeg_with_exif, picture, saved, slow_photo
+from qks_cli.types import Details
+from tests.photos.made import (
+    ASCII,
+    LONG,
+    exif,
+    gif_bomb,
+    jpeg_with_exif,
+    picture,
+    saved,
+    slow_photo,
+)
 
 SIDE = 32
 
@@ -80,6 +91,20 @@ def test_a_crash_of_a_decoder_costs_one_photo(tmp_path: Path, photo: Path) -> No
             "the file is damaged (its decoder crashed: SIGSEGV)",
         )
         readers.read(photo, "squash", np.empty((SIDE, SIDE, 3), np.uint8))
+
+
+def test_details_that_take_too_long_cost_no_photo(tmp_path: Path) -> None:
+    """Every entry of one directory leads to another of as many entries: millions in all."""
+    many = 2400
+    below = struct.pack("<H", many) + struct.pack("<HHII", 1, LONG, 1, 7) * many + bytes(4)
+    entry = struct.pack("<HHII", 0x8825, LONG, 1, 8 + 2 + 12 * many + 4)
+    block = b"II*\0\x08\0\0\0" + struct.pack("<H", many) + entry * many + bytes(4) + below
+    (tmp_path / "a.jpg").write_bytes(jpeg_with_exif(block))
+    with Readers() as readers:
+        found = readers.read(tmp_path / "a.jpg", "squash", np.empty((SIDE, SIDE, 3), np.uint8))
+    assert found.size == (320, 240)
+    assert found.details == Details()
+    assert found.warning == "read, but without its details: they take too long"
 
 
 def test_closing_does_not_wait(tmp_path: Path) -> None:

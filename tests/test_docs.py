@@ -91,3 +91,16 @@ def test_manual_pages_are_shown_without_a_warning(name: str) -> None:
     assert done.returncode == 0 and done.stderr == ""
     assert "OPTIONS" in done.stdout
     assert "\\" not in done.stdout
+
+
+def test_every_example_photo_has_its_author_licence_and_source() -> None:
+    photos = sorted((ROOT / "examples" / "photos").iterdir())
+    page = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([^`]+)` \|(.*)\|$", page, re.MULTILINE))
+    assert set(rows) == {photo.name for photo in photos}
+    for name, row in rows.items():
+        what, author, source = (cell.strip() for cell in row.split(" | "))
+        assert what and source, name
+        assert re.search(r"public domain|CC0|CC BY", author), name
+    assert 12 <= len(photos) <= 16
+    assert sum(photo.stat().st_size for photo in photos) <= 3e6

@@ -20,7 +20,7 @@ PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 def check_reachable(weights: str) -> None:
-    """Return if ``weights`` may be had: from a file, a cache or the network.
+    """Return if ``weights`` may be had: from a file or folder, a cache or the network.
 
     Where the network is down but a cache holds something, huggingface_hub is told not to ask.
     Raises ``ModelError`` where nothing is kept and nothing can be reached.

@@ -55,6 +55,8 @@ def test_what_is_kept_is_used_without_asking(offline: Path, folder: str) -> None
 def test_a_file_needs_no_network(offline: Path) -> None:
     (offline / "weights.bin").touch()
     check_reachable(f"ViT-B-32/{offline / 'weights.bin'}")
+    (offline / "model").mkdir()
+    check_reachable(str(offline / "model"))
     assert os.environ["HF_HUB_OFFLINE"] == ""
 
 

@@ -26,6 +26,7 @@ from qks_cli.cli import (
     labels,
     models,
     prune,
+    report,
     retag,
     search,
     stats,
@@ -52,6 +53,7 @@ app.command("search")(search.search)
 app.command("similar")(search.similar)
 app.command("duplicates")(duplicates.duplicates)
 app.command("clusters")(clusters.clusters)
+app.command("report")(report.report)
 app.command("stats")(stats.stats)
 app.command("status")(status.status)
 app.command("retag")(retag.retag)

@@ -1,0 +1,79 @@
+"""``qks report``: a page of photos that is opened by double click, kept, or sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qks_cli.cli.options import Db, Model
+from qks_cli.cli.output import count_of, say
+from qks_cli.escape import shown
+
+
+def report(
+    out: Annotated[Path, typer.Option(help="The folder to make, or an earlier report.")],
+    query: Annotated[
+        list[str] | None, typer.Argument(help="Words and filters as in qks search. Default: all.")
+    ] = None,
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "",
+    sheet: Annotated[
+        bool, typer.Option("--sheet", help="Contact sheets too, as a PDF of A4 pages.")
+    ] = False,
+    with_cameras: Annotated[
+        bool, typer.Option("--with-cameras", help="Tell which cameras took the photos.")
+    ] = False,
+    with_places: Annotated[
+        bool, typer.Option("--with-places", help="Tell where photos were taken, to some 10 km.")
+    ] = False,
+    with_paths: Annotated[
+        bool, typer.Option("--with-paths", help="Whole paths instead of file names.")
+    ] = False,
+    size: Annotated[
+        int, typer.Option(min=64, max=2048, help="Longer side of a thumbnail, in pixels.")
+    ] = 320,
+    limit: Annotated[int, typer.Option(min=1, help="Photos at most.")] = 10_000,
+    db: Db = None,
+    model: Model = "mini",
+) -> None:
+    """Make a page of photos: thumbnails, tags, years, groups that look alike; and contact sheets.
+
+    The folder holds all that the page needs, and loads nothing from the network. Cameras, places
+    and paths are told only where asked for. Queries are answered by tags and filters, not by
+    meaning.
+
+    Exit code 1: no photo was found, and nothing was written.
+    """
+    from qks_cli.cli.progress import Progress
+    from qks_cli.workflows.photo_report import ReportOptions, found, make_report
+    from qks_cli.workflows.report import Report
+    from qks_cli.workflows.session import open_library
+
+    text = " ".join(query or ())
+    with open_library(db) as library:
+        ids = found(library, text, model=model, report=Report(note=say))
+        if not ids:
+            say("qks: no photo found, and nothing written")
+            raise typer.Exit(1)
+        options = ReportOptions(
+            title or text or "Photos",
+            side=size,
+            limit=limit,
+            sheets=sheet,
+            paths=with_paths,
+            cameras=with_cameras,
+            places=with_places,
+        )
+        with Progress(shown=True, count=lambda: min(limit, len(ids))) as progress:
+            made = make_report(
+                library,
+                ids,
+                out,
+                options,
+                advance=progress.advance,
+                report=Report(progress.problem, progress.say),
+            )
+    say(f"qks: {count_of(made.photos, 'photo')} in {shown(made.page)}")
+    if made.left_out:
+        say(f"qks: {made.left_out:,} more left out: --limit {limit + made.left_out} takes them all")

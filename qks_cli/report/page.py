@@ -25,8 +25,8 @@ _STRAY = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Photos that have something in common. ``kind`` is tag, year, camera, place or group, ``id``
-    tells it from others of its kind. ``pictures`` are typical ones."""
+    """Photos that have something in common. ``kind`` is tag, year, camera, place, group, untagged
+    or new, ``id`` tells it from others of its kind. ``pictures`` are typical ones."""
 
     kind: str
     id: int
@@ -75,6 +75,7 @@ class Page:
     untagged: int = 0
     left_out: int = 0
     sheets: str = ""  # name of the file with contact sheets
+    since: Group | None = None  # photos that an earlier report did not have
 
 
 def render(page: Page) -> bytes:

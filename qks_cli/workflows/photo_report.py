@@ -114,6 +114,7 @@ def make_report(
     chosen = list(photo_ids[: options.limit])
     left_out = len(photo_ids) - len(chosen)
     with _new_folder(folder) as new:
+        earlier = _earlier(folder)
         photos = described(library, chosen)
         tags = library.tags.of(chosen)
         content = _Content(photos, [[tag.label for tag in tags[x.id]] for x in photos])
@@ -125,7 +126,7 @@ def make_report(
             files = [new / picture if picture else None for picture in content.pictures]
             prints = [Print(*one) for one in zip(names, files, strict=True)]
             sheets = write_sheets(prints, new / SHEETS, title=readable(options.title))
-        page = _page(library, content, names, options, left_out)
+        page = _page(library, content, names, options, left_out, earlier)
         (new / INDEX).write_bytes(render(page))
     unreadable = sum(not picture for picture in content.pictures)
     return ReportMade(folder / INDEX, len(photos), unreadable, left_out, sheets)
@@ -169,6 +170,7 @@ def _page(
     names: Sequence[str],
     options: ReportOptions,
     left_out: int,
+    earlier: _Earlier | None,
 ) -> Page:
     photos = content.photos
     tags, of_tags = _grouped("tag", content.tags)
@@ -187,6 +189,8 @@ def _page(
     untagged = sum(not own for own in content.tags)
     nothing = Group("untagged", 0, "no tags", untagged)
     belong += [of_clusters, [[] if own else [nothing] for own in content.tags]]
+    since, of_since = _since(content, earlier)
+    belong.append(of_since)
     cards = [
         Card(
             names[row],
@@ -209,7 +213,18 @@ def _page(
         untagged,
         left_out,
         SHEETS if options.sheets else "",
+        since,
     )
+
+
+def _since(content: _Content, earlier: _Earlier | None) -> tuple[Group | None, list[list[Group]]]:
+    """Photos that the earlier report did not have, or that have changed since."""
+    nobody: list[list[Group]] = [[] for _ in content.photos]
+    if earlier is None:
+        return None, nobody
+    new = [picture != "" and picture not in earlier.pictures for picture in content.pictures]
+    group = Group("new", 0, f"new since {earlier.made_on}", sum(new))
+    return group, [[group] if one else [] for one in new]
 
 
 def _grouped(kind: str, names: Sequence[Sequence[str]]) -> tuple[list[Group], list[list[Group]]]:
@@ -274,6 +289,23 @@ def _name(tags: Sequence[Sequence[str]], everywhere: Counter[str], total: int) -
 
 
 # The folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """What a report that is there already shows: its day, and its pictures as the page names
+    them."""
+
+    made_on: str
+    pictures: frozenset[str]
+
+
+def _earlier(folder: Path) -> _Earlier | None:
+    index, pictures = folder / INDEX, folder / PICTURES
+    if not index.is_file():
+        return None
+    made_on = date.fromtimestamp(index.stat().st_mtime).isoformat()
+    return _Earlier(made_on, frozenset(f"{PICTURES}/{x.name}" for x in pictures.iterdir()))
 
 
 @contextmanager

@@ -37,7 +37,18 @@ def page(name: str) -> str:
     sections = [("Years", [Group("year", 0, name, 1)])]
     clusters = [Group("group", 0, name, 1, ("photos/a.webp",))]
     return render(
-        Page(name, "2020-01-02", cards, [group], sections, clusters, 1, 3, "contact-sheets.pdf")
+        Page(
+            name,
+            "2020-01-02",
+            cards,
+            [group],
+            sections,
+            clusters,
+            1,
+            3,
+            "contact-sheets.pdf",
+            group,
+        )
     ).decode()
 
 

@@ -125,6 +125,15 @@ def test_the_newest_report_takes_the_place_of_the_last(folder: Path, tmp_path: P
         reported(library, out, ReportOptions(sheets=True))
         assert (out / "contact-sheets.pdf").read_bytes().startswith(b"%PDF")
         made = reported(library, out, ReportOptions("Second", limit=2))
+        assert "nothing new since" in text(out)
+        third = reported(library, tmp_path / "third", ReportOptions(limit=1))
+        assert third.left_out == 2 and "new since" not in text(tmp_path / "third")
+        os.utime(folder / NAMES[0], ns=(0, 0))  # changed
+        reported(library, tmp_path / "third")
+        cards = re.findall(r"data-g=\"([^\"]*)", text(tmp_path / "third"))
+        assert [("new-0" in card.split()) for card in cards].count(True) == 3
+        assert ">3 new since 2" in text(tmp_path / "third")
+        reported(library, out, ReportOptions("Second", limit=2))
     assert made.left_out == 1
     assert "<h1>Second</h1>" in text(out) and "1 more are not shown" in text(out)
     assert len(list((out / "photos").iterdir())) == 2

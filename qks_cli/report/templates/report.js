@@ -10,7 +10,7 @@
 
   function show() {
     const key = decodeURIComponent(location.hash.slice(1));
-    const link = /^[a-z]+-\d+$/.test(key) && document.querySelector(`main a[href="#${key}"]`);
+    const link = /^[a-z]+-\d+$/.test(key) && document.querySelector(`a[href="#${key}"]`);
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
     for (const photo of photos) {

@@ -142,7 +142,9 @@ def _take_pictures(
     (folder / PICTURES).mkdir()
     thumbnails = Thumbnails(settings.cache_path() / "thumbnails", side=options.side)
     paths = [one.path for one in content.photos]
-    for path, made in thumbnails.make(paths, workers=settings.processors()):
+    # One more than there are processors: pictures are copied meanwhile, and processes wait.
+    workers = settings.processors() + 1
+    for path, made in thumbnails.make(paths, workers=workers):
         if isinstance(made, Thumbnail):
             picture = f"{PICTURES}/{made.file.name}"
             shutil.copyfile(made.file, folder / picture)

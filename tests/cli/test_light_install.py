@@ -50,6 +50,7 @@ def test_everyday_commands_need_neither(photos: Path, tmp_path: Path) -> None:
         ("similar", photos / "cat.jpg"),
         ("duplicates", "--near", "0.9"),
         ("clusters", "--count", "2"),
+        ("report", "--out", tmp_path / "report"),
         ("labels", "audit"),
         ("write", photos),
         ("untag", photos),

@@ -241,7 +241,9 @@ def _expected(name: str, photos: list[Path]) -> tuple[torch.Tensor, torch.Tensor
         force_quick_gelu=bool(tag.get("quick_gelu")),
     )
     model.eval()
-    batch = torch.stack([preprocess(Image.open(photo).convert("RGB")) for photo in photos])
+    batch = torch.stack(
+        [preprocess(Image.open(photo, formats=("JPEG", "PNG")).convert("RGB")) for photo in photos]
+    )
     tokens = factory.get_tokenizer(backbone.identifier)(TEXTS)
     return (
         functional.normalize(model.encode_image(batch), dim=-1),
@@ -260,7 +262,7 @@ def _whole_photos(folder: Path) -> list[Path]:
     for photo in example_photos()[:10]:
         path = folder / f"{photo.stem}.png"
         if not path.is_file():
-            Image.open(photo).convert("RGB").save(path)
+            Image.open(photo, formats=("JPEG", "PNG")).convert("RGB").save(path)
         out.append(path)
     return out
 

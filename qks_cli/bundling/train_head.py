@@ -21,6 +21,7 @@ from qks_cli.bundling.headed import (
     make_bundle,
     replace_bank,
 )
+from qks_cli.bundling.own_cutoffs import write_own_cutoffs
 from qks_cli.errors import UsageError
 from qks_cli.evaluation import plots
 from qks_cli.evaluation.measures import mean_average_precision
@@ -41,6 +42,7 @@ from qks_cli.types import Float32Array, IntArray
 from qks_cli.vocabulary.labels_file import Label, Vocabulary, format_labels
 
 MODEL = "model"  # the bundle, inside the run's folder
+OWN_CUTOFFS = "labels.txt"  # the seen labels, with cut-offs fitted on the photos kept out
 SEEDS = "seeds.json"
 HELD_OUT = "held-out.txt"  # the labels that a run was selected by
 Report = Callable[[dict[str, Any]], None]
@@ -243,6 +245,15 @@ def _calibrate(plan: Plan, folder: Path, split: Split, parts: Parts, report: Rep
     )
     if not enough:
         report({"calibration": "too few labelled photos were kept out to fit it"})
+    cutoffs = write_own_cutoffs(
+        Model(read_bundle(str(folder))),
+        names,
+        valid_tokens.tokens_NME,
+        present,
+        known,
+        plan.out / OWN_CUTOFFS,
+    )
+    report({"labels_with_own_cutoffs": cutoffs.fitted, "file": str(plan.out / OWN_CUTOFFS)})
     labels_CE = model.label_vectors([Label(name) for name in names], as_written=True)
     each_C = mean_average_precision(score(valid_tokens.tokens_NME, labels_CE), present, known)
     plots.training_curves(read_metrics(plan.out / METRICS), plan.out / "training.png")

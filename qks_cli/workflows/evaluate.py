@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qks_cli.bundling import training_record
+from qks_cli.bundling.own_cutoffs import write_own_cutoffs
 from qks_cli.errors import UsageError
 from qks_cli.evaluation import plots
 from qks_cli.evaluation.figures import F1_KINDS, Figures, figures
@@ -22,11 +23,10 @@ from qks_cli.evaluation.measures import mean_average_precision
 from qks_cli.evaluation.vectors import baseline_vectors, own_vectors
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.calibration import Calibration
-from qks_cli.model.cutoffs import CutoffReport, fit_cutoffs
+from qks_cli.model.cutoffs import CutoffReport
 from qks_cli.model.model import Model
 from qks_cli.model.scoring import score
 from qks_cli.types import Float32Array, IntArray
-from qks_cli.vocabulary.labels_file import Label, Vocabulary, format_labels
 
 if TYPE_CHECKING:
     from qks_cli.evaluation.compare import BoolArray, Scores
@@ -266,17 +266,16 @@ def save(evaluation: Evaluation, folder: Path) -> None:
 
 def save_cutoffs(evaluation: Evaluation, path: Path) -> CutoffReport:
     """A labels file with a cut-off of its own for every label that enough photos carry."""
-    data = evaluation.request.data
-    present, known = evaluation.truth(np.arange(len(data.labels)))
-    known = np.ones_like(present) if known is None else known
-    cutoff = Calibration.read(evaluation.request.bundle).cutoff
-    report = fit_cutoffs(evaluation.calibrated(), present, known, cutoff)
-    labels: dict[str, Label] = {}
-    for name, value in zip(data.names, report.cutoffs_C, strict=True):
-        own = None if value != value else round(float(value), 4)
-        labels.setdefault(name.casefold(), Label(name, cutoff=own))
-    path.write_text(format_labels(Vocabulary(tuple(labels.values()))), encoding="utf-8")
-    return report
+    request = evaluation.request
+    present, known = evaluation.truth(np.arange(len(request.data.labels)))
+    return write_own_cutoffs(
+        Model(request.bundle, cache=request.cache),
+        request.data.names,
+        evaluation.scores.tokens_NME,
+        present,
+        np.ones_like(present) if known is None else known,
+        path,
+    )
 
 
 def draw(evaluation: Evaluation, folder: Path) -> dict[str, dict[str, float]]:

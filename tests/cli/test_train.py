@@ -46,6 +46,8 @@ def test_a_model_is_trained_and_tags(
     assert b"map_trained" in said
     assert b"ready: qks tag PHOTOS --model" in said
     model = tmp_path / "out" / "model"
+    assert b"labels_with_own_cutoffs" in said
+    assert read_labels(tmp_path / "out" / "labels.txt")[0].labels
     for made in ("training.png", "labels.png"):
         assert (tmp_path / "out" / made).read_bytes().startswith(b"\x89PNG")
     options = ("--labels", model / "labels.txt", "--min-score", "0", "--top", "2")

@@ -14,6 +14,7 @@ from qks_cli.evaluation.measures import (
     average_precision,
     f1,
     hits_at,
+    interval_around,
     mean_average_precision,
 )
 from qks_cli.evaluation.plots import reliability
@@ -108,3 +109,9 @@ def test_reliability_counts_every_known_score_once() -> None:
     rows = reliability(said, present, known)
     assert sum(row["scores"] for row in rows) == known.sum()
     assert all(abs(row["mean"] - row["right"]) < 0.08 for row in rows)
+
+
+def test_f1_of_nothing_and_the_ends_of_an_interval_by_hand() -> None:
+    assert f1(np.zeros((3, 3))) == 0
+    drawn = [share / 100 for share in range(101)]  # mean 0.5, ends 0.025 and 0.975
+    assert interval_around(0.7, drawn) == pytest.approx((0.225, 1.175))

@@ -34,3 +34,14 @@ def test_cut_offs_per_label_beat_one_for_all_and_few_photos_say_nothing() -> Non
     unknown = known.copy()
     unknown[:, 0] = False
     assert np.isnan(fit_cutoffs(said, present, unknown, 0.5).cutoffs_C[0])
+
+
+def test_f1_with_one_cut_off_by_hand() -> None:
+    said = np.array([[0.9, 0.2], [0.6, 0.8], [0.1, 0.7]], np.float32)
+    present = np.array([[1, 1], [0, 1], [1, 0]], bool)
+    known = np.ones_like(present)
+    report = fit_cutoffs(said, present, known, 0.5)
+    assert report.f1_default == pytest.approx(2 * 2 / (4 + 4))  # two right, four fired, four there
+    assert report.fitted == 0
+    lowest = np.array([0.9, 0.8], np.float32)
+    assert best_cutoff(lowest, np.array([1, 1], bool)) == pytest.approx(0.4)  # half-way to nothing

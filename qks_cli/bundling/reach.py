@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from qks_cli.errors import ModelError
-from qks_cli.model.bundle import CONFIG
 
 SECONDS = 2.0  # to wait for an answer of each host
 SOURCES = ("https://huggingface.co", "https://github.com")  # where open_clip's weights are kept
@@ -25,7 +24,7 @@ def check_reachable(weights: str) -> None:
     Where the network is down but a cache holds something, huggingface_hub is told not to ask.
     Raises ``ModelError`` where nothing is kept and nothing can be reached.
     """
-    local = Path(weights.partition("/")[2]).is_file() or (Path(weights) / CONFIG).is_file()
+    local = Path(weights.partition("/")[2]).is_file() or Path(weights).expanduser().is_dir()
     if local or reachable():
         return
     if not any(folder.is_dir() and any(folder.iterdir()) for folder in _caches()):

@@ -37,6 +37,9 @@ SemanticOnly = Annotated[bool, typer.Option("--semantic-only", help="Match meani
 Exact = Annotated[
     bool, typer.Option("--exact", help="Judge every photo in full, however many there are.")
 ]
+Weak = Annotated[
+    bool, typer.Option("--weak", help="Show weak matches by meaning too: the best there is.")
+]
 HelpQuery = Annotated[
     bool,
     typer.Option(
@@ -58,12 +61,14 @@ def search(
     tags_only: TagsOnly = False,
     semantic_only: SemanticOnly = False,
     exact: Exact = False,
+    weak: Weak = False,
     help_query: HelpQuery = False,
 ) -> None:
     """Find photos by tags, by meaning and by what cameras noted.
 
-    Words that are labels or synonyms match tags; the whole phrase matches by meaning. Filters,
-    OR, NOT and more: --help-query.
+    Words that are labels or synonyms match tags; the whole phrase matches by meaning, where photos
+    fit it better than they would fit nonsense. Years, months and names of folders match dates and
+    folders. Filters, OR, NOT and more: --help-query.
 
     Exit code 0 where photos were found, 1 where none was, 2 on an error.
     """
@@ -76,7 +81,7 @@ def search(
     from qks_cli.workflows.search import search as find
     from qks_cli.workflows.session import open_library
 
-    options = SearchOptions(model, limit, min_score, not semantic_only, not tags_only, exact)
+    options = SearchOptions(model, limit, min_score, not semantic_only, not tags_only, exact, weak)
     with open_library(db) as library:
         hits = find(library, " ".join(query), options, Report(note=say))
     _show(writer, hits)
@@ -121,4 +126,6 @@ def _row(hit: Hit) -> Row:
         "tag_score": round(hit.tag_score, 4),
         "meaning_score": round(hit.meaning_score, 4),
     }
-    return Row(hit.path, hit.tags, scores, f"{hit.score:.2f}  ")
+    matched = "".join(f"[{one}] " for one in hit.matched)
+    extra = scores | ({"matched": list(hit.matched)} if hit.matched else {})
+    return Row(hit.path, hit.tags, extra, f"{hit.score:.2f}  {matched}")

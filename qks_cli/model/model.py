@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,15 +20,19 @@ import numpy as np
 import numpy.typing as npt
 
 from qks_cli import settings
+from qks_cli.folding import fold
+from qks_cli.model import floor
 from qks_cli.model.bundle import Bundle, read_bundle
 from qks_cli.model.calibration import Calibration, LabelStats
 from qks_cli.model.engine import Engine, open_engine
+from qks_cli.model.floor import Floor
 from qks_cli.model.selection import TOP, Selector
 from qks_cli.model.tagger import Tagger, selection_name
 from qks_cli.types import Float32Array, Tag, UInt8Array
 from qks_cli.vocabulary import neighbours
 from qks_cli.vocabulary.embeddings import FILE as KNOWN
 from qks_cli.vocabulary.embeddings import embed_labels, read_known, to_length
+from qks_cli.vocabulary.english import is_english, words_of
 from qks_cli.vocabulary.labels_file import Label, Vocabulary, parse_labels, read_labels
 
 if TYPE_CHECKING:
@@ -118,6 +123,41 @@ class Model:
         if not self.bundle.has(neighbours.FILE):
             return None
         return neighbours.read_taught(self.bundle.file(neighbours.FILE))
+
+    @cached_property
+    def floor(self) -> Floor:
+        """How well a photo must fit a phrase before that means anything: what the bundle says, else
+        what is measured when it is first needed, and cached."""
+        if self.bundle.has(floor.FILE):
+            found = Floor.read(self.bundle.file(floor.FILE))
+            if found is not None:
+                return found
+        kept = None if self.cache is None else self.cache / f"floor-{self.hash[:16]}.json"
+        found = None if kept is None else Floor.read(kept)
+        if found is None:
+            nonsense = [Label(text, prompts=("{}",)) for text in floor.NONSENSE]
+            found = floor.measure(self.calibration, self.label_vectors(nonsense))
+            if kept is not None:
+                with suppress(OSError):
+                    found.write(kept)
+        return found
+
+    def unknown_words(self, phrase: str) -> list[str]:
+        """Words of a phrase, folded, that the model cannot know: its text tower learnt English
+        words. None where the tower is another one, of a model that read the web."""
+        if self.bundle.config["model"].get("text") is None:
+            return []
+        words = words_of(phrase)
+        if not words:  # numbers, single letters, signs
+            return [fold(phrase)]
+        return [word for word in words if not is_english(word) and word not in self._taught_words]
+
+    @cached_property
+    def _taught_words(self) -> frozenset[str]:
+        if not self.bundle.has(neighbours.FILE):
+            return frozenset()
+        names = neighbours.read_names(self.bundle.file(neighbours.FILE))
+        return frozenset(word for name in names for word in words_of(name))
 
     def vocabulary(self, labels: Sequence[str] | Path | Vocabulary | None = None) -> Vocabulary:
         """The words to tag with: lines as of a labels file (docs/labels.md), the path of such a
@@ -242,6 +282,20 @@ class Model:
         return [
             Meaning(sum_E, calibration, stats[k]) for sum_E, k in zip(sums_KE, rows, strict=True)
         ]
+
+    def nearest_of(self, phrase: str, labels: Sequence[str]) -> list[str]:
+        """Those of ``labels`` that the model was taught, nearest in meaning first; none where it
+        does not say what it was taught."""
+        if self.taught is None:
+            return []
+        names = neighbours.read_names(self.bundle.file(neighbours.FILE))
+        row_of = {name: row for row, name in enumerate(names)}
+        known = [label for label in labels if label in row_of]
+        if not known:
+            return []
+        taught_TE = self.taught[[row_of[label] for label in known]]
+        order = neighbours.order(self.embedded([Label(phrase)]), taught_TE)
+        return [known[row] for row in order]
 
     def nearest_taught(self, labels: Sequence[Label]) -> list[tuple[str, float]] | None:
         """For each label the nearest word that the model was taught, and their cosine similarity;

@@ -12,6 +12,8 @@ from qks_cli.errors import UsageError
 HELP = """\
 Words          dog beach              photos of both: by tags where the words are labels, and by
                                       the meaning of the whole phrase
+Dates, places  sunset 2023   Paris    years, months and names of folders, in plain words, match
+                                      dates and folders too
 Phrases        "red car" street       a phrase in quotes is kept together and apart from the rest
 AND OR NOT     cat OR dog             in capitals; AND may be left out; OR binds less tightly
                dog NOT beach          NOT and -word leave out photos that carry the tag

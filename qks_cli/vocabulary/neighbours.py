@@ -77,6 +77,12 @@ def carried_over(
     return out_C
 
 
+def order(phrase_1E: Float32Array, taught_TE: Float32Array) -> IntArray:
+    """Rows [T] of taught words, those nearest to a phrase first."""
+    cosine_T = (_unit(taught_TE[:, :-1]) @ _unit(phrase_1E[:, :-1])[0]).ravel()
+    return np.argsort(-cosine_T)
+
+
 def trust(labels_CE: Float32Array, taught_TE: Float32Array) -> Float32Array:
     """What a label's score is worth [C], 0 to 1: 1 for taught words, less the farther it is."""
     _, cosine_C = nearest(labels_CE, taught_TE)

@@ -6,34 +6,39 @@ Axes: M query tokens, E label space.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from qks_cli.errors import PhotoError, UsageError
 from qks_cli.folding import fold
+from qks_cli.library import labels
 from qks_cli.library.store import Library
-from qks_cli.model.bundle import read_bundle
 from qks_cli.model.model import Model, Phrase
 from qks_cli.search.evaluation import Meaning
 from qks_cli.search.grammar import Node, Sum, Text
+from qks_cli.search.landmarks import Landmarks
+from qks_cli.search.lookup import label_lookup
 from qks_cli.search.plan import Plan, make_plan
 from qks_cli.search.ranking import Evidence, Hit, most_similar
 from qks_cli.search.ranking import search as rank
-from qks_cli.search.words import Lookup
 from qks_cli.types import Float32Array
+from qks_cli.vocabulary.english import words_of
 from qks_cli.workflows.report import SILENT, Report
-from qks_cli.workflows.session import library_vocabulary, tagged_model
+from qks_cli.workflows.session import tagged_model
 
-MIN_SCORE = 0.005  # words without meaning stay below it, weak answers above
+MIN_SCORE = 0.005  # what is less is nothing at all
+NEAREST = 3  # labels that are named where nothing was found
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """How to search. ``model`` is a name or folder. ``limit`` bounds the hits; those with a score
     below ``min_score`` (0 to 1) are left out. ``by_tags`` and ``by_meaning`` say what may answer.
-    ``exact`` judges every photo in full, however many there are."""
+    ``exact`` judges every photo in full, however many there are. ``weak`` shows what meaning says
+    of photos that fit no better than they would fit nonsense, and of words that no model knows."""
 
     model: str = "mini"
     limit: int = 20
@@ -41,6 +46,7 @@ class SearchOptions:
     by_tags: bool = True
     by_meaning: bool = True
     exact: bool = False
+    weak: bool = False
 
 
 def search(
@@ -51,11 +57,27 @@ def search(
 ) -> list[Hit]:
     """Photos that answer a query of the query language, best first.
 
+    ``report`` hears which plain words were taken for dates and folders, and why there is no
+    confident match where there is none.
+
     Raises ``QueryError`` for a query that cannot be used, before a model is opened, and
     ``ModelError`` where only a model that tagged nothing here could answer."""
-    plan = make_plan(query, label_lookup(library), min_score=options.min_score)
-    evidence = _evidence(library, plan, options, report)
-    return rank(library, plan, evidence, limit=options.limit, exact=options.exact)
+    everything = options.weak and options.min_score == MIN_SCORE
+    plan = make_plan(
+        query,
+        label_lookup(library),
+        landmarks=Landmarks.of(library),
+        min_score=0.0 if everything else options.min_score,
+    )
+    if plan.landmarks:
+        shown = ", ".join(landmark.shown for landmark, _ in plan.landmarks.values())
+        report.note(f"qks: taken as {shown}; words in quotes are taken as they are")
+    asked = _Asked(library, plan, options)
+    evidence = asked.evidence(report)
+    hits = rank(library, plan, evidence, limit=options.limit, exact=options.exact)
+    if not options.weak:
+        asked.explain(report, found=bool(hits))
+    return hits
 
 
 def similar(
@@ -81,37 +103,80 @@ def similar(
     return [hit for hit in hits if hit.path != own][: options.limit]
 
 
-def label_lookup(library: Library) -> Lookup:
-    """Words and synonyms of the library's vocabulary, and every label that its tags have."""
-    vocabulary = library_vocabulary(library)
-    others = {fold(name): name for name in library.tags.names()}
-
-    def lookup(word: str) -> str | None:
-        label = vocabulary.lookup(word)
-        return label.name if label is not None else others.get(fold(word))
-
-    return lookup
-
-
-def _evidence(library: Library, plan: Plan, options: SearchOptions, report: Report) -> Evidence:
-    """What the model says of a query's phrases and photos; nothing is opened that it can do
+@dataclass
+class _Asked:
+    """A plan, and what a model says of its phrases and photos; nothing is opened that it can do
     without."""
-    phrases = plan.phrases if options.by_meaning else ()
-    if not (phrases or plan.likes):
-        return Evidence(by_tags=options.by_tags)
-    if plan.likes or not options.by_tags:
-        model, model_id = tagged_model(library, options.model)
-    else:
-        model = Model(read_bundle(options.model))
-        stored = library.models.stored(model.hash)
-        if stored is None:
-            if library.photos.count():
-                report.note(f"qks: tagged with another model than {model.name}: matching tags only")
+
+    library: Library
+    plan: Plan
+    options: SearchOptions
+    model: Model | None = None
+    unknown: list[str] = field(default_factory=list)
+
+    def evidence(self, report: Report) -> Evidence:
+        """What the model says. Words that it cannot know are kept from it."""
+        plan, options, library = self.plan, self.options, self.library
+        phrases = plan.phrases if options.by_meaning else ()
+        if not (phrases or plan.likes):
             return Evidence(by_tags=options.by_tags)
-        model_id = stored
-    tokens = {x: _tokens_of(library, model, model_id, Path(x.value)) for x in plan.likes}
-    meanings = _meanings(model, phrases) if phrases else {}
-    return Evidence(model_id, meanings, tokens, options.by_tags)
+        if plan.likes or not options.by_tags:
+            model, model_id = tagged_model(library, options.model)
+        else:
+            model = Model.open(options.model)
+            stored = library.models.stored(model.hash)
+            if stored is None:
+                if library.photos.count():
+                    report.note(
+                        f"qks: tagged with another model than {model.name}: matching tags only"
+                    )
+                return Evidence(by_tags=options.by_tags)
+            model_id = stored
+        self.model = model if phrases else None
+        tokens = {x: _tokens_of(library, model, model_id, Path(x.value)) for x in plan.likes}
+        understood = [node for node in phrases if options.weak or self._is_understood(model, node)]
+        meanings = _meanings(model, understood) if understood else {}
+        floor = 0.0
+        if understood and not options.weak:
+            floor = model.floor.of(library.photos.count())
+        return Evidence(model_id, meanings, tokens, options.by_tags, floor)
+
+    def explain(self, report: Report, *, found: bool) -> None:
+        """Say which words are unknown; where nothing was found, what comes nearest."""
+        names = ", ".join(f"'{word}'" for word in dict.fromkeys(self.unknown))
+        if self.model is not None and names:
+            report.note(f"qks: {names}: no word that {self.model.name} knows")
+        if found or self.model is None:
+            return
+        labels = nearest_labels(self.library, self.model, _texts(self.plan.phrases))
+        near = f"nearest labels: {', '.join(labels)}; " if labels else ""
+        report.note(f"qks: no confident match\n     {near}--weak shows the best there is")
+
+    def _is_understood(self, model: Model, node: Text | Sum) -> bool:
+        """Whether a model knows most words of a phrase. What labels cover needs no asking."""
+        if isinstance(node, Text) and self.plan.labels[node].covered == 1:
+            return True
+        text = " ".join(_texts([node]))
+        unknown = model.unknown_words(text)
+        self.unknown += unknown
+        return 2 * len(unknown) < max(1, len(words_of(text)))
+
+
+def nearest_labels(library: Library, model: Model, phrases: Sequence[str]) -> list[str]:
+    """Labels that photos carry and that come nearest to phrases, by spelling and by meaning."""
+    carried = [one.label for one in labels.counts(library) if one.present]
+    found: dict[str, None] = {}
+    for phrase in phrases:
+        folded = {fold(label): label for label in carried}
+        alike = get_close_matches(fold(phrase), folded, n=NEAREST, cutoff=0.75)
+        found |= dict.fromkeys(folded[one] for one in alike)
+        found |= dict.fromkeys(model.nearest_of(phrase, carried)[:NEAREST])
+    return list(found)[:NEAREST]
+
+
+def _texts(nodes: Sequence[Text | Sum]) -> list[str]:
+    terms = [(node,) if isinstance(node, Text) else node.terms for node in nodes]
+    return list(dict.fromkeys(term.text for own in terms for term in own))
 
 
 def _meanings(model: Model, nodes: Sequence[Text | Sum]) -> dict[Node, Meaning]:

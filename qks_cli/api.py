@@ -107,7 +107,7 @@ class Library:
             Tagging.of(model, vocabulary, min_score=min_score, top=top), self._store, report=told
         )
         roots = [Path(path) for path in paths]
-        photos = walk(roots, on_problem=told.problem)
+        photos = walk(roots, on_problem=told.problem, on_name=run.name)
         with closing(run.results(photos, below=folders(roots))) as results:
             yield from results
 

@@ -22,7 +22,7 @@ def diff(
     db: Db = None,
     model: Model = "mini",
     min_score: MinScore = None,
-    top: Top = 20,
+    top: Top = None,
     format: RowFormat = None,
     nul: Null = False,
 ) -> None:
@@ -33,12 +33,13 @@ def diff(
     tags stored in this library. Exit code 1 where nothing differs.
     """
     writer = Writer(format, nul=nul)
+    from qks_cli.model.selection import TOP
     from qks_cli.workflows.diff import Choice
     from qks_cli.workflows.diff import diff as compare
     from qks_cli.workflows.session import open_library
 
     with open_library(db) as library:
-        found = compare(library, old, new, Choice(model, min_score, top))
+        found = compare(library, old, new, Choice(model, min_score, top or TOP))
     writer.write(_row(one) for one in found.changed)
     writer.close()
     alone = f"; {count_of(found.alone, 'photo')} on one side only" if found.alone else ""

@@ -38,16 +38,25 @@ Db = Annotated[
 ]
 Labels = Annotated[
     Path | None,
-    typer.Option(help="Your labels file. Default: the model's own.", envvar="QKS_LABELS"),
+    typer.Option(
+        help="Your labels file. Default: as last time, at first the model's own ('default').",
+        envvar="QKS_LABELS",
+    ),
 ]
 Model = Annotated[str, typer.Option(help="Name or folder of the model.", envvar="QKS_MODEL")]
 MinScore = Annotated[
     float | None,
     typer.Option(
-        min=0.0, max=1.0, help="Cut-off for tags. Default: the model's own.", envvar="QKS_MIN_SCORE"
+        min=0.0,
+        max=1.0,
+        help="Cut-off for tags. Default: as last time, at first the model's own.",
+        envvar="QKS_MIN_SCORE",
     ),
 ]
-Top = Annotated[int, typer.Option(min=1, help="Tags per photo at most.")]
+Top = Annotated[
+    int | None,
+    typer.Option(min=1, help="Tags per photo at most. Default: as last time, at first 20."),
+]
 Device = Annotated[DeviceName, typer.Option(help="Where the model runs.")]
 RowFormat = Annotated[Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")]
 RecordFormat = Annotated[

@@ -16,7 +16,7 @@ def retag(
     model: Model = "mini",
     db: Db = None,
     min_score: MinScore = None,
-    top: Top = 20,
+    top: Top = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
 ) -> None:
     """Choose the tags of all photos anew, with other labels or another cut-off.
@@ -33,7 +33,15 @@ def retag(
     with open_library(db) as library:
         tagged_model(library, model)  # before labels are embedded
         told = Report() if quiet else Report(note=say)
-        tagging = Tagging.open(model, labels, "cpu", min_score=min_score, top=top, report=told)
+        tagging = Tagging.open(
+            model,
+            labels,
+            "cpu",
+            kept=library.runs.kept(),
+            min_score=min_score,
+            top=top,
+            report=told,
+        )
         done = choose_anew(library, tagging)
     if not quiet:
         say(

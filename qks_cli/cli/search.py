@@ -12,6 +12,7 @@ from qks_cli.cli.options import Db, Model, Null, RowFormat
 from qks_cli.cli.output import Row, Writer, say
 from qks_cli.cli.tag import use_one_thread
 from qks_cli.errors import UsageError
+from qks_cli.escape import shown
 
 if TYPE_CHECKING:
     from qks_cli.search.ranking import Hit
@@ -40,6 +41,9 @@ Exact = Annotated[
 Weak = Annotated[
     bool, typer.Option("--weak", help="Show weak matches by meaning too: the best there is.")
 ]
+Names = Annotated[
+    bool, typer.Option("--names", help="List the other names of photos too: links to them.")
+]
 HelpQuery = Annotated[
     bool,
     typer.Option(
@@ -62,6 +66,7 @@ def search(
     semantic_only: SemanticOnly = False,
     exact: Exact = False,
     weak: Weak = False,
+    names: Names = False,
     help_query: HelpQuery = False,
 ) -> None:
     """Find photos by tags, by meaning and by what cameras noted.
@@ -84,7 +89,7 @@ def search(
     options = SearchOptions(model, limit, min_score, not semantic_only, not tags_only, exact, weak)
     with open_library(db) as library:
         hits = find(library, " ".join(query), options, Report(note=say))
-    _show(writer, hits)
+    _show(writer, hits, names=names)
 
 
 def similar(
@@ -112,20 +117,25 @@ def similar(
     _show(writer, hits)
 
 
-def _show(writer: Writer, hits: Sequence[Hit]) -> None:
+def _show(writer: Writer, hits: Sequence[Hit], *, names: bool = False) -> None:
     """Print what was found. Exits with 1 where nothing was."""
-    writer.write(_row(hit) for hit in hits)
+    writer.write(_row(hit, names=names) for hit in hits)
     writer.close()
     if not hits:
         raise typer.Exit(1)
 
 
-def _row(hit: Hit) -> Row:
+def _row(hit: Hit, *, names: bool) -> Row:
     scores = {
         "score": round(hit.score, 4),
         "tag_score": round(hit.tag_score, 4),
         "meaning_score": round(hit.meaning_score, 4),
     }
     matched = "".join(f"[{one}] " for one in hit.matched)
-    extra = scores | ({"matched": list(hit.matched)} if hit.matched else {})
+    extra: dict[str, object] = {**scores}
+    if hit.matched:
+        extra["matched"] = list(hit.matched)
+    if names:
+        extra["names"] = [str(name) for name in hit.names]
+        matched += "".join(f"[also {shown(name)}] " for name in hit.names)
     return Row(hit.path, hit.tags, extra, f"{hit.score:.2f}  {matched}")

@@ -31,7 +31,7 @@ def status(
     model: Model = "mini",
     db: Db = None,
     min_score: MinScore = None,
-    top: Top = 20,
+    top: Top = None,
     format: RowFormat = None,
     nul: Null = False,
     exclude: Exclude = None,
@@ -51,10 +51,12 @@ def status(
 
     paths = list(inputs.given(paths, nul=nul))
     report = Report(tell_problem, say)
-    wanted = wanted_of(model, labels, min_score=min_score, top=top, report=report)
     walking = Walking(paths, exclude or [], hidden, nul)
     counts: Counter[str] = Counter()
     with open_library(db) as library:
+        wanted = wanted_of(
+            model, labels, kept=library.runs.kept(), min_score=min_score, top=top, report=report
+        )
         photos = walking.photos(walking.noticing(counts, report))
         for one in look_at(library, photos, wanted, below=folders(paths)):
             counts[one.state] += 1

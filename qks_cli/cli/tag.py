@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -64,7 +64,7 @@ def tag(
     model: Model = "mini",
     db: Db = None,
     min_score: MinScore = None,
-    top: Top = 20,
+    top: Top = None,
     format: RowFormat = None,
     nul: NullBoth = False,
     device: Device = DeviceName.auto,
@@ -93,12 +93,14 @@ def tag(
     from qks_cli.workflows.changes import folders
     from qks_cli.workflows.pipeline import LoadOptions
     from qks_cli.workflows.report import Report
-    from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.session import kept_words, open_library
     from qks_cli.workflows.tag import Tagging, TagRun
     from qks_cli.workflows.writing import Options as WriteOptions
 
     told = Report() if quiet else Report(note=say)
-    tagging = Tagging.open(model, labels, device, min_score=min_score, top=top, report=told)
+    tagging = Tagging.open(
+        model, labels, device, kept=kept_words(db), min_score=min_score, top=top, report=told
+    )
     walking = Walking(paths, exclude or [], hidden, nul)
     began, stop = time.monotonic(), StopSignal()
     with ExitStack() as stack:
@@ -115,7 +117,7 @@ def tag(
             stop=stop,
             report=Report(progress.problem, progress.say),
         )
-        photos = walking.photos(walking.noticing(run.counts, run.report))
+        photos = walking.photos(walking.noticing(run.counts, run.report), on_name=run.name)
         below = folders(inputs.named(paths))
         for result in stack.enter_context(closing(run.results(photos, below=below))):
             progress.advance()
@@ -146,7 +148,12 @@ class Walking:
         self.nul = nul
         self.skipped: Counter[tuple[str, str]] = Counter()  # kinds and suffixes of what is no photo
 
-    def photos(self, on_problem: Problem, on_skip: Problem | None = None) -> Iterator[Photo]:
+    def photos(
+        self,
+        on_problem: Problem,
+        on_skip: Problem | None = None,
+        on_name: Callable[[Path, Path], None] = lambda path, name: None,
+    ) -> Iterator[Photo]:
         """In the order of a run; what is no photo by its name is counted in ``skipped``."""
         from qks_cli.photos.walk import walk
 
@@ -156,6 +163,7 @@ class Walking:
             hidden=self.hidden,
             on_problem=on_problem,
             on_skip=on_skip or self._skip,
+            on_name=on_name,
         )
 
     def _skip(self, path: Path, kind: str) -> None:

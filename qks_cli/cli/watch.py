@@ -42,7 +42,7 @@ def watch(
     model: Model = "mini",
     db: Db = None,
     min_score: MinScore = None,
-    top: Top = 20,
+    top: Top = None,
     format: RowFormat = None,
     device: Device = DeviceName.auto,
     exclude: Exclude = None,
@@ -59,13 +59,15 @@ def watch(
     use_one_thread()
     from qks_cli.workflows.pipeline import LoadOptions
     from qks_cli.workflows.report import Report
-    from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.session import kept_words, open_library
     from qks_cli.workflows.tag import Tagging
     from qks_cli.workflows.watch import Changes, WatchOptions
     from qks_cli.workflows.watch import watch as keep_watching
 
     report = Report(tell_problem, say)
-    tagging = Tagging.open(model, labels, device, min_score=min_score, top=top, report=report)
+    tagging = Tagging.open(
+        model, labels, device, kept=kept_words(db), min_score=min_score, top=top, report=report
+    )
     load = LoadOptions(workers=settings.processors())
     options = WatchOptions(settle, poll, tuple(exclude or ()), hidden, load)
     changes = Changes()

@@ -136,6 +136,8 @@ class Photos:
     def put(self, tagged: TaggedPhoto) -> int:
         """Enter a photo that was read, or replace what is known of its path; returns its id."""
         photo = tagged.photo
+        # A link that became a file of its own.
+        self._database.execute("DELETE FROM names WHERE path = ?", (path_key(photo.path),))
         width, height = tagged.size or (None, None)
         row = self._database.row(
             "INSERT INTO photos (path, size, mtime_ns, width, height, fingerprint, status) "

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from qks_cli.errors import LibraryError, ReaderGoneError
 from qks_cli.library.database import Database, now
 
-# Runs that tagged, or are about to.
+# Runs that tagged: photos carry tags of their words.
 _TAGGED = (
-    "command IN ('tag', 'retag', 'watch') AND vocabulary_id NOT NULL "
-    "AND (status IN ('done', 'running') OR tagged > 0)"
+    "command IN ('tag', 'retag', 'watch') AND EXISTS "
+    "(SELECT 1 FROM photos WHERE photos.vocabulary_id = runs.vocabulary_id)"
 )
 
 
@@ -104,7 +104,7 @@ class Runs:
         """What the library was last tagged with; None where it never was."""
         row = self._database.row(
             "SELECT digest, text, labels, min_score, top FROM runs "
-            f"JOIN vocabularies ON vocabularies.id = vocabulary_id WHERE {_TAGGED} "
+            f"JOIN vocabularies ON vocabularies.id = runs.vocabulary_id WHERE {_TAGGED} "
             "ORDER BY runs.id DESC LIMIT 1"
         )
         return None if row is None else Kept(row[0], row[1], Chosen(*row[2:]))

@@ -5,7 +5,9 @@ Axes: N photos, M query tokens, E label space, K groups.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +47,22 @@ def same_fingerprint(library: Library) -> list[list[Member]]:
         member = Member(photo_id, key_path(key), width, height)
         groups.setdefault((size, digest), []).append(member)
     return list(groups.values())
+
+
+def files(found: Iterable[Member]) -> list[Member]:
+    """Photos whose files are there and can be read, one for each file: paths to one file are no
+    copies, and what cannot be read may be the only copy that is whole."""
+    kept: dict[tuple[int, int], Member] = {}
+    for one in found:
+        try:
+            with one.path.open("rb") as stream:
+                status = os.fstat(stream.fileno())
+                if not stat.S_ISREG(status.st_mode) or not stream.read(1):
+                    continue
+        except OSError:
+            continue
+        kept.setdefault((status.st_dev, status.st_ino), one)
+    return list(kept.values())
 
 
 def members(library: Library, photo_ids: list[int]) -> dict[int, Member]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qks_cli.library import names
 from qks_cli.library.store import Library
 from qks_cli.search.compact import EXACT
 from qks_cli.search.evaluation import Evaluation, Meaning
@@ -61,6 +62,7 @@ class Hit:
     meaning_score: float
     tags: tuple[Tag, ...]
     matched: tuple[str, ...] = ()
+    names: tuple[Path, ...] = ()  # other paths that lead to it
 
 
 def search(
@@ -161,6 +163,7 @@ def _hits(
     rows = _first_rows(library, ids_N, score_N, np.flatnonzero(kept), limit)
     ids = ids_N[rows].tolist()
     paths, tags = library.photos.paths_of(ids), library.tags.of(ids)
+    others = names.of(library, ids)
     parts = list(found.parts.values()) if found else []
     passed = found.passed if found else {}
     order = sorted(range(len(ids)), key=lambda i: (-score_N[rows[i]], str(paths[ids[i]])))
@@ -172,6 +175,7 @@ def _hits(
             _mean(meant_N[rows[i]] for _, meant_N in parts),
             tuple(tags[ids[i]]),
             tuple(shown for shown, passed_N in passed.items() if passed_N[rows[i]]),
+            tuple(others.get(ids[i], ())),
         )
         for i in order
     ]

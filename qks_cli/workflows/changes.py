@@ -77,7 +77,8 @@ def find_changes(library: Library, photos: Sequence[Photo], wanted: Wanted) -> l
         row, origin = known.get(photo.path), moved.get(photo.path)
         name = photo.found_as
         if row is not None and origin is None and row.path != photo.path:
-            if _is_one(row.path, photo.path):
+            # A library of before links were told apart may hold the link as a photo's own path.
+            if row.path != photo.found_as and _is_one(row.path, photo.path):
                 name, photo = photo.path, replace(photo, path=row.path)
             else:
                 origin = row.path
@@ -93,7 +94,6 @@ def _known(library: Library, photos: Sequence[Photo]) -> dict[Path, KnownPhoto]:
     for path, row in list(known.items()):
         # A name that is no link any more, but a file of its own.
         if row.path != path and os.path.lexists(row.path) and not _is_one(row.path, path):
-            names.drop(library, [path])
             del known[path]
     unknown = [photo for photo in photos if photo.path not in known]
     links = {photo.found_as: photo for photo in unknown if photo.found_as is not None}

@@ -8,7 +8,14 @@ from enum import StrEnum
 
 from qks_cli.library.store import Library
 from qks_cli.photos.same import file_digest, pixel_digest
-from qks_cli.search.lookalikes import Member, connected, members, near_pairs, same_fingerprint
+from qks_cli.search.lookalikes import (
+    Member,
+    connected,
+    files,
+    members,
+    near_pairs,
+    same_fingerprint,
+)
 from qks_cli.workflows.session import tagged_model
 
 
@@ -44,7 +51,7 @@ def duplicates(library: Library, *, near: float | None = None, model: str = "min
 def _same_bytes(library: Library) -> Iterator[Group]:
     for candidates in same_fingerprint(library):
         by_bytes: dict[bytes, list[Member]] = {}
-        for one in candidates:
+        for one in files(candidates):
             digest = file_digest(one.path)
             if digest is not None:
                 by_bytes.setdefault(digest, []).append(one)
@@ -60,9 +67,11 @@ def _near(
     pairs = [(one, other) for one, other, _ in near_pairs(library, model_id, similarity)]
     by_id = members(library, sorted({photo_id for pair in pairs for photo_id in pair}))
     for ids in connected(pairs):
-        if len({group_of.get(photo_id, -photo_id) for photo_id in ids}) == 1:
+        photos = sorted(files(by_id[x] for x in ids), key=lambda x: str(x.path))
+        if len(photos) < 2:
+            continue
+        if len({group_of.get(x.id, -x.id) for x in photos}) == 1:
             continue  # all of them are copies of one file
-        photos = sorted((by_id[photo_id] for photo_id in ids), key=lambda x: str(x.path))
         same_size = len({(x.width, x.height) for x in photos}) == 1
         digests = {pixel_digest(x.path) for x in photos} if same_size else set()
         same = len(digests) == 1 and None not in digests

@@ -5,6 +5,7 @@ Axes: M query tokens, E label space.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -85,7 +86,9 @@ def similar(
     photo: Path,
     options: SearchOptions = SearchOptions(min_score=0.0),
 ) -> list[Hit]:
-    """Photos that look like one, in the library or not, best first; it is left out itself.
+    """Photos that look like one, in the library or not, best first; it is left out itself, under
+    every name that it has, and so are photos whose files are gone or cannot be read: none of those
+    is a copy to rely on.
 
     Raises ``UsageError`` where it cannot be read."""
     from qks_cli.photos.walk import absolute
@@ -95,12 +98,15 @@ def similar(
         library,
         model_id,
         _tokens_of(library, model, model_id, photo),
-        limit=options.limit + 1,
+        limit=2 * options.limit + 10,
         min_score=options.min_score,
         exact=options.exact,
     )
-    own = absolute(photo)
-    return [hit for hit in hits if hit.path != own][: options.limit]
+    own = absolute(photo.expanduser())
+    known = library.photos.known([own]).get(own)
+    left_out = {own, Path(os.path.realpath(own))} | ({known.path} if known else set())
+    others = [hit for hit in hits if hit.path not in left_out and os.access(hit.path, os.R_OK)]
+    return others[: options.limit]
 
 
 @dataclass

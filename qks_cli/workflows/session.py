@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qks_cli import settings
 from qks_cli.errors import ModelError, UsageError
 from qks_cli.library.journal import unsettled
+from qks_cli.library.runs import Kept
 from qks_cli.library.store import Library
 from qks_cli.workflows.report import SILENT, Report
 
@@ -28,6 +29,15 @@ def open_library(db: Path | None = None, *, create: bool = False) -> Library:
 
         settle_journal(library)
     return library
+
+
+def kept_words(db: Path | None = None) -> Kept | None:
+    """What the library in ``db`` was last tagged with; None where there is none yet."""
+    path = db or settings.index_path()
+    if not path.is_file():
+        return None
+    with Library.open(path, create=False) as library:
+        return library.runs.kept()
 
 
 def tagged_model(library: Library, name: str) -> tuple[Model, int]:

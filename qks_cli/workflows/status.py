@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from qks_cli.library.runs import Kept
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
-from qks_cli.model.selection import TOP
 from qks_cli.model.tagger import selection_name
 from qks_cli.types import Photo
 from qks_cli.workflows.changes import Wanted, find_changes, look
 from qks_cli.workflows.report import SILENT, Report
-from qks_cli.workflows.session import read_vocabulary
+from qks_cli.workflows.words import choose_words
 
 GROUP = 2048  # photos looked up together
 
@@ -32,17 +32,19 @@ def wanted_of(
     model: str,
     labels: Path | None = None,
     *,
+    kept: Kept | None = None,
     min_score: float | None = None,
-    top: int = TOP,
+    top: int | None = None,
     report: Report = SILENT,
 ) -> Wanted:
     """What a run with these options would take as current; no label is embedded.
 
     Raises ``ModelError`` and ``VocabularyError``."""
     opened = Model.open(model)
-    vocabulary = read_vocabulary(labels, opened, report)
-    cutoff = opened.cutoff if min_score is None else min_score
-    return Wanted(opened.hash, vocabulary.digest, selection_name(cutoff, top))
+    words = choose_words(opened, kept, labels, min_score=min_score, top=top, report=report)
+    asked = words.chosen.min_score
+    cutoff = opened.cutoff if asked is None else asked
+    return Wanted(opened.hash, words.vocabulary.digest, selection_name(cutoff, words.top))
 
 
 def status(

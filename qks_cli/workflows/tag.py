@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from qks_cli.escape import shown
-from qks_cli.library import presence
-from qks_cli.library.runs import Run
+from qks_cli.library import names
+from qks_cli.library.runs import Chosen, Kept, Run
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
 from qks_cli.model.selection import TOP
@@ -23,10 +23,11 @@ from qks_cli.model.tagger import Tagger
 from qks_cli.search import compact
 from qks_cli.types import Photo
 from qks_cli.vocabulary.labels_file import Vocabulary, format_labels
-from qks_cli.workflows.changes import look
+from qks_cli.workflows.changes import look, note
 from qks_cli.workflows.pipeline import Destination, LoadOptions, Result, tag_photos
 from qks_cli.workflows.report import SILENT, Report, Stop, never
-from qks_cli.workflows.session import read_vocabulary, tagged_model
+from qks_cli.workflows.session import tagged_model
+from qks_cli.workflows.words import choose_words
 from qks_cli.workflows.writing import Options as WriteOptions
 from qks_cli.workflows.writing import write_all
 
@@ -42,6 +43,7 @@ class Tagging:
     model: Model
     vocabulary: Vocabulary
     tagger: Tagger
+    chosen: Chosen
 
     @classmethod
     def of(
@@ -53,7 +55,8 @@ class Tagging:
         top: int = TOP,
     ) -> Tagging:
         """``min_score`` and ``top`` as for ``Model.tagger``."""
-        return cls(model, vocabulary, model.tagger(vocabulary, min_score=min_score, top=top))
+        tagger = model.tagger(vocabulary, min_score=min_score, top=top)
+        return cls(model, vocabulary, tagger, Chosen(None, min_score, top))
 
     @classmethod
     def open(
@@ -62,18 +65,21 @@ class Tagging:
         labels: Path | None = None,
         device: str = "auto",
         *,
+        kept: Kept | None = None,
         min_score: float | None = None,
-        top: int = TOP,
+        top: int | None = None,
         report: Report = SILENT,
     ) -> Tagging:
-        """The model of that name or folder, and the words of a labels file (None: its own).
+        """The model of that name or folder, and the words of a labels file, as ``choose_words``.
 
         Raises ``ModelError`` and ``VocabularyError``."""
         model = Model.open(name, device=device)
-        vocabulary = read_vocabulary(labels, model, report)
+        words = choose_words(model, kept, labels, min_score=min_score, top=top, report=report)
+        vocabulary = words.vocabulary
         if len(vocabulary.labels) > MANY_LABELS:
             report.note(f"{len(vocabulary.labels):,} labels: embedding new ones takes a moment")
-        return cls.of(model, vocabulary, min_score=min_score, top=top)
+        tagger = model.tagger(vocabulary, min_score=words.chosen.min_score, top=words.top)
+        return cls(model, vocabulary, tagger, words.chosen)
 
     def destination(self, library: Library) -> Destination:
         """Where results are stored; model and vocabulary are entered where they are new."""
@@ -103,6 +109,11 @@ class TagRun:
     stop: Stop = never
     report: Report = SILENT
     counts: Counter[str] = field(default_factory=Counter)
+    names: list[tuple[Path, Path]] = field(default_factory=list)
+
+    def name(self, path: Path, name: Path) -> None:
+        """Another name of a photo, as the walk tells it; kept when the run ends."""
+        self.names.append((path, name))
 
     def results(
         self, photos: Iterable[Photo], *, below: Sequence[Path] = ()
@@ -116,7 +127,9 @@ class TagRun:
             yield from self._tagged(photos, None)
             return
         target = self.tagging.destination(self.library)
-        with self.library.runs.recorded(self.command, target.model_id, target.vocabulary_id) as run:
+        with self.library.runs.recorded(
+            self.command, target.model_id, target.vocabulary_id, self.tagging.chosen
+        ) as run:
             done = []
             for result in self._tagged(photos, target):
                 run.tagged += result.status in READ
@@ -124,6 +137,8 @@ class TagRun:
                 if self.writing is not None and result.status != "failed":
                     done.append(result.photo.path)
                 yield result
+            if self.names:
+                names.add(self.library, self.names)
             if not self.stop():
                 for root in below:
                     self.counts["missing"] += note_absences(self.library, root, self.report)
@@ -178,8 +193,7 @@ def note_absences(library: Library, root: Path, report: Report = SILENT) -> int:
             "     they are kept as they are; `qks prune` removes them"
         )
         found.gone.clear()
-    if found.gone or found.back:
-        presence.mark(library, gone=(x for x, _ in found.gone), back=found.back)
+    note(library, found)
     return len(found.gone)
 
 
@@ -198,7 +212,9 @@ def retag(library: Library, tagging: Tagging) -> Retagged:
     Raises ``ModelError`` where no photo was tagged with this model."""
     tagged_model(library, str(tagging.model.bundle.path))
     target = tagging.destination(library)
-    with library.runs.recorded("retag", target.model_id, target.vocabulary_id) as run:
+    with library.runs.recorded(
+        "retag", target.model_id, target.vocabulary_id, tagging.chosen
+    ) as run:
         selection = tagging.tagger.selection
         ids = library.photos.stale_ids(target.model_id, target.vocabulary_id, selection)
         for at in range(0, len(ids), GROUP):

@@ -123,6 +123,7 @@ def watch(
                 hidden=options.hidden,
                 only_photos=changed is not None,
                 on_problem=report.problem,
+                on_name=run.name,
             )
             yield from run.results(photos, below=wanted)
             if changed is None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qks_cli.errors import LibraryError, ReaderGoneError
 from qks_cli.library.runs import Chosen
 from qks_cli.library.store import Library
+from qks_cli.types import Photo, TaggedPhoto
 
 
 @pytest.fixture
@@ -47,20 +49,24 @@ def test_what_a_library_was_tagged_with(library: Library) -> None:
     model = library.models.id_of("m", "1", "hash", 1, 1)
     mine = library.vocabularies.id_of("1", "mine\n")
     other = library.vocabularies.id_of("2", "other\n")
+    photo = TaggedPhoto(Photo(Path("/a.jpg"), 1, 1), (), np.zeros((1, 1), np.float16))
     with library.runs.recorded("tag", model, mine, Chosen("mine.txt", 0.4, 7)):
-        pass
+        library.save([photo], (), model_id=model, vocabulary_id=mine, selection="s")
     with library.runs.recorded("write", model, other):
         pass
     # A run that came to nothing changes nothing.
     with pytest.raises(LibraryError), library.runs.recorded("tag", model, other, Chosen("x.txt")):
         raise LibraryError("no photos")
+    with library.runs.recorded("tag", model, other, Chosen("x.txt")):
+        pass
     kept = library.runs.kept()
     assert kept is not None
     assert (kept.digest, kept.text) == ("1", "mine\n")
     assert kept.chosen == Chosen("mine.txt", 0.4, 7)
     assert library.vocabularies.latest() == "mine\n"
     with library.runs.recorded("retag", model, other, Chosen()) as run:
-        run.tagged, run.interrupted = 5, True
+        run.interrupted = True
+        library.retag([(1, ())], model_id=model, vocabulary_id=other, selection="s")
     kept = library.runs.kept()
     assert kept is not None
     assert (kept.digest, kept.chosen) == ("2", Chosen())

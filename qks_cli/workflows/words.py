@@ -1,0 +1,69 @@
+"""With which words and cut-off a run tags: those asked for, else those of the last time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qks_cli.escape import shown
+from qks_cli.library.runs import Chosen, Kept
+from qks_cli.model.model import Model
+from qks_cli.model.selection import TOP
+from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
+from qks_cli.workflows.report import SILENT, Report
+from qks_cli.workflows.session import read_vocabulary
+
+DEFAULT = Path("default")  # as a labels file: the model's own words and cut-off
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A vocabulary, and what was asked for: ``chosen`` holds the cut-off and the tags per photo."""
+
+    vocabulary: Vocabulary
+    chosen: Chosen
+
+    @property
+    def top(self) -> int:
+        """Tags per photo at most."""
+        return TOP if self.chosen.top is None else self.chosen.top
+
+
+def choose_words(
+    model: Model,
+    kept: Kept | None,
+    labels: Path | None = None,
+    *,
+    min_score: float | None = None,
+    top: int | None = None,
+    report: Report = SILENT,
+) -> Words:
+    """What to tag with. ``labels`` is a file, ``DEFAULT`` for the model's own, or None for what was
+    ``kept``: what the library was last tagged with. So are ``min_score`` and ``top``. ``report``
+    hears of what is kept, and of lines of a file that look wrong.
+
+    Raises ``VocabularyError``."""
+    before = Chosen() if kept is None or labels == DEFAULT else kept.chosen
+    cutoff = before.min_score if min_score is None else min_score
+    most = before.top if top is None else top
+    if labels == DEFAULT or (labels is None and before.labels == ""):
+        words = Words(read_vocabulary(None, model, report), Chosen("", cutoff, most))
+    elif labels is not None:
+        words = Words(read_vocabulary(labels, model, report), Chosen(str(labels), cutoff, most))
+    else:
+        assert kept is not None
+        vocabulary, _ = parse_labels(kept.text, "the library's labels")
+        words = Words(vocabulary, Chosen(before.labels, cutoff, most))
+    said = []
+    if labels is None and before.labels != "":
+        file = f" of {shown(before.labels)}" if before.labels else ""
+        count = len(words.vocabulary.labels)
+        said.append(f"{count:,} label{'' if count == 1 else 's'}{file}")
+    if min_score is None and before.min_score is not None:
+        said.append(f"cut-off {before.min_score:g}")
+    if top is None and before.top is not None and before.top != TOP:
+        said.append(f"{before.top} tags per photo")
+    if said:
+        own = "--labels default takes the model's own"
+        report.note(f"qks: as last time: {', '.join(said)}; {own}")
+    return words

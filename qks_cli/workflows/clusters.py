@@ -15,7 +15,8 @@ from qks_cli.library.store import Library
 from qks_cli.search.lookalikes import pooled
 from qks_cli.search.scorer import Int64Array
 from qks_cli.types import Float32Array
-from qks_cli.workflows.session import read_vocabulary, tagged_model
+from qks_cli.workflows.session import tagged_model
+from qks_cli.workflows.words import choose_words
 
 SAMPLE = 64  # photos of a group whose words are looked for
 WORDS = 6
@@ -36,11 +37,11 @@ def clusters(
     library: Library, count: int, *, labels: Path | None = None, model: str = "mini"
 ) -> list[Cluster]:
     """At most ``count`` groups of a library's photos, the largest first; words are of ``labels``,
-    else of the model's own file.
+    else of those that the library was last tagged with.
 
     Raises ``UsageError`` where there are fewer photos than groups."""
     opened, model_id = tagged_model(library, model)
-    vocabulary = read_vocabulary(labels, opened)
+    vocabulary = choose_words(opened, library.runs.kept(), labels).vocabulary
     tagger = opened.tagger(vocabulary)
     ids_N, mean_NE = pooled(library, model_id)
     if len(ids_N) < count:

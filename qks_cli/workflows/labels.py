@@ -6,7 +6,7 @@ Axes: N photos, C labels, M query tokens, E label space.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,8 @@ from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels, read_labels
 from qks_cli.workflows import audit as judge
 from qks_cli.workflows.audit import BoolArray, Finding
 from qks_cli.workflows.report import SILENT, Report
-from qks_cli.workflows.session import read_vocabulary, tagged_model
+from qks_cli.workflows.session import tagged_model
+from qks_cli.workflows.words import choose_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,15 @@ def audit(
     options: AuditOptions,
     report: Report = SILENT,
 ) -> Audit:
-    """Judge a labels file (None: the model's own) by the library's photos, without reading one.
+    """Judge a labels file (None: what the library was last tagged with) by the library's photos,
+    without reading one.
 
     Raises ``ModelError`` where the model tagged nothing here."""
     opened, model_id = tagged_model(library, model)
-    vocabulary = read_vocabulary(labels, opened, report)
+    words = choose_words(
+        opened, library.runs.kept(), labels, min_score=options.min_score, report=report
+    )
+    vocabulary, options = words.vocabulary, replace(options, min_score=words.chosen.min_score)
     _, tokens_NME = library.tokens.of(library.tokens.sample_ids(model_id, options.sample), model_id)
     assert tokens_NME is not None
     wide_NME = tokens_NME.astype(np.float32)

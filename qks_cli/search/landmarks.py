@@ -7,8 +7,9 @@ the library's photos.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from qks_cli.folding import fold
@@ -40,28 +41,30 @@ class Landmark:
 
 
 class Landmarks:
-    """What a library's photos are called by."""
+    """What a library's photos are called by; read when a phrase is first looked at."""
 
-    def __init__(self, folders: Iterable[str] = (), *, dated: bool = False) -> None:
-        """``folders`` names; ``dated`` whether any photo has a date."""
-        self.folders = {fold(name): name for name in folders}
-        self.dated = dated
+    def __init__(
+        self, folders: Callable[[], Iterable[str]] = tuple, dated: Callable[[], bool] = bool
+    ) -> None:
+        """``folders`` names those of the photos; ``dated`` says whether any photo has a date."""
+        self._read_folders = folders
+        self._read_dated = dated
 
     @classmethod
     def of(cls, library: Database) -> Landmarks:
         """Those of a library."""
-        dated = library.row("SELECT 1 FROM photos WHERE taken_at IS NOT NULL LIMIT 1")
-        # What is left of a path when every character but "/" is taken off its end is its folder.
-        rows = library.rows(
-            "SELECT DISTINCT rtrim(path, replace(path, '/', '')) FROM photos "
-            "WHERE status = 'ok' AND typeof(path) = 'text' UNION "
-            "SELECT DISTINCT rtrim(path, replace(path, '/', '')) FROM names "
-            "WHERE typeof(path) = 'text'"
-        )
-        parts = [tuple(path.strip("/").split("/")) for (path,) in rows]
-        above = set(Path.home().parts) | set(_shared(parts)[:-1])
-        names = {name for own in parts for name in own} - above
-        return cls((x for x in names if fold(x) not in _OF_SYSTEMS), dated=dated is not None)
+        dated = "SELECT 1 FROM photos WHERE taken_at IS NOT NULL LIMIT 1"
+        return cls(lambda: _folder_names(library), lambda: library.row(dated) is not None)
+
+    @cached_property
+    def folders(self) -> dict[str, str]:
+        """Names of folders by what they are compared as."""
+        return {fold(name): name for name in self._read_folders()}
+
+    @cached_property
+    def dated(self) -> bool:
+        """Whether any photo has a date."""
+        return self._read_dated()
 
     def find(self, phrase: str) -> Landmark | None:
         """The first landmark in a phrase, a date before a folder; None where there is none."""
@@ -107,6 +110,17 @@ class Landmarks:
                 rest = _without(words, used)
                 return Landmark(folder_condition(name), f"folder {name}", rest, False)
         return None
+
+
+def _folder_names(library: Database) -> Iterator[str]:
+    """Names of the folders that tell photos apart: not those that all lie in."""
+    rows = library.rows("SELECT path FROM photos") + library.rows("SELECT path FROM names")
+    folders = {path.rpartition("/")[0] for (path,) in rows if isinstance(path, str)}
+    parts = [tuple(path.strip("/").split("/")) for path in folders]
+    above = set(Path.home().parts) | set(_shared(parts)[:-1])
+    for name in {name for own in parts for name in own} - above:
+        if fold(name) not in _OF_SYSTEMS:
+            yield name
 
 
 def _shared(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

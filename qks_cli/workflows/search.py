@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from qks_cli.errors import PhotoError, UsageError
 from qks_cli.folding import fold
 from qks_cli.library import labels
 from qks_cli.library.store import Library
-from qks_cli.model.model import Model, Phrase
 from qks_cli.search.evaluation import Meaning
 from qks_cli.search.grammar import Node, Sum, Text
 from qks_cli.search.landmarks import Landmarks
@@ -29,6 +29,9 @@ from qks_cli.types import Float32Array
 from qks_cli.vocabulary.english import words_of
 from qks_cli.workflows.report import SILENT, Report
 from qks_cli.workflows.session import tagged_model
+
+if TYPE_CHECKING:
+    from qks_cli.model.model import Model
 
 MIN_SCORE = 0.005  # what is less is nothing at all
 NEAREST = 3  # labels that are named where nothing was found
@@ -126,6 +129,8 @@ class _Asked:
         phrases = plan.phrases if options.by_meaning else ()
         if not (phrases or plan.likes):
             return Evidence(by_tags=options.by_tags)
+        from qks_cli.model.model import Model  # tags and filters do without
+
         if plan.likes or not options.by_tags:
             model, model_id = tagged_model(library, options.model)
         else:
@@ -186,6 +191,8 @@ def _texts(nodes: Sequence[Text | Sum]) -> list[str]:
 
 
 def _meanings(model: Model, nodes: Sequence[Text | Sum]) -> dict[Node, Meaning]:
+    from qks_cli.model.model import Phrase
+
     terms = [(node,) if isinstance(node, Text) else node.terms for node in nodes]
     meant = model.meanings([[Phrase(x.text, x.weight) for x in own] for own in terms])
     return {

@@ -99,7 +99,7 @@ def test_what_is_no_date_or_folder(library: Library) -> None:
         "sunset 12345",
     ):
         assert found(library, query) == everyone
-    landmarks = Landmarks(["Paris"])
+    landmarks = Landmarks(lambda: ["Paris"])
     assert landmarks.find("paris 2023").shown == "folder Paris"  # type: ignore[union-attr]
     assert Landmarks.of(library).find("all") is None  # every photo lies there
 

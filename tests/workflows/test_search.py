@@ -83,7 +83,7 @@ def test_filters_are_checked_before_a_model_is_opened(
 ) -> None:
     from qks_cli.search.grammar import QueryError
 
-    monkeypatch.setattr("qks_cli.workflows.search.Model", None)
+    monkeypatch.setattr("qks_cli.model.model.Model.open", None)
     with pytest.raises(QueryError, match="no filter 'colour'"):
         search(library, "cat colour:red")
     with pytest.raises(QueryError, match="no label"):

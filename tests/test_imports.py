@@ -45,21 +45,11 @@ DOORS: dict[str, set[str]] = {
         "training",
         "vocabulary",
     },
-    "cli": {
-        "bundling",
-        "evaluation",
-        "keywords",
-        "library",
-        "model",
-        "photos",
-        "search",
-        "training",
-        "vocabulary",
-        "workflows",
-    },
+    "cli": {"keywords", "library", "model", "photos", "search", "vocabulary", "workflows"},
 }
 # What no module of a room may load by being imported, however indirectly.
 TORCH = {"torch", "torchvision", "open_clip", "timm", "transformers", "onnx", "sklearn", "scipy"}
+HEAVY = {ROOT / "workflows" / name for name in ("train.py", "evaluate.py", "datasets.py")}
 UNREACHED: dict[str, set[str]] = {
     "cli": TORCH | {"numpy", "PIL", "lxml", "onnxruntime", "rich", "sqlite3", "tokenizers"},
     "library": TORCH | {"PIL", "lxml", "onnxruntime", "typer", "rich"},
@@ -118,7 +108,7 @@ def test_every_import_goes_through_a_door() -> None:
 @pytest.mark.parametrize("room", UNREACHED)
 def test_nothing_heavy_is_reached_by_importing(room: str) -> None:
     broken = []
-    for start in sorted((ROOT / room).rglob("*.py")):
+    for start in sorted(set((ROOT / room).rglob("*.py")) - HEAVY):
         seen, waiting = {start}, [(start, (start.stem,))]
         while waiting:
             path, way = waiting.pop()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qks_cli.cli.datasets import Source, read_dataset
-from qks_cli.cli.options import Model, RecordFormat
+from qks_cli.cli.datasets import Source
+from qks_cli.cli.options import Model, RecordFormat, TrainingDevice
 from qks_cli.cli.output import Format, Records, say
 from qks_cli.escape import shown
 
@@ -25,48 +25,64 @@ class Protocol(StrEnum):
     both = "both"
 
 
+Dataset = Annotated[str, typer.Option(help="As `qks datasets list` names it.")]
+Root = Annotated[Path, typer.Option(help="The data set's folder.")]
+ProtocolOption = Annotated[
+    Protocol, typer.Option(help="Photos with a label of the subset, all photos, or both.")
+]
+Ks = Annotated[
+    list[int] | None,
+    typer.Option("--k", min=1, help="K of F1@K; repeatable. Default: 3, 5; openimages 10, 20."),
+]
+F1Option = Annotated[
+    str,
+    typer.Option(help="published: unjudged labels count as absent; judged: they are left out."),
+]
+Unknown = Annotated[
+    str, typer.Option(help="What nobody judged, for mAP: masked (left out) or absent.")
+]
+Method = Annotated[
+    list[str] | None,
+    typer.Option(help="A further training-free method: sparc, piaa, tagclip; repeatable."),
+]
+Compounds = Annotated[
+    Path | None, typer.Option(help="sparc: prompts that name several labels, a line each.")
+]
+Bootstrap = Annotated[
+    int, typer.Option(min=0, help="Resamples for intervals; 0: none (large sets take hours).")
+]
+Limit = Annotated[int, typer.Option(min=0, help="Test photos at most; 0: all.")]
+Save = Annotated[
+    Path | None,
+    typer.Option(help="Folder for labels.csv (precision of each label) and scores.npz."),
+]
+FitCutoffs = Annotated[
+    Path | None,
+    typer.Option(help="Labels file to write, each label with the cut-off of the best F1."),
+]
+Plots = Annotated[
+    Path | None, typer.Option(help="Folder for precision/recall and reliability plots.")
+]
+Device = Annotated[TrainingDevice, typer.Option(help="Where it runs.")]
+
+
 def evaluate(
-    dataset: Annotated[str, typer.Option(help="As `qks datasets list` names it.")],
-    root: Annotated[Path, typer.Option(help="The data set's folder.")],
+    dataset: Dataset,
+    root: Root,
     source: Source = "",
     model: Model = "mini",
-    protocol: Annotated[
-        Protocol, typer.Option(help="Photos with a label of the subset, all photos, or both.")
-    ] = Protocol.both,
-    k: Annotated[
-        list[int] | None,
-        typer.Option("--k", min=1, help="K of F1@K; repeatable. Default: 3, 5; openimages 10, 20."),
-    ] = None,
-    f1: Annotated[
-        str,
-        typer.Option(help="published: unjudged labels count as absent; judged: they are left out."),
-    ] = "published",
-    unknown: Annotated[
-        str, typer.Option(help="What nobody judged, for mAP: masked (left out) or absent.")
-    ] = "masked",
-    method: Annotated[
-        list[str] | None,
-        typer.Option(help="A further training-free method: sparc, piaa, tagclip; repeatable."),
-    ] = None,
-    compounds: Annotated[
-        Path | None, typer.Option(help="sparc: prompts that name several labels, a line each.")
-    ] = None,
-    bootstrap: Annotated[
-        int, typer.Option(min=0, help="Resamples for intervals; 0: none (large sets take hours).")
-    ] = 200,
-    limit: Annotated[int, typer.Option(min=0, help="Test photos at most; 0: all.")] = 0,
-    save: Annotated[
-        Path | None,
-        typer.Option(help="Folder for labels.csv (precision of each label) and scores.npz."),
-    ] = None,
-    fit_cutoffs: Annotated[
-        Path | None,
-        typer.Option(help="Labels file to write, each label with the cut-off of the best F1."),
-    ] = None,
-    plots: Annotated[
-        Path | None, typer.Option(help="Folder for precision/recall and reliability plots.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    protocol: ProtocolOption = Protocol.both,
+    k: Ks = None,
+    f1: F1Option = "published",
+    unknown: Unknown = "masked",
+    method: Method = None,
+    compounds: Compounds = None,
+    bootstrap: Bootstrap = 200,
+    limit: Limit = 0,
+    save: Save = None,
+    fit_cutoffs: FitCutoffs = None,
+    plots: Plots = None,
+    device: Device = TrainingDevice.cpu,
     format: RecordFormat = None,
 ) -> None:
     """Measure a model on a data set's test photos: SEEN, ZSL (unseen labels), GZSL (all of them).
@@ -76,15 +92,17 @@ def evaluate(
     map_gain is the difference to QKS, its interval that of the paired difference.
     """
     from qks_cli import settings
-    from qks_cli.cli.train import check_device
     from qks_cli.model.bundle import read_bundle
     from qks_cli.workflows import evaluate as workflow
+    from qks_cli.workflows.datasets import read_dataset
+    from qks_cli.workflows.report import Report
+    from qks_cli.workflows.train import check_device
 
     check_device(device)
     bundle = read_bundle(model)
     request = workflow.Request(
         bundle,
-        read_dataset(dataset, root, source),
+        read_dataset(dataset, root, source, Report(note=say)),
         tuple(k or ([10, 20] if dataset == "openimages" else [3, 5])),
         tuple(workflow.PROTOCOLS) if protocol is Protocol.both else (protocol.value,),
         unknown,

@@ -46,9 +46,9 @@ def list_models(
 
 
 def _write_available(writer: Records) -> None:
-    from qks_cli.bundling.available import AVAILABLE as KNOWN
+    from qks_cli.workflows.models import available
 
-    writer.write({name: getattr(one, name) for name in AVAILABLE} for one in KNOWN)
+    writer.write({name: getattr(one, name) for name in AVAILABLE} for one in available())
 
 
 @app.command()
@@ -58,10 +58,9 @@ def push(
 ) -> None:
     """Write a folder that can be uploaded to a model hub as it is; `qks models pull hf-hub:…` and
     `qks models pull FOLDER` take it from there, every file checked against its hash."""
-    from qks_cli.bundling.share import push as write
-    from qks_cli.model.bundle import read_bundle
+    from qks_cli.workflows.models import push as write
 
-    say(f"ready to be uploaded: {write(read_bundle(name), out.expanduser())}")
+    say(f"ready to be uploaded: {shown(write(name, out))}")
 
 
 @app.command()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qks_cli import settings
 from qks_cli.errors import ModelError
 from qks_cli.library.store import Library
 from qks_cli.model.bundle import Bundle, list_bundles, read_bundle
 from qks_cli.workflows.report import SILENT, Report
+
+if TYPE_CHECKING:
+    from qks_cli.bundling.available import Available
 
 
 def installed(report: Report = SILENT) -> Iterator[tuple[str, Bundle]]:
@@ -28,6 +32,22 @@ def described(name: str) -> tuple[Bundle, dict[str, int]]:
     Raises ``ModelError``."""
     bundle = read_bundle(name)
     return bundle, {file: bundle.file(file).stat().st_size for file in bundle.config["files"]}
+
+
+def available() -> Sequence[Available]:
+    """Backbones that are worth fetching, each checked."""
+    from qks_cli.bundling.available import AVAILABLE
+
+    return AVAILABLE
+
+
+def push(name: str, out: Path) -> Path:
+    """Write a model into a new folder that can be uploaded to a model hub as it is; that folder.
+
+    Raises ``ModelError`` for the model, ``UsageError`` for a folder that is not empty."""
+    from qks_cli.bundling.share import push as write
+
+    return write(read_bundle(name), out.expanduser())
 
 
 def pull(name: str, photos: Path | None, device: str, report: Report = SILENT) -> Path:

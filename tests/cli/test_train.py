@@ -142,15 +142,11 @@ def test_plots_of_an_evaluation(tmp_path: Path) -> None:
     [
         (("--dataset", "imagenet", "--root", "."), "no data set 'imagenet'"),
         (("--dataset", "coco"), "needs --root"),
-        (("--dataset", "coco", "--device", "tpu"), "no device 'tpu'"),
         (("--dataset", "mini"), "needs --pool and --teachers"),
         (
             ("--dataset", "mini", "--pool", ".", "--teachers", ".", "--text-epochs", "0"),
             "--start, which is not given",
         ),
-        (("--dataset", "folder", "--root", "ROOT", "--loss", "hinge"), "no loss 'hinge'"),
-        (("--dataset", "folder", "--root", "ROOT", "--head", "deep"), "no head 'deep'"),
-        (("--dataset", "folder", "--root", "ROOT", "--prompts", "some"), "no prompt pool"),
         (("--dataset", "folder", "--root", "ROOT", "--resume"), "no run to resume"),
         (
             ("--dataset", "folder", "--root", "ROOT", "--unfreeze", "--cache-tokens"),
@@ -163,6 +159,24 @@ def test_options_that_cannot_be(tmp_path: Path, options: tuple[str, ...], messag
     given = [str(root) if one == "ROOT" else one for one in options]
     with pytest.raises((UsageError, QksError), match=message):
         run("train", *given, "--out", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "choices"),
+    [
+        ("--device", "tpu", b"'cpu', 'cuda'"),
+        ("--loss", "hinge", b"'asl', 'bce', 'rank'"),
+        ("--head", "deep", b"'reference', 'compact', 'linear'"),
+        ("--prompts", "some", b"'model', 'paper', 'one'"),
+    ],
+)
+def test_a_choice_that_there_is_not_names_those_that_there_are(
+    tmp_path: Path, qks: Qks, option: str, value: str, choices: bytes
+) -> None:
+    done = qks("train", "--dataset", "coco", "--out", tmp_path / "out", option, value)
+    assert done.returncode == 2
+    assert choices in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_evaluation_that_cannot_be(tmp_path: Path, qks: Qks) -> None:

@@ -1,0 +1,210 @@
+"""Train a head on a data set, or the small model from nothing, and make a model of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qks_cli import settings
+from qks_cli.bundling.train_head import Base, Plan, settle, train_head, train_seeds
+from qks_cli.errors import UsageError
+from qks_cli.model.bundle import Bundle
+from qks_cli.training.datasets import LAYOUTS
+from qks_cli.training.head.config import HeadConfig
+from qks_cli.training.run import RunFolder
+from qks_cli.vocabulary.prompts import POOL
+from qks_cli.workflows.datasets import read_dataset
+from qks_cli.workflows.report import SILENT, Report
+
+Row = Callable[[dict[str, Any]], None]
+"""An epoch's figures, or another word on how it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRequest:
+    """A head for ``dataset`` on the frozen ``model``; ``given`` are values of its configuration,
+    None where the data set's own stand. See `qks train --help` for the rest."""
+
+    dataset: str
+    out: Path
+    root: Path | None = None
+    source: str = ""
+    model: str = "mini"
+    config: Path | None = None
+    given: dict[str, Any] = field(default_factory=dict)
+    prompts: str = "model"
+    keep_tokens: bool | None = None
+    tokens: Path | None = None
+    seeds: Sequence[int] = ()
+    refit: bool = False
+    tensorboard: bool = False
+    resume: bool = False
+    device: str = "cpu"
+    workers: int = 0
+    version: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class MiniRequest:
+    """The small model, from ``pools`` of photos and what the ``teachers`` say of each."""
+
+    pools: Sequence[Path]
+    teachers: Sequence[Path]
+    out: Path
+    config: Path | None = None
+    start: str | None = None
+    wordnet: Path = Path("/usr/share/wordnet")
+    text_epochs: float = 12.0
+    device: str = "cpu"
+    version: str = "1"
+
+
+def check_device(device: str) -> None:
+    """Raises ``UsageError`` for a device that is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("torch finds no cuda device here", hint="use --device cpu")
+
+
+def use_threads(threads: int) -> None:
+    """CPU threads of torch; 0 lets it choose."""
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def train_mini(request: MiniRequest, row: Row) -> Path:
+    """Train the small model; the folder of the finished one. Raises ``UsageError`` without pools or
+    teachers."""
+    if not request.pools or not request.teachers:
+        raise UsageError("--dataset mini needs --pool and --teachers")
+    check_device(request.device)
+    from qks_cli.bundling.train_mini import train_mini as train
+
+    return train(
+        list(request.pools),
+        list(request.teachers),
+        request.out,
+        config=request.config,
+        start=request.start,
+        wordnet=request.wordnet,
+        text_epochs=request.text_epochs,
+        device=request.device,
+        version=request.version,
+        report=row,
+    )
+
+
+class HeadTraining:
+    """A head's training, checked and ready to ``run``."""
+
+    def __init__(self, request: HeadRequest, report: Report = SILENT) -> None:
+        """Raises ``UsageError`` for what cannot be trained, ``TrainingError`` for bad data."""
+        check_device(request.device)
+        _check_can_finish()
+        base = Base.open(request.model)
+        main, device = _processes(request.device)
+        if request.resume:
+            _check_begun(request.out, request.seeds)
+        unfreeze = bool(request.given.get("unfreeze"))
+        keep = request.keep_tokens
+        if keep and unfreeze:
+            raise UsageError("--unfreeze changes the tokens that --cache-tokens would keep")
+        self.seeds = list(dict.fromkeys(request.seeds))
+        self.plan = Plan(
+            read_dataset(request.dataset, request.root, request.source, report),
+            base,
+            _settled(base, request),
+            _templates(request.prompts, base.bundle),
+            request.out,
+            settings.cache_path(),
+            device,
+            keep if keep is not None else device == "cpu" and not unfreeze,
+            request.tokens,
+            request.workers,
+            request.version,
+            main,
+            root=None if request.root is None else request.root.expanduser(),
+            refit=request.refit,
+            tensorboard=request.tensorboard,
+        )
+
+    @property
+    def main(self) -> bool:
+        """Whether this process speaks for all that share the work."""
+        return self.plan.main
+
+    def summary(self) -> str:
+        """What is trained on what."""
+        data, base = self.plan.data, self.plan.base.bundle.name
+        return (
+            f"{len(data.train):,} photos, {int(data.seen_C.sum()):,} seen labels, base model {base}"
+        )
+
+    def run(self, row: Row) -> Path:
+        """Train, several seeds one after another; the folder of the (first) finished model."""
+        try:
+            if self.seeds:
+                return train_seeds(self.plan, self.seeds, row)[0]
+            return train_head(self.plan, row)
+        finally:
+            if torch.distributed.is_initialized():
+                torch.distributed.destroy_process_group()
+
+
+def _settled(base: Base, request: HeadRequest) -> HeadConfig:
+    """The paper's values for the data set, then those of the file, then the given ones."""
+    layout = LAYOUTS.get(request.dataset, LAYOUTS["jsonl"])
+    standard: dict[str, Any] = {
+        "head": {"queries": layout.queries, "layers": layout.layers},
+        "loss": "bce" if request.dataset == "openimages" else "asl",
+    }
+    own = _read_config(request.config)
+    if isinstance(own.get("head"), dict):
+        own["head"] = standard["head"] | own["head"]
+    return settle(HeadConfig.from_dict(standard | own), base=base, **request.given)
+
+
+def _check_begun(out: Path, seeds: Sequence[int]) -> None:
+    if not RunFolder(out / f"seed-{seeds[0]}" if seeds else out).begun:
+        raise UsageError(f"there is no run to resume in {out}")
+
+
+def _check_can_finish() -> None:
+    """Raises ``UsageError`` without what exports a model and draws its plots."""
+    from importlib.util import find_spec
+
+    if find_spec("onnx") is None or find_spec("matplotlib") is None:
+        raise UsageError(
+            "a finished model needs onnx and matplotlib, which are not both here",
+            hint="pip install '.[train]' where qks came from",
+        )
+
+
+def _processes(device: str) -> tuple[bool, str]:
+    """Whether this process speaks for all, and its own device; joins ``torchrun``'s others."""
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return True, device
+    if device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        torch.cuda.set_device(device)
+    torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    return torch.distributed.get_rank() == 0, device
+
+
+def _read_config(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{path} is not a training configuration: {error}") from error
+
+
+def _templates(prompts: str, base: Bundle) -> tuple[str, ...]:
+    pools = {"model": base.templates, "paper": POOL, "one": ("a photo of a {}",)}
+    return pools[prompts]

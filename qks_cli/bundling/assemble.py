@@ -18,7 +18,7 @@ from PIL import Image
 from qks_cli.bundling.calibrate import BANK, NOT_PHOTOS, fit_calibration, known_truth
 from qks_cli.errors import TrainingError
 from qks_cli.export.graphs import export_image, export_text
-from qks_cli.model import calibration
+from qks_cli.model import calibration, floor
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.model import Model
 from qks_cli.model.onnx_engine import OnnxEngine
@@ -69,7 +69,7 @@ def assemble(
     tower = TextTower(text_config, config.label_width)
     tower.load_state_dict(found[0]["tower"])
     out.mkdir(parents=True, exist_ok=True)
-    for name in (calibration.FILE, embeddings.FILE, neighbours.FILE):
+    for name in (calibration.FILE, embeddings.FILE, neighbours.FILE, floor.FILE):
         (out / name).unlink(missing_ok=True)
     # What ships is half precision: the graphs are made of the weights as they will be read.
     round_to_half(image, tower)
@@ -89,6 +89,10 @@ def assemble(
     _calibrate(out, pools, teachers, image_run.parent / "packed", run)
     if (out / "labels.txt").is_file():
         _embed_default_labels(out)
+    describe()
+    # Measured from the calibration, so that no first search has to.
+    measured = Model(read_bundle(str(out))).floor
+    measured.write(out / floor.FILE)
     describe()
     return out
 

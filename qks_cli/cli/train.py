@@ -173,7 +173,7 @@ def train(
     plots. A run that was cut off goes on when the same command is run again. With `torchrun`
     several processes share the work.
 
-    `--dataset mini` trains the small model from random weights instead: the image model
+    `--dataset mini` trains the small model that ships with qks instead: the image model
     (OUT/image), the text tower (OUT/text), the bundle (OUT/bundle).
     """
     from qks_cli.workflows import train as workflow

@@ -51,7 +51,9 @@ def test_a_pulled_backbone_tags_and_searches(
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [len([t for t in row["tags"] if not t["implied"]]) for row in rows] == [3] * 4
     assert all(0 <= tag["score"] <= 1 for row in rows for tag in row["tags"])
-    hits = qks("search", "cat", "--model", folder.name, "--semantic-only", "--min-score", "0")
+    hits = qks(
+        "search", "cat", "--model", folder.name, "--semantic-only", "--min-score", "0", "--weak"
+    )
     assert hits.returncode == 0, hits.stderr
     assert len(hits.stdout.splitlines()) == 4
 

@@ -25,6 +25,7 @@ from qks_cli.cli import (
     evaluate,
     labels,
     models,
+    places,
     prune,
     report,
     retag,
@@ -54,6 +55,7 @@ app.command("similar")(search.similar)
 app.command("duplicates")(duplicates.duplicates)
 app.command("clusters")(clusters.clusters)
 app.command("report")(report.report)
+app.command("places")(places.places)
 app.command("stats")(stats.stats)
 app.command("status")(status.status)
 app.command("retag")(retag.retag)

@@ -63,6 +63,18 @@ class Details:
     taken_offset: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a photo was taken, in words; '' where nothing is known. ``code`` is ISO 3166-1's, two
+    letters."""
+
+    name: str = ""
+    county: str = ""
+    region: str = ""
+    country: str = ""
+    code: str = ""
+
+
 @dataclass(slots=True)
 class DecodedBatch:
     """Upright sRGB pixels. ``pixels_BHW3`` is a view of a reused buffer: valid until the next

@@ -22,6 +22,8 @@ class By(StrEnum):
     lens = "lens"
     rating = "rating"
     status = "status"
+    place = "place"
+    country = "country"
 
 
 def stats(

@@ -40,6 +40,10 @@ BackendOption = Annotated[
 ]
 CompatOption = Annotated[Compat | None, typer.Option(help="Also the list that Immich reads.")]
 Synonyms = Annotated[bool, typer.Option("--synonyms", help="The labels' synonyms as keywords too.")]
+Places = Annotated[
+    bool,
+    typer.Option("--places", help="Also town, region and country where a photo was taken."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 RunId = Annotated[int | None, typer.Argument(help="A run that wrote. Default: the latest.")]
 
@@ -56,6 +60,7 @@ def write(
     backend: BackendOption = Backend.own,
     compat: CompatOption = None,
     synonyms: Synonyms = False,
+    places: Places = False,
     dry_run: DryRun = False,
     db: Db = None,
     format: RecordFormat = None,
@@ -81,6 +86,7 @@ def write(
         compat is Compat.immich,
         synonyms,
         dry_run,
+        places,
     )
     with open_library(db) as library:
         photos = selected(library, paths, everything=everything, nul=nul)

@@ -90,6 +90,11 @@ class Database:
         except sqlite3.DatabaseError:
             return False
 
+    @property
+    def read_only(self) -> bool:
+        """Whether it can only be read where it lies."""
+        return bool(self.value("PRAGMA query_only"))
+
     # Asking
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
@@ -186,7 +191,7 @@ class Database:
                 hint="give --db another name; nothing was changed",
             )
         if found < migrations.COUNT:
-            if self.value("PRAGMA query_only"):
+            if self.read_only:
                 raise LibraryError(
                     f"{self.path} is of an older qks, and cannot be brought up to date where it "
                     "cannot be written",

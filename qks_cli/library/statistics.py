@@ -9,6 +9,12 @@ from qks_cli.library import labels
 from qks_cli.library.database import Database
 
 _HERE = "missing_since IS NULL"
+
+
+def _place(column: str) -> str:
+    return f"(SELECT nullif({column}, '') FROM places WHERE places.id = place_id)"
+
+
 _COLUMNS = {
     "year": "substr(taken_at, 1, 4)",
     "month": "substr(taken_at, 1, 7)",
@@ -16,6 +22,8 @@ _COLUMNS = {
     "lens": "lens",
     "rating": "rating",
     "status": "status",
+    "place": _place("name"),
+    "country": _place("country"),
 }
 
 

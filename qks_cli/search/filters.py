@@ -6,6 +6,7 @@ import calendar
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,11 +34,18 @@ _HAS = {
     "camera": "camera IS NOT NULL",
     "lens": "lens IS NOT NULL",
     "gps": "latitude IS NOT NULL",
+    "place": "coalesce(place_id, 0) IN (SELECT id FROM places WHERE places.name != '')",
     "rating": "rating IS NOT NULL",
 }
 _SHAPES = {"portrait": "height > width", "landscape": "width > height", "square": "width = height"}
 _NUMBERS = ("iso", "aperture", "focal", "exposure", "width", "height", "rating")
+PLACES = ("place", "country")  # filters that need the places of photos to be named
 SCORED = ("tag", "like", "score")  # filters that are scores, not conditions
+
+
+def needs_places(filter: Filter) -> bool:
+    """Whether photos' places have to be named before this filter can tell."""
+    return filter.name in PLACES or (filter.name in ("has", "missing") and filter.value == "place")
 
 
 def condition(filter: Filter, query: str) -> Condition:
@@ -131,8 +139,50 @@ def _gps(value: str, refuse: _Refuse) -> Condition:
     return Condition(sql, (latitude - reach, latitude + reach, latitude, longitude, km))
 
 
+def _place(value: str, refuse: _Refuse) -> Condition:
+    """A town, county, region or country whose name holds these words."""
+    words = _words(value)
+    if not words:
+        raise refuse(f"'{value}' names no place")
+    joined = "name || char(10) || county || char(10) || region || char(10) || country"
+    return Condition(
+        f"place_id IN (SELECT id FROM places WHERE qks_has_words({joined}, ?))", (words,)
+    )
+
+
+def _country(value: str, refuse: _Refuse) -> Condition:
+    """A country by its code of two letters, or by the words of its name."""
+    words = _words(value)
+    if not words:
+        raise refuse(f"'{value}' names no country: country:at, country:austria")
+    code = _CODES.get(words.strip(), words.strip())
+    if len(code) == 2:
+        return Condition("place_id IN (SELECT id FROM places WHERE lower(code) = ?)", (code,))
+    return Condition(
+        "place_id IN (SELECT id FROM places WHERE qks_has_words(country, ?))", (words,)
+    )
+
+
+_CODES = {"uk": "gb", "usa": "us"}  # codes that people write, and those that there are
+
+
+def _words(text: str) -> str:
+    """The words of a name without accents, each between blanks; lines stay apart."""
+    lines = []
+    for line in fold(text).split("\n"):
+        plain = unicodedata.normalize("NFD", line.replace("ß", "ss"))
+        bare = "".join(char for char in plain if not unicodedata.combining(char))
+        lines.append(" ".join(re.findall(r"\w+", bare)))
+    return "".join(f" {line} \n" for line in lines if line).rstrip("\n")
+
+
+def _has_words(names: str, words: str) -> bool:
+    return words in _words(names)
+
+
 def add_functions(library: Database) -> None:
     """Make callable in SQL what the conditions call."""
+    library.add_function("qks_has_words", _has_words, 2)
     library.add_function("qks_haversine", haversine_km, 4)
     library.add_function("qks_name", lambda path: path.rpartition("/")[2], 1)
 
@@ -233,6 +283,8 @@ _MAKERS: dict[str, Callable[[str, _Refuse], Condition]] = {
     "camera": _part_of("camera"),
     "lens": _part_of("lens"),
     "gps": _gps,
+    "place": _place,
+    "country": _country,
     "folder": _folder,
     "name": _name,
     "type": _type,

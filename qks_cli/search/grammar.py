@@ -27,11 +27,12 @@ Score          score>0.8              fits at least so well
 Time           date:2023  date:2023-06..2023-08  date:>=2023-06-15  date:..2019
 Camera         camera:"X100V"  lens:35mm          part of the name
 Exposure       iso:>=1600  aperture:<2.8  focal:24..70  exposure:>=1   (seconds)
-Place          gps:48.2,16.4~20km     within that distance (km or m)
+Place          place:vienna  country:at   a town, region or country where it was taken
+               gps:48.2,16.4~20km     within that distance (km or m)
 Folder, name   folder:~/Photos/2023  folder:holidays  name:IMG_*  type:heic
 Shape          width:>=4000  height:..1080  shape:portrait   (landscape, square)
 Rating         rating:>=3
-Has, lacks     has:gps  missing:tags  (tags, date, camera, lens, gps, rating)
+Has, lacks     has:gps  missing:tags  (tags, date, camera, lens, gps, place, rating)
 
 Numbers and dates take  x  >x  >=x  <x  <=x  x..y  x..  ..y ; both ends count. Quote the query, or
 the shell takes signs and brackets for its own: qks search 'dog -beach date:2023..2024'

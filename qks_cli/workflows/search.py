@@ -19,6 +19,7 @@ from qks_cli.folding import fold
 from qks_cli.library import labels
 from qks_cli.library.store import Library
 from qks_cli.search.evaluation import Meaning
+from qks_cli.search.filters import needs_places
 from qks_cli.search.grammar import Node, Sum, Text
 from qks_cli.search.landmarks import Landmarks
 from qks_cli.search.lookup import label_lookup
@@ -27,6 +28,7 @@ from qks_cli.search.ranking import Evidence, Hit, most_similar
 from qks_cli.search.ranking import search as rank
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.english import words_of
+from qks_cli.workflows.places import name_places
 from qks_cli.workflows.report import SILENT, Report
 from qks_cli.workflows.session import tagged_model
 
@@ -73,6 +75,8 @@ def search(
         landmarks=Landmarks.of(library),
         min_score=0.0 if everything else options.min_score,
     )
+    if any(map(needs_places, plan.conditions)):
+        name_places(library, report)
     if plan.landmarks:
         shown = ", ".join(landmark.shown for landmark, _ in plan.landmarks.values())
         report.note(f"qks: taken as {shown}; words in quotes are taken as they are")

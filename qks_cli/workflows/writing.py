@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qks_cli.folding import fold
 from qks_cli.keywords import embed, files, names, reading, sidecar
 from qks_cli.keywords.choices import Backend, Mtime, Style, Target
 from qks_cli.keywords.drift import mentions_us
@@ -23,6 +24,7 @@ from qks_cli.library import ledger, verdicts
 from qks_cli.library.journal import Change, LibraryJournal
 from qks_cli.library.ledger import Write
 from qks_cli.library.lock import writing_lock
+from qks_cli.workflows import places
 from qks_cli.workflows.claims import claim_of
 from qks_cli.workflows.session import library_vocabulary
 from qks_cli.workflows.settle import settle_left_over
@@ -50,6 +52,7 @@ class Options:
     immich: bool = False
     synonyms: bool = False
     dry_run: bool = False
+    places: bool = False  # the names of the places where photos were taken, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +430,8 @@ def write_all(
     ``only`` keeps to the labels of a photo's last write, as they are shown now; ``confirmed`` to
     those that the user confirmed."""
     vocabulary = library_vocabulary(library)
+    if options.places:
+        places.name_places(library)
     with writing(library, run_id, source_of(library), options) as hand:
         for at in range(0, len(photos), GROUP):
             part = photos[at : at + GROUP]
@@ -442,6 +447,8 @@ def write_all(
                 keywords = {
                     photo_id: _with_synonyms(own, vocabulary) for photo_id, own in keywords.items()
                 }
+            if options.places or only:
+                _add_places(library, keywords)
             if only:
                 _keep_to_written(library, keywords)
             known = library.photos.known([path for _, path in part])
@@ -481,6 +488,13 @@ def _with_synonyms(keywords: Sequence[Keyword], vocabulary: Vocabulary) -> list[
         for word in (keyword.label, *own):
             found.setdefault(word.casefold(), replace(keyword, label=word))
     return list(found.values())
+
+
+def _add_places(library: Library, keywords: dict[int, list[Keyword]]) -> None:
+    """Add the names of places; a tag of the same word stays what it is."""
+    for photo_id, found in places.keywords_of(library, list(keywords)).items():
+        known = {fold(keyword.label) for keyword in keywords[photo_id]}
+        keywords[photo_id] += [x for x in found if fold(x.label) not in known]
 
 
 def _keep_to_written(library: Library, keywords: dict[int, list[Keyword]]) -> None:

@@ -73,7 +73,7 @@ def test_an_old_library_is_brought_up_to_date(old: Path, tmp_path: Path) -> None
 
 def test_old_default_labels_and_cut_offs_are_known(tmp_path: Path) -> None:
     path = tmp_path / "l.db"
-    shutil.copy(SCHEMAS[-1], path)
+    shutil.copy(SCHEMAS[7], path)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE vocabularies SET digest = ?", (m009_chosen.DEFAULTS[0],))
         connection.execute("UPDATE photos SET selection = 'min-score 0.4000, top 7'")

@@ -19,6 +19,7 @@ NAMES = (
     "m007_names",
     "m008_dates",
     "m009_chosen",
+    "m010_places",
 )
 COUNT = len(NAMES)
 

@@ -19,10 +19,11 @@ from pathlib import Path
 
 from metadata import KEYWORDS, SOURCE, library_of
 
-from qks_cli.keywords.formats.exiftool import SUFFIXES
+from qks_cli.keywords.choices import Backend, Target
 from qks_cli.library import ledger
 from qks_cli.library.journal import LibraryJournal
-from qks_cli.workflows.writing import EMBEDDED, Backend, Options, PhotoWriter, Target
+from qks_cli.photos.suffixes import PHOTOS
+from qks_cli.workflows.photo_writer import Options, PhotoWriter
 
 # What may differ: our fields, and what describes the file as a file.
 ALLOWED = ("XMP-", "System:", "File:", "ExifTool:", "MPF0:MPImageLength", "RIFF:", "SourceFile")
@@ -45,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
-    kinds = EMBEDDED | SUFFIXES
+    kinds = PHOTOS | {".dng"}
     found = [x for x in sorted(given.folder.rglob("*")) if x.suffix.lower() in kinds]
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()

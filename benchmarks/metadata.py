@@ -33,13 +33,14 @@ import numpy as np
 from PIL import Image
 
 from qks_cli.keywords import embed, files, sidecar
+from qks_cli.keywords.choices import Target
 from qks_cli.keywords.errors import Refusal
 from qks_cli.keywords.xmp import Keyword, Source
 from qks_cli.library import ledger
 from qks_cli.library.journal import LibraryJournal
 from qks_cli.library.store import Library
 from qks_cli.types import Photo, PhotoFailure
-from qks_cli.workflows.writing import Options, PhotoWriter, Target
+from qks_cli.workflows.photo_writer import Options, PhotoWriter
 
 SOURCE = Source("mini", "2", "2026-11-24T10:00:00+00:00")
 KEYWORDS = [Keyword("dog", 0.9, ("animal",)), Keyword("beach", 0.6), Keyword("sky", 0.5)]

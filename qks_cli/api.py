@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from qks_cli.search.ranking import Hit
     from qks_cli.vocabulary.labels_file import Vocabulary
     from qks_cli.workflows.duplicates import Group
+    from qks_cli.workflows.photo_writer import Options, Outcome
     from qks_cli.workflows.pipeline import Result
     from qks_cli.workflows.report import Report
-    from qks_cli.workflows.writing import Options, Outcome
 
 
 def load_model(name: str = "mini", *, device: str = "auto", threads: int = 0) -> Model:
@@ -169,8 +169,8 @@ class Library:
         file, after it happened. ``everything`` is the whole library.
 
         Raises ``UsageError`` without paths unless ``everything``."""
+        from qks_cli.workflows.photo_writer import Options
         from qks_cli.workflows.write import write
-        from qks_cli.workflows.writing import Options
 
         photos = session.selected(
             self._store, [Path(path) for path in paths], everything=everything
@@ -181,8 +181,8 @@ class Library:
         self, paths: Sequence[Path | str] = (), *, everything: bool = False
     ) -> Generator[Outcome, None, None]:
         """Take all keywords that ``write`` wrote out of photos and sidecars, and nothing else."""
+        from qks_cli.workflows.photo_writer import Options
         from qks_cli.workflows.write import untag
-        from qks_cli.workflows.writing import Options
 
         photos = session.selected(
             self._store, [Path(path) for path in paths], everything=everything

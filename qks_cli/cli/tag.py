@@ -91,11 +91,11 @@ def tag(
     use_one_thread()
     from qks_cli.photos.limits import Limits
     from qks_cli.workflows.changes import folders
+    from qks_cli.workflows.photo_writer import Options as WriteOptions
     from qks_cli.workflows.pipeline import LoadOptions
     from qks_cli.workflows.report import Report
     from qks_cli.workflows.session import kept_words, open_library
     from qks_cli.workflows.tag import Tagging, TagRun
-    from qks_cli.workflows.writing import Options as WriteOptions
 
     told = Report() if quiet else Report(note=say)
     tagging = Tagging.open(

@@ -17,8 +17,8 @@ from qks_cli.keywords.choices import Backend, Compat, Mtime, Style, Target
 
 if TYPE_CHECKING:
     from qks_cli.library.store import Library
+    from qks_cli.workflows.photo_writer import Outcome
     from qks_cli.workflows.write import Outcomes
-    from qks_cli.workflows.writing import Outcome
 
 FIELDS = ("path", "status", "file", "labels", "reason")
 
@@ -73,9 +73,9 @@ def write(
     WebP are embedded into; other formats get sidecars.
     """
     writer = Records(format, FIELDS)
+    from qks_cli.workflows.photo_writer import Options
     from qks_cli.workflows.session import open_library
     from qks_cli.workflows.write import write as put
-    from qks_cli.workflows.writing import Options
 
     options = Options(
         to,
@@ -116,9 +116,9 @@ def untag(
     removed.
     """
     writer = Records(format, FIELDS)
+    from qks_cli.workflows.photo_writer import Options
     from qks_cli.workflows.session import open_library
     from qks_cli.workflows.write import untag as take_out
-    from qks_cli.workflows.writing import Options
 
     options = Options(mtime=mtime, backup=_folder(backup), dry_run=dry_run)
     with open_library(db) as library:
@@ -140,9 +140,9 @@ def undo(
     to undo.
     """
     writer = Records(format, FIELDS)
+    from qks_cli.workflows.photo_writer import Options
     from qks_cli.workflows.session import open_library
     from qks_cli.workflows.write import undo as take_back
-    from qks_cli.workflows.writing import Options
 
     options = Options(mtime=mtime, backup=_folder(backup), dry_run=dry_run)
     with open_library(db) as library:

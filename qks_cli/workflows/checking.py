@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qks_cli.keywords.drift import drift
 from qks_cli.library import ledger
 from qks_cli.library.ledger import Write
-from qks_cli.workflows.writing import Outcome
+from qks_cli.workflows.photo_writer import Outcome
 
 if TYPE_CHECKING:
     from qks_cli.library.store import Library

@@ -24,11 +24,11 @@ from qks_cli.search import compact
 from qks_cli.types import Photo
 from qks_cli.vocabulary.labels_file import Vocabulary, format_labels
 from qks_cli.workflows.changes import look, note
+from qks_cli.workflows.photo_writer import Options as WriteOptions
 from qks_cli.workflows.pipeline import Destination, LoadOptions, Result, tag_photos
 from qks_cli.workflows.report import SILENT, Report, Stop, never
 from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.words import choose_words
-from qks_cli.workflows.writing import Options as WriteOptions
 from qks_cli.workflows.writing import write_all
 
 GROUP = 4096  # photos that retag scores and stores together; what a kill can lose

@@ -10,7 +10,8 @@ from qks_cli.errors import UsageError
 from qks_cli.escape import shown
 from qks_cli.library import ledger
 from qks_cli.library.ledger import Write
-from qks_cli.workflows.writing import Options, Outcome, PhotoWriter, source_of, writing
+from qks_cli.workflows.photo_writer import Options, Outcome, PhotoWriter, writing
+from qks_cli.workflows.writing import source_of
 
 if TYPE_CHECKING:
     from qks_cli.library.store import Library

@@ -14,8 +14,9 @@ from qks_cli.keywords.choices import Target
 from qks_cli.library.ledger import Write
 from qks_cli.library.runs import Run
 from qks_cli.library.store import Library
+from qks_cli.workflows.photo_writer import Options, Outcome
 from qks_cli.workflows.untagging import undo_run, untag_all
-from qks_cli.workflows.writing import Options, Outcome, write_all
+from qks_cli.workflows.writing import write_all
 
 Photos = Sequence[tuple[int, Path]]
 """Photos of the library: ids and paths (``session.selected``)."""

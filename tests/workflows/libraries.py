@@ -10,8 +10,9 @@ import numpy as np
 from qks_cli.library.store import Library
 from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.types import Photo, Tag, TaggedPhoto
+from qks_cli.workflows.photo_writer import Options, Outcome
 from qks_cli.workflows.untagging import undo_run, untag_all
-from qks_cli.workflows.writing import Options, Outcome, write_all
+from qks_cli.workflows.writing import write_all
 
 WORDS = ("dog", "sky")
 

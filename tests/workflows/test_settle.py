@@ -14,6 +14,7 @@ from types import FrameType
 
 import pytest
 
+from qks_cli.keywords.choices import Target
 from qks_cli.keywords.xmp import Source
 from qks_cli.library import ledger
 from qks_cli.library.journal import unsettled
@@ -21,8 +22,8 @@ from qks_cli.library.lock import writing_lock
 from qks_cli.library.store import Library
 from qks_cli.workflows import writing
 from qks_cli.workflows.checking import verify_all
+from qks_cli.workflows.photo_writer import Options
 from qks_cli.workflows.session import open_library
-from qks_cli.workflows.writing import Options, Target
 from tests.keywords import files
 from tests.workflows.libraries import chosen, is_in_step, library_of, tag, undo, untag, write
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from qks_cli.keywords.choices import Backend, Style, Target
 from qks_cli.keywords.embed import packet_of, parse
 from qks_cli.keywords.formats import jpeg
 from qks_cli.keywords.xmp import SUBJECT, Packet
@@ -16,7 +17,7 @@ from qks_cli.library import ledger
 from qks_cli.library.ledger import Write
 from qks_cli.library.store import Library
 from qks_cli.workflows.checking import verify_all
-from qks_cli.workflows.writing import Backend, Options, Style, Target
+from qks_cli.workflows.photo_writer import Options
 from tests.keywords import files
 from tests.workflows.libraries import (
     WORDS,

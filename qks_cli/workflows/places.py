@@ -30,19 +30,30 @@ def name_places(library: Library, report: Report = SILENT) -> int:
             "written to"
         )
         return 0
+    places.save(library, _named(waiting).items())
+    return len(waiting)
+
+
+def _named(waiting: Sequence[tuple[int, float, float]]) -> dict[int, Place]:
     import numpy as np
 
     from qks_cli.places import gazetteer
 
+    if not waiting:
+        return {}
     ids, *degrees = zip(*waiting, strict=True)
-    named = gazetteer.load().names_of(np.array(degrees, np.float64).T)
-    places.save(library, zip(ids, named, strict=True))
-    return len(ids)
+    return dict(zip(ids, gazetteer.load().names_of(np.array(degrees, np.float64).T), strict=True))
 
 
-def keywords_of(library: Library, photo_ids: Sequence[int]) -> dict[int, list[Keyword]]:
-    """The names of photos' places as keywords: country, region, town."""
-    return {photo_id: _keywords(x) for photo_id, x in places.of(library, photo_ids).items()}
+def keywords_of(
+    library: Library, photo_ids: Sequence[int], *, keep: bool = True
+) -> dict[int, list[Keyword]]:
+    """The names of photos' places as keywords: country, region, town. Without ``keep``, those that
+    were not named yet are named for this once."""
+    known = places.of(library, photo_ids)
+    if not keep:
+        known |= _named([row for row in places.unnamed(library) if row[0] in set(photo_ids)])
+    return {photo_id: _keywords(place) for photo_id, place in known.items()}
 
 
 def _keywords(place: Place) -> list[Keyword]:

@@ -58,7 +58,7 @@ def write_all(
     ``only`` keeps to the labels of a photo's last write, as they are shown now; ``confirmed`` to
     those that the user confirmed."""
     vocabulary = library_vocabulary(library)
-    if options.places:
+    if options.places and not options.dry_run:
         places.name_places(library)
     with writing(library, run_id, source_of(library), options) as hand:
         for at in range(0, len(photos), GROUP):
@@ -76,7 +76,7 @@ def write_all(
                     photo_id: _with_synonyms(own, vocabulary) for photo_id, own in keywords.items()
                 }
             if options.places or only:
-                _add_places(library, keywords)
+                _add_places(library, keywords, keep=not (options.places and options.dry_run))
             if only:
                 _keep_to_written(library, keywords)
             known = library.photos.known([path for _, path in part])
@@ -118,9 +118,9 @@ def _with_synonyms(keywords: Sequence[Keyword], vocabulary: Vocabulary) -> list[
     return list(found.values())
 
 
-def _add_places(library: Library, keywords: dict[int, list[Keyword]]) -> None:
+def _add_places(library: Library, keywords: dict[int, list[Keyword]], *, keep: bool = True) -> None:
     """Add the names of places; a tag of the same word stays what it is."""
-    for photo_id, found in places.keywords_of(library, list(keywords)).items():
+    for photo_id, found in places.keywords_of(library, list(keywords), keep=keep).items():
         known = {fold(keyword.label) for keyword in keywords[photo_id]}
         keywords[photo_id] += [x for x in found if fold(x.label) not in known]
 

@@ -11,10 +11,12 @@ from qks_cli.keywords.xmp import Packet
 from qks_cli.library import places
 from qks_cli.library.store import Library
 from qks_cli.types import Details
+from qks_cli.workflows.photo_writer import Options
 from qks_cli.workflows.places import name_places
 from qks_cli.workflows.search import SearchOptions, search
+from qks_cli.workflows.session import selected
 from qks_cli.workflows.stats import stats
-from qks_cli.workflows.writing import Options
+from qks_cli.workflows.writing import write_all
 from tests.workflows.libraries import library_of, undo, write
 
 WHERE = {
@@ -120,3 +122,13 @@ def test_a_library_that_can_only_be_read_says_so(
     library.execute("PRAGMA query_only = 1")
     assert name_places(library, Report(note=notes.append)) == 0
     assert "3 photos" in notes[0]
+
+
+def test_a_dry_run_names_places_and_keeps_none(library: Library, tmp_path: Path) -> None:
+    photos = selected(library, everything=True)
+    options = Options(places=True, dry_run=True)
+    outcomes = list(write_all(library, photos, options, run_id=0))
+    by_name = {one.path.name: one.labels for one in outcomes}
+    assert set(by_name["vienna.jpg"]) == {"dog", "Austria", "Vienna"}
+    assert library.value("SELECT count(*) FROM places") == 0
+    assert not (tmp_path / "vienna.jpg.xmp").exists()

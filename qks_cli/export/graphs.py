@@ -11,10 +11,12 @@ import logging
 import warnings
 from pathlib import Path
 
+import onnx
 import torch
 from torch import Tensor, nn
 
 from qks_cli.export.external_weights import use_external_weights
+from qks_cli.export.padding import fixed_padding, fold_padding
 from qks_cli.model.bundle import WEIGHTS
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.pixels import PixelsToTokens
@@ -49,7 +51,7 @@ def _export(
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # it has no counterpart in ONNX
-    with warnings.catch_warnings(), torch.inference_mode():
+    with warnings.catch_warnings(), fixed_padding(module, example), torch.inference_mode():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
@@ -62,4 +64,7 @@ def _export(
             dynamo=False,
         )
     torch.backends.mha.set_fastpath_enabled(fused)
+    model = onnx.load(str(path))
+    if fold_padding(model):
+        onnx.save(model, str(path))
     use_external_weights(path, path.with_name(WEIGHTS))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -38,7 +39,8 @@ from qks_cli.cli import (
     watch,
     write,
 )
-from qks_cli.errors import QksError, ReaderGoneError, missing_package
+from qks_cli.errors import OutputError, QksError, ReaderGoneError, missing_package
+from qks_cli.escape import shown
 
 app = typer.Typer(
     name="qks",
@@ -103,10 +105,17 @@ def _fail(error: QksError) -> NoReturn:
 
 def main() -> None:
     """Run the command line and exit."""
+    if sys.stderr is None:  # a shell's 2>&-
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the end)
+    if sys.stdout is None:
+        _fail(OutputError("standard output is closed"))
     try:
         # A broken configuration must not keep anyone from mending it.
         mending = sys.argv[1:2] == ["config"]
         app(default_map={} if mending else config.defaults(lambda: get_command(app)))
+    except OutputError as error:
+        _forget_output()
+        _fail(error)
     except QksError as error:
         _fail(error)
     except ModuleNotFoundError as error:
@@ -117,6 +126,15 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except ReaderGoneError:
-        # What Python still holds for stdout must go somewhere when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         sys.exit(0)
+    except OSError as error:
+        # A full disk, a folder that went away: what no command foresaw still ends in one line.
+        _forget_output()
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        _fail(QksError(shown(f"{where}{error.strerror or error}")))
+
+
+def _forget_output() -> None:
+    """What Python still holds for stdout must go somewhere when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

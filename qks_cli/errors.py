@@ -73,6 +73,10 @@ class ReaderGoneError(Exception):
     """Whoever read our output has left: no error, but nothing more to say."""
 
 
+class OutputError(QksError):
+    """Standard output takes nothing more: a full disk, or it is closed."""
+
+
 class PhotoError(QksError):
     """One photo cannot be read.
 

@@ -14,6 +14,9 @@ from qks_cli.cli.output import say
 from qks_cli.errors import UsageError
 from qks_cli.escape import shown
 
+# What values of an option are, by how its type's name begins; all others are text.
+WANTED = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+
 app = typer.Typer(help="Show and set options that are to hold always.", no_args_is_help=True)
 
 
@@ -104,23 +107,26 @@ def defaults(root: Callable[[], Any]) -> dict[str, Any]:
     return found
 
 
-def _options(root: Any) -> dict[str, set[str]]:
-    """Every command's full name with the names of its options."""
+def _options(root: Any) -> dict[str, dict[str, Any]]:
+    """Every command's full name with its options by name."""
     found = {}
     for name, command in root.commands.items():
         inner = getattr(command, "commands", None)
         every = {f"{name} {sub}": x for sub, x in inner.items()} if inner else {name: command}
         for full, one in every.items():
-            found[full] = {x.name for x in one.params if x.param_type_name == "option"}
+            found[full] = {x.name: x for x in one.params if x.param_type_name == "option"}
     return found
 
 
-def _check(values: dict[str, Any], file: Path, options: dict[str, set[str]]) -> None:
-    everywhere = set().union(*options.values())
+def _check(values: dict[str, Any], file: Path, options: dict[str, dict[str, Any]]) -> None:
+    everywhere: dict[str, Any] = {}
+    for known in options.values():
+        everywhere |= known
     for key, value in values.items():
         if not isinstance(value, dict):
             if key not in everywhere:
                 raise UsageError(f"{file}: no command has an option '{key}'")
+            _check_value(everywhere[key], value, file, key)
             continue
         for inner, deeper in value.items():
             if isinstance(deeper, dict):
@@ -128,9 +134,31 @@ def _check(values: dict[str, Any], file: Path, options: dict[str, set[str]]) -> 
             else:
                 names = {key: {inner: deeper}}
             for name, own in names.items():
-                unknown = set(own) - options.get(name, set())
+                known = options.get(name, {})
+                unknown = set(own) - set(known)
                 if unknown:
                     raise UsageError(f"{file}: `qks {name}` has no option '{min(unknown)}'")
+                for option, one in own.items():
+                    _check_value(known[option], one, file, f"{name}.{option}")
+
+
+def _check_value(option: Any, value: Any, file: Path, key: str) -> None:
+    """Refuse what the command would refuse, with the name of the file."""
+    hint = f"`qks config set {key} VALUE` mends it; without a value it takes {key} out"
+    many = option.multiple or option.nargs != 1
+    for one in value if many and isinstance(value, list) else [value]:
+        kind = next((x for x in WANTED if option.type.name.startswith(x)), "")
+        if kind:
+            right = isinstance(one, bool) == (kind == "bool") and not isinstance(one, list)
+        else:
+            right = isinstance(one, str)
+        try:
+            if right:
+                option.type.convert(one, option, None)
+        except typer.BadParameter as error:
+            raise UsageError(f"{file}: {key}: {error.message}", hint=hint) from error
+        if not right:
+            raise UsageError(f"{file}: {key}: {one!r} is not {WANTED.get(kind, 'text')}", hint=hint)
 
 
 def _value(text: str) -> Any:

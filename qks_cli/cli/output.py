@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from qks_cli.errors import ReaderGoneError, UsageError
+from qks_cli.errors import OutputError, ReaderGoneError, UsageError
 from qks_cli.escape import shown, shown_lines
 
 if TYPE_CHECKING:
@@ -174,6 +174,8 @@ def _emit(text: str) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
         raise ReaderGoneError from error
+    except OSError as error:
+        raise OutputError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def _plain(value: Any) -> str:

@@ -67,17 +67,28 @@ def train_mini(
         if begin is not None and not text_epochs:
             keep_text_tower(begin, out / "text")
         else:
-            space = np.load(out / "image" / "label_space.npz")
-            captions = [caption for photo in read_photos(*pools) for caption in photo.captions]
-            words = WordNet.read(wordnet)
-            corpus = make_corpus(words, space["names"].tolist(), captions, nouns=120_000, seed=1)
-            train_text_tower(
-                corpus,
-                {"mean": space["mean"], "whiten": space["whiten"]},
-                out / "text",
-                epochs=text_epochs,
-                report=kept,
-            )
+            _train_text(pools, out, wordnet, text_epochs, kept)
     return assemble(
         out / "image", out / "text", out / "bundle", pools=pools, teachers=teachers, version=version
+    )
+
+
+def _train_text(
+    pools: Sequence[Path],
+    out: Path,
+    wordnet: Path,
+    epochs: float,
+    report: Callable[[dict[str, Any]], None],
+) -> None:
+    """Train the text tower on WordNet, the image model's names and the captions of the pools."""
+    space = np.load(out / "image" / "label_space.npz")
+    captions = [caption for photo in read_photos(*pools) for caption in photo.captions]
+    words = WordNet.read(wordnet)
+    corpus = make_corpus(words, space["names"].tolist(), captions, nouns=120_000, seed=1)
+    train_text_tower(
+        corpus,
+        {"mean": space["mean"], "whiten": space["whiten"]},
+        out / "text",
+        epochs=epochs,
+        report=report,
     )

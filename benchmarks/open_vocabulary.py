@@ -25,7 +25,7 @@ from qks_cli.model.engine import open_engine
 from qks_cli.model.model import Model
 from qks_cli.model.tagger import Tagger
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
-from qks_cli.vocabulary.number import plural
+from qks_cli.vocabulary.plurals import plural
 
 SYNONYMS = {
     "airplane": "plane",

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from qks_cli.errors import UsageError
 from qks_cli.types import Float32Array
-from qks_cli.vocabulary.number import plural, singular
+from qks_cli.vocabulary.plurals import plural, singular
 
 BoolArray = npt.NDArray[np.bool_]
 NEIGHBOURS = 4  # labels that each is paired with, where no prompts are given

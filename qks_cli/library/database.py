@@ -125,9 +125,9 @@ class Database:
     ) -> Iterator[Row]:
         """Rows of a query with ``IN ({})`` over many values, a few hundred at a time.
 
-        ``before`` are the values of the marks that stand before the list."""
+        ``before`` are the values of the placeholders before the list."""
         for part in in_chunks(wanted):
-            yield from self.rows(sql.format(marks(part)), [*before, *part])
+            yield from self.rows(sql.format(placeholders(part)), [*before, *part])
 
     def add_function(self, name: str, function: Callable[..., Any], arguments: int) -> None:
         """Make a pure Python function callable in SQL."""
@@ -275,8 +275,8 @@ def in_chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
         yield values[start : start + CHUNK]
 
 
-def marks(values: Sequence[object]) -> str:
-    """Question marks for an SQL list of these values."""
+def placeholders(values: Sequence[object]) -> str:
+    """``?, ?, …``: placeholders of an SQL list of these values."""
     return ",".join("?" * len(values))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from qks_cli.errors import UsageError
 from qks_cli.folding import fold
-from qks_cli.library.database import Database, marks, now
+from qks_cli.library.database import Database, now, placeholders
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def counts(library: Database) -> list[LabelCount]:
 def photos_with(library: Database, name: str) -> int:
     """How many photos carry a shown label."""
     ids = known_ids(library, name)
-    sql = f"SELECT count(DISTINCT photo_id) FROM tags WHERE label_id IN ({marks(ids)})"
+    sql = f"SELECT count(DISTINCT photo_id) FROM tags WHERE label_id IN ({placeholders(ids)})"
     return int(library.value(sql, ids))
 
 
@@ -63,7 +63,7 @@ def delete(library: Database, name: str) -> None:
     ids = known_ids(library, name)
     with library.atomic():
         _note(library, ids, f"delete {name!r}")
-        library.execute(f"UPDATE labels SET hidden = 1 WHERE id IN ({marks(ids)})", ids)
+        library.execute(f"UPDATE labels SET hidden = 1 WHERE id IN ({placeholders(ids)})", ids)
 
 
 def undo(library: Database) -> str | None:

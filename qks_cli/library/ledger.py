@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qks_cli.library.database import Database, Row, in_chunks, marks, now
+from qks_cli.library.database import Database, Row, in_chunks, now, placeholders
 from qks_cli.library.paths import key_path, path_key
 
 
@@ -60,7 +60,7 @@ def writes_of(
     found: dict[Path, list[Write]] = {}
     parts = [None] if photo_ids is None else list(in_chunks(photo_ids))
     for part in parts:
-        chosen = where if part is None else f"{where} AND photo_id IN ({marks(part)})"
+        chosen = where if part is None else f"{where} AND photo_id IN ({placeholders(part)})"
         for row in library.rows(
             f"SELECT {_COLUMNS} FROM writes WHERE {chosen} ORDER BY id", [*values, *(part or [])]
         ):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qks_cli.errors import UsageError
-from qks_cli.library.database import Database, marks, now
+from qks_cli.library.database import Database, now, placeholders
 from qks_cli.library.labels import known_ids, shown_ids
 from qks_cli.library.migrations.m006_verdicts import BY_HAND
 
@@ -106,7 +106,7 @@ def _judged(
     """Rows of ``tags`` or ``verdicts`` of these photos and labels."""
     rows = library.rows_in(
         f"SELECT photo_id, label_id, score, token, implied FROM {table} "
-        f"WHERE label_id IN ({marks(label_ids)}) AND photo_id IN ({{}})",
+        f"WHERE label_id IN ({placeholders(label_ids)}) AND photo_id IN ({{}})",
         photo_ids,
         before=label_ids,
     )

@@ -321,7 +321,11 @@ class Model:
         return np.asarray(to_length(total_E[None], self.bundle.label_length)[0])
 
     def _interpolated(self, labels_CE: Float32Array) -> Float32Array:
-        return labels_CE if self.taught is None else neighbours.lean(labels_CE, self.taught)
+        return (
+            labels_CE
+            if self.taught is None
+            else neighbours.interpolate_to_known(labels_CE, self.taught)
+        )
 
 
 def _squared(image: Image, side: int, resize: str) -> UInt8Array:

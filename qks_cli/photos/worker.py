@@ -25,10 +25,10 @@ import numpy as np
 
 from qks_cli.errors import PhotoError
 from qks_cli.photos.details import read_details
+from qks_cli.photos.digests import digest_pixels
 from qks_cli.photos.limits import MEGABYTE, Limits
 from qks_cli.photos.opened import one_line
 from qks_cli.photos.reading import read
-from qks_cli.photos.same import digest_pixels
 
 _ROOM = 3 << 30  # bytes of address space beside the pixels: libraries, threads, the file itself
 _COPIES = 4  # of the pixels, which decoders and conversions hold for a moment

@@ -21,7 +21,7 @@ from qks_cli.search.scorer import Int64Array, cosine_similarity, mean_token
 from qks_cli.types import Float32Array
 
 ROWS = 1024  # photos compared with all others at a time
-LOOSE = 0.07  # how far below the wanted likeness a compact vector may put a pair
+LOOSE = 0.07  # how far below the wanted similarity a compact vector may put a pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,9 @@ def pooled(library: Library, model_id: int) -> tuple[Int64Array, Float32Array]:
 
 
 def near_pairs(
-    library: Library, model_id: int, likeness: float
+    library: Library, model_id: int, similarity: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Pairs of ids whose query tokens are at least so alike (cosine around the middle).
+    """Pairs of ids whose query tokens are at least so similar (cosine, each less the mean token).
 
     Pairs are chosen by their mean query tokens and judged by all of them."""
     ids_N, mean_NE = pooled(library, model_id)
@@ -107,7 +107,7 @@ def near_pairs(
     mean_NE /= np.maximum(np.linalg.norm(mean_NE, axis=1, keepdims=True), 1e-6)
     for at in range(0, len(ids_N), ROWS):
         alike = mean_NE[at : at + ROWS] @ mean_NE[at:].T
-        one, other = np.nonzero(np.triu(alike >= likeness - LOOSE, 1))
+        one, other = np.nonzero(np.triu(alike >= similarity - LOOSE, 1))
         for row in np.unique(one):
             partners = other[one == row] + at
             own_id = int(ids_N[at + row])
@@ -117,7 +117,7 @@ def near_pairs(
                 continue
             scores = cosine_similarity(theirs, own[0].astype(np.float32), mean_token_E)
             for photo_id, score in zip(have, scores.tolist(), strict=True):
-                if score >= likeness:
+                if score >= similarity:
                     yield own_id, photo_id, score
 
 

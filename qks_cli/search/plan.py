@@ -139,7 +139,7 @@ class _Checker:
             raise self._refuse(f"nothing after '{node.name}'", node.at)
         if node.name == "like":
             if negated:
-                raise self._refuse("NOT cannot be said of likeness", node.at)
+                raise self._refuse("NOT does not go with like:", node.at)
             self.likes.append(node)
         elif node.name == "tag":
             label = in_any_number(node.value, self.lookup)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qks_cli.folding import fold
-from qks_cli.vocabulary.number import plural, singular
+from qks_cli.vocabulary.plurals import plural, singular
 
 LONGEST_LABEL = 6  # words of a phrase that may name one label
 # Words that say nothing about what is in a photo.

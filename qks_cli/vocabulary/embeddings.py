@@ -16,7 +16,7 @@ import numpy as np
 
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.labels_file import Label
-from qks_cli.vocabulary.number import singular
+from qks_cli.vocabulary.plurals import singular
 from qks_cli.vocabulary.prompts import fill
 
 FILE = "labels.npz"  # in a bundle: embeddings of its default vocabulary

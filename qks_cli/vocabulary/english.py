@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from qks_cli.folding import fold
-from qks_cli.vocabulary.number import singular
+from qks_cli.vocabulary.plurals import singular
 
 HALF = 4  # letters of each part of a compound that WordNet lacks ("sandcastle"), at least
 # Endings with what stands in their place in the word itself.

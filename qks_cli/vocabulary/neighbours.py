@@ -1,4 +1,4 @@
-"""Say a word in the words that the model was taught.
+"""Bring the vectors of words that the model was not taught towards those of words that it was.
 
 Photos answer to the label vectors that were trained. A word that was not among them ("lorry")
 points a little aside, mostly to where no photo was ever drawn. So it is brought half way to the
@@ -27,7 +27,7 @@ UNLIKE = 0.5  # cosine at which what is known of taught words says nothing any m
 CHUNK = 1024  # labels at a time
 
 
-def lean(labels_CE: Float32Array, taught_TE: Float32Array) -> Float32Array:
+def interpolate_to_known(labels_CE: Float32Array, taught_TE: Float32Array) -> Float32Array:
     """Label vectors [C, E] of ``labels_CE``'s length, untaught ones brought towards their
     neighbours; ``taught_TE`` may have any length. The last coordinate is left as it is."""
     taught = _unit(taught_TE[:, :-1])

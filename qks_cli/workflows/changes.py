@@ -11,8 +11,8 @@ from qks_cli.library import names, presence
 from qks_cli.library.paths import key_path
 from qks_cli.library.photos import KnownPhoto
 from qks_cli.library.store import Library
+from qks_cli.photos.digests import file_digest
 from qks_cli.photos.fingerprint import fingerprint
-from qks_cli.photos.same import file_digest
 from qks_cli.photos.walk import absolute
 from qks_cli.types import Photo, TaggedPhoto
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qks_cli.keywords.drift import drift
+from qks_cli.keywords.verify import verify
 from qks_cli.library import ledger
 from qks_cli.library.ledger import Write
 from qks_cli.workflows.photo_writer import Outcome
@@ -45,4 +45,4 @@ def verify_all(library: Library, photos: Sequence[tuple[int, Path]]) -> Iterator
 
 
 def _drifted(write: Write) -> tuple[str, tuple[str, ...]]:
-    return drift(write.file, write.sha_after, write.labels, embedded=write.kind == "embed")
+    return verify(write.file, write.sha_after, write.labels, embedded=write.kind == "embed")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from qks_cli.library.store import Library
-from qks_cli.photos.same import file_digest, pixel_digest
+from qks_cli.photos.digests import file_digest, pixel_digest
 from qks_cli.search.lookalikes import (
     Member,
     connected,

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from qks_cli.keywords import embed, files, names, reading, sidecar
 from qks_cli.keywords.choices import Backend, Mtime, Style, Target
-from qks_cli.keywords.drift import mentions_us
 from qks_cli.keywords.embed import Before
 from qks_cli.keywords.errors import Refusal
 from qks_cli.keywords.formats import container, exiftool
+from qks_cli.keywords.verify import mentions_us
 from qks_cli.keywords.xmp import Keyword, Source
 from qks_cli.library import ledger
 from qks_cli.library.journal import Change, LibraryJournal

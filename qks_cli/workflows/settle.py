@@ -13,7 +13,7 @@ from pathlib import Path
 
 from qks_cli.errors import LibraryError
 from qks_cli.keywords import files
-from qks_cli.keywords.drift import has_ours
+from qks_cli.keywords.verify import has_ours
 from qks_cli.library import journal, ledger
 from qks_cli.library.journal import Unsettled
 from qks_cli.library.ledger import Write

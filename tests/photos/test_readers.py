@@ -13,10 +13,10 @@ import pytest
 from qks_cli.errors import PhotoError
 from qks_cli.photos.decode import decode, full_pixels
 from qks_cli.photos.details import read_details
+from qks_cli.photos.digests import digest_pixels
 from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.readers import Readers, ReadersClosedError, read_one
-from qks_cli.photos.same import digest_pixels
 from qks_cli.types import Details
 from tests.photos.made import (
     ASCII,

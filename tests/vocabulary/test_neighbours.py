@@ -1,4 +1,4 @@
-"""Words that a model was not taught lean to those that it was."""
+"""Vectors of words that a model was not taught are brought towards those of words that it was."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qks_cli.vocabulary.labels_file import Label
 from qks_cli.vocabulary.neighbours import (
     SHARE,
     carried_over,
-    lean,
+    interpolate_to_known,
     nearest,
     read_names,
     read_taught,
@@ -40,17 +40,17 @@ def cosine(one: Float32Array, other: Float32Array) -> Float32Array:
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1000))
 def test_lengths_and_the_constant_stay(labels: int, taught: int, seed: int) -> None:
     own = vectors(labels, seed)
-    leaning = lean(own, vectors(taught, seed + 1, length=1.0))
+    leaning = interpolate_to_known(own, vectors(taught, seed + 1, length=1.0))
     np.testing.assert_allclose(np.linalg.norm(leaning[:, :-1], axis=1), 3.0, rtol=1e-4)
     np.testing.assert_array_equal(leaning[:, -1], own[:, -1])
 
 
 def test_a_taught_word_stays_and_others_come_nearer() -> None:
     taught = vectors(50, 1)
-    np.testing.assert_allclose(lean(taught[:5], taught), taught[:5], atol=1e-5)
+    np.testing.assert_allclose(interpolate_to_known(taught[:5], taught), taught[:5], atol=1e-5)
     untaught = vectors(5, 2)
     nearest = taught[np.argmax(untaught[:, :-1] @ taught[:, :-1].T, axis=1)]
-    leaning = lean(untaught, taught)
+    leaning = interpolate_to_known(untaught, taught)
     assert (cosine(leaning, nearest) > cosine(untaught, nearest)).all()
     assert (cosine(leaning, untaught) > 0.5).all()
 
@@ -70,13 +70,13 @@ def test_no_word_jumps_on_its_way_to_a_taught_one() -> None:
     here, there = vectors(1, 2)[0], taught[0]
     steps = np.linspace(0, 1, 400)[:, None] * (there - here) + here
     steps[:, :-1] *= 3 / np.linalg.norm(steps[:, :-1], axis=1, keepdims=True)
-    leaning = lean(steps.astype(np.float32), taught)
+    leaning = interpolate_to_known(steps.astype(np.float32), taught)
     assert np.linalg.norm(np.diff(leaning, axis=0), axis=1).max() < 0.2
 
 
 def test_one_taught_word_alone_takes_its_share() -> None:
     own = np.array([[3.0, 0.0, 1.0]], np.float32)
-    leaning = lean(own, np.array([[0.0, 1.0, 1.0]], np.float32))
+    leaning = interpolate_to_known(own, np.array([[0.0, 1.0, 1.0]], np.float32))
     angle = SHARE / (1 - SHARE)
     np.testing.assert_allclose(leaning[0, 1] / leaning[0, 0], angle, rtol=1e-5)
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 SCHEMA = (
-    # BLAKE2 of the whole file (photos/same.py), where another photo has the same fingerprint
+    # BLAKE2 of the whole file (photos/digests.py), where another photo has the same fingerprint
     "ALTER TABLE photos ADD COLUMN full_hash BLOB",
     "CREATE INDEX photos_by_fingerprint ON photos (fingerprint) WHERE fingerprint IS NOT NULL",
 )

@@ -21,7 +21,7 @@ from qks_cli.errors import TrainingError
 from qks_cli.training.datasets.labelled import DataSet, Label, Row, make
 from qks_cli.training.datasets.parts import Part
 from qks_cli.training.datasets.reading import cannot_read, numbered, read_words
-from qks_cli.vocabulary.number import singular
+from qks_cli.vocabulary.plurals import singular
 
 _HOME = "the NUS-WIDE page of the National University of Singapore (lms.comp.nus.edu.sg)"
 PHOTOS = Part(

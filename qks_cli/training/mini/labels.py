@@ -20,7 +20,7 @@ from qks_cli.training.mini.teachers import Teachers
 from qks_cli.training.mini.variants import Variants
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.embeddings import to_length
-from qks_cli.vocabulary.number import singular
+from qks_cli.vocabulary.plurals import singular
 from qks_cli.vocabulary.prompts import SHORT_POOL
 
 FILE = "label_space.npz"  # in a run's folder

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qks_cli.vocabulary.number import plural
+from qks_cli.vocabulary.plurals import plural
 from qks_cli.vocabulary.prompts import SHORT_POOL
 
 

@@ -11,7 +11,7 @@ from qks_cli.keywords.errors import Refusal
 from qks_cli.keywords.xmp import NAMESPACES, SUBJECT, Packet
 
 
-def drift(
+def verify(
     file: Path, sha_after: bytes, labels: Sequence[str], *, embedded: bool
 ) -> tuple[str, tuple[str, ...]]:
     """``ok``, ``changed``, ``lost`` or ``gone``, and the keywords that are lost."""

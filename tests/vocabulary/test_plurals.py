@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qks_cli.vocabulary.number import plural, singular
+from qks_cli.vocabulary.plurals import plural, singular
 
 PAIRS = (
     "dog dogs, bus buses, wine glass+wine glasses, knife knives, leaf leaves, person people, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,8 @@ from qks_cli.cli.output import Row, Writer, count_of, say
 
 if TYPE_CHECKING:
     from qks_cli.workflows.diff import Difference
+
+MOST = 8  # labels that a terminal is told of
 
 
 def diff(
@@ -32,7 +35,7 @@ def diff(
     library file (a backup, or one tagged with another model): the tags stored there. 'now': the
     tags stored in this library. Exit code 1 where nothing differs.
     """
-    writer = Writer(format, nul=nul)
+    writer = Writer(format, nul=nul, run=True)
     from qks_cli.model.selection import TOP
     from qks_cli.workflows.diff import Choice
     from qks_cli.workflows.diff import diff as compare
@@ -42,6 +45,12 @@ def diff(
         found = compare(library, old, new, Choice(model, min_score, top or TOP))
     writer.write(_row(one) for one in found.changed)
     writer.close()
+    if writer.silent:
+        for word in ("gained", "lost"):
+            labels = Counter(label for one in found.changed for label in getattr(one, word))
+            if labels:
+                parts = [f"{label} {count:,}" for label, count in labels.most_common(MOST)]
+                say(f"{word}: {', '.join(parts)}{', …' if len(labels) > MOST else ''}")
     alone = f"; {count_of(found.alone, 'photo')} on one side only" if found.alone else ""
     say(f"{len(found.changed):,} of {count_of(found.common, 'photo')} differ{alone}")
     if not found.changed:

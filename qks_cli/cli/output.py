@@ -55,25 +55,47 @@ def _chosen(format: Format | None, *, nul: bool) -> Format:
     return format
 
 
+def _silent(chosen: Format | None, *, nul: bool, quiet: bool) -> bool:
+    """Whether a run prints no rows."""
+    return chosen is None and not nul and (quiet or sys.stdout.isatty())
+
+
 class Writer:
     """Writes rows as they come. Names that are not UTF-8 are written as the bytes they are; in
     JSON, which cannot hold them, each such byte is a lone surrogate (``\\udcXX``).
 
-    Where paths come from stdin (``reads_stdin``), -0 says how those end; the output is asked for by
-    --format."""
+    The rows of a ``run`` over many photos are not for people: on a terminal, and where ``quiet``,
+    none is written unless a format was chosen. Where paths come from stdin (``reads_stdin``), -0
+    says how those end; the output is asked for by --format."""
 
-    def __init__(self, chosen: Format | None, *, nul: bool, reads_stdin: bool = False) -> None:
+    def __init__(
+        self,
+        chosen: Format | None,
+        *,
+        nul: bool,
+        reads_stdin: bool = False,
+        run: bool = False,
+        quiet: bool = False,
+    ) -> None:
         nul = nul and (chosen is Format.paths or not reads_stdin)
         self.format = _chosen(chosen, nul=nul)
+        self.silent = run and _silent(chosen, nul=nul, quiet=quiet)
         self.end = "\0" if nul else "\n"
         self.begun = False
 
     def write(self, rows: Iterable[Row]) -> None:
         """Write and flush. Raises ``ReaderGoneError`` once nobody reads."""
+        if self.silent:
+            return
         text = "".join(self._text(row) for row in rows)
         if self.format is Format.csv and not self.begun:
             text = _csv([("path", "label", "score", "implied")]) + text
         self.begun = True
+        if text:
+            _emit(text)
+
+    def text(self, text: str) -> None:
+        """Write a table that was laid out elsewhere."""
         if text:
             _emit(text)
 
@@ -98,7 +120,8 @@ class Writer:
 class Records:
     """Writes records that are not photos: a table with aligned columns, jsonl or csv.
 
-    ``bar`` names a column of counts that a table draws as bars, on a terminal and in a pipe."""
+    ``run`` as for ``Writer``. ``bar`` names a column of counts that a table draws as bars, on a
+    terminal and in a pipe."""
 
     def __init__(
         self,
@@ -107,8 +130,10 @@ class Records:
         *,
         bar: str = "",
         nul: bool = False,
+        run: bool = False,
     ) -> None:
         self.format = _chosen(chosen, nul=nul)
+        self.silent = run and _silent(chosen, nul=nul, quiet=False)
         if self.format is Format.paths and "path" not in fields:
             raise UsageError("there are no paths here", hint="use --format table, jsonl or csv")
         self.end = "\0" if nul else "\n"
@@ -119,6 +144,8 @@ class Records:
     def write(self, records: Iterable[dict[str, Any]]) -> int:
         """Write all of them; returns how many. Raises ``ReaderGoneError`` once nobody reads."""
         rows = list(records)
+        if self.silent:
+            return len(rows)
         if self.format is Format.jsonl:
             text = "".join(_json(row) + "\n" for row in rows)
         elif self.format is Format.csv:
@@ -139,7 +166,7 @@ class Records:
         try:
             for record in records:
                 count += 1
-                if self.format is Format.table:
+                if self.format is Format.table and not self.silent:
                     waiting.append(record)
                 else:
                     self.write([record])

@@ -37,7 +37,7 @@ class Progress:
                 BarColumn(),
                 TaskProgressColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[speed]:.0f} photos/s"),
+                TextColumn("{task.fields[speed]}"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,
@@ -46,7 +46,7 @@ class Progress:
     def __enter__(self) -> Self:
         if self._bar is not None:
             self._bar.start()
-            self._task = self._bar.add_task("", total=None, speed=0.0)
+            self._task = self._bar.add_task("", total=None, speed="")
             if self._count is not None:
                 threading.Thread(target=self._learn_total, daemon=True).start()
         return self
@@ -63,7 +63,10 @@ class Progress:
     def advance(self) -> None:
         """One photo more is done."""
         if self._bar is not None:
-            speed = self._bar.tasks[0].finished_speed or self._bar.tasks[0].speed or 0.0
+            task = self._bar.tasks[0]
+            # The first second says more about start-up than about photos.
+            rate = (task.finished_speed or task.speed) if (task.elapsed or 0) > 1 else None
+            speed = f"{rate:.0f} photos/s" if rate else ""
             self._bar.update(self._task, advance=1, speed=speed)
 
     def say(self, text: str) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qks_cli.cli.options import Db, Model, Null, RowFormat
-from qks_cli.cli.output import Row, Writer, say
+from qks_cli.cli.output import Format, Row, Writer, say
+from qks_cli.cli.tables import nearby, table
 from qks_cli.cli.tag import use_one_thread
+from qks_cli.cli.viewer import open_viewer
 from qks_cli.errors import UsageError
-from qks_cli.escape import shown
+from qks_cli.search.sorting import Sort
 
 if TYPE_CHECKING:
-    from qks_cli.search.ranking import Hit
+    from qks_cli.search.ranking import Found, Hit
 
 MIN_SCORE = 0.005  # words without meaning stay below it, weak answers above
 
@@ -44,6 +45,8 @@ Weak = Annotated[
 Names = Annotated[
     bool, typer.Option("--names", help="List the other names of photos too: links to them.")
 ]
+Order = Annotated[Sort, typer.Option(help="Best score, newest date, name or highest rating first.")]
+View = Annotated[bool, typer.Option("--open", help="Show them in the desktop's viewer.")]
 HelpQuery = Annotated[
     bool,
     typer.Option(
@@ -66,7 +69,9 @@ def search(
     semantic_only: SemanticOnly = False,
     exact: Exact = False,
     weak: Weak = False,
+    sort: Order = Sort.score,
     names: Names = False,
+    view: View = False,
     help_query: HelpQuery = False,
 ) -> None:
     """Find photos by tags, by meaning and by what cameras noted.
@@ -86,10 +91,14 @@ def search(
     from qks_cli.workflows.search import search as find
     from qks_cli.workflows.session import open_library
 
-    options = SearchOptions(model, limit, min_score, not semantic_only, not tags_only, exact, weak)
+    options = SearchOptions(
+        model, limit, min_score, not semantic_only, not tags_only, exact, weak, sort
+    )
     with open_library(db) as library:
         hits = find(library, " ".join(query), options, Report(note=say))
     _show(writer, hits, names=names)
+    if view:
+        open_viewer([hit.path for hit in hits])
 
 
 def similar(
@@ -117,25 +126,40 @@ def similar(
     _show(writer, hits)
 
 
-def _show(writer: Writer, hits: Sequence[Hit], *, names: bool = False) -> None:
+def _show(writer: Writer, hits: Found, *, names: bool = False) -> None:
     """Print what was found. Exits with 1 where nothing was."""
-    writer.write(_row(hit, names=names) for hit in hits)
-    writer.close()
+    if writer.format is Format.table:
+        rows = (_cells(hit, names=names) for hit in hits)
+        writer.text(table(("score", "date", "photo", "tags"), rows, shorten="photo"))
+        if hits.total > len(hits):
+            say(f"{len(hits):,} of {hits.total:,} shown; --limit shows more")
+    else:
+        writer.write(_row(hit, names=names) for hit in hits)
+        writer.close()
     if not hits:
         raise typer.Exit(1)
 
 
+def _cells(hit: Hit, *, names: bool) -> tuple[str, ...]:
+    kids = {tag.label for tag in hit.tags if not tag.implied}
+    tags = [tag.label for tag in hit.tags if tag.label in kids]
+    matched = [f"[{one}]" for one in hit.matched]
+    if names:
+        matched += [f"[also {name}]" for name in hit.names]
+    date = (hit.taken_at or "")[:10]
+    return (f"{hit.score:.2f}", date, nearby(hit.path), " ".join([*matched, ", ".join(tags)]))
+
+
 def _row(hit: Hit, *, names: bool) -> Row:
-    scores = {
+    extra: dict[str, object] = {
         "score": round(hit.score, 4),
         "tag_score": round(hit.tag_score, 4),
         "meaning_score": round(hit.meaning_score, 4),
+        "taken_at": hit.taken_at,
+        "camera": hit.camera,
     }
-    matched = "".join(f"[{one}] " for one in hit.matched)
-    extra: dict[str, object] = {**scores}
     if hit.matched:
         extra["matched"] = list(hit.matched)
     if names:
         extra["names"] = [str(name) for name in hit.names]
-        matched += "".join(f"[also {shown(name)}] " for name in hit.names)
-    return Row(hit.path, hit.tags, extra, f"{hit.score:.2f}  {matched}")
+    return Row(hit.path, hit.tags, extra)

@@ -85,7 +85,7 @@ def tag(
     written to unless --write asks for it. Ctrl-C ends after the batch in hand; the next run goes
     on from there.
     """
-    writer = Writer(format, nul=nul, reads_stdin=inputs.from_stdin(paths))
+    writer = Writer(format, nul=nul, reads_stdin=inputs.from_stdin(paths), run=True, quiet=quiet)
     if write is not None and dry_run:
         raise UsageError("--dry-run stores no tags to write")
     use_one_thread()
@@ -102,7 +102,7 @@ def tag(
         model, labels, device, kept=kept_words(db), min_score=min_score, top=top, report=told
     )
     walking = Walking(paths, exclude or [], hidden, nul)
-    began, stop = time.monotonic(), StopSignal()
+    began, stop, tally = time.monotonic(), StopSignal(), Tally()
     with ExitStack() as stack:
         library = None if dry_run else stack.enter_context(open_library(db, create=True))
         progress = stack.enter_context(Progress(shown=not quiet, count=walking.counter()))
@@ -123,6 +123,7 @@ def tag(
             progress.advance()
             if result.warning and not quiet:
                 progress.problem(result.photo.path, result.warning)
+            tally.add(result)
             writer.write([result_row(result)])
         writer.close()
     if not quiet:
@@ -130,6 +131,9 @@ def tag(
         say(_summary(run.counts, time.monotonic() - began, stopped=stop()) + where)
         if walking.skipped:
             say(_skipped(walking.skipped))
+        if writer.silent:
+            for line in tally.lines(stored=not dry_run):
+                say(line)
     _exit(run.counts, stopped=stop(), strict=strict)
 
 
@@ -193,6 +197,43 @@ class Counting:
         from qks_cli.workflows.report import SILENT
 
         return sum(1 for _ in self.walking.photos(SILENT.problem, SILENT.problem))
+
+
+class Tally:
+    """What a run found, in a few words for people who see no row of it."""
+
+    COMMONEST = 8
+
+    def __init__(self) -> None:
+        self.labels: Counter[str] = Counter()
+        self.photos = self.bare = 0
+
+    def add(self, result: Result) -> None:
+        """Count one photo."""
+        if result.status != "failed":
+            self.photos += 1
+            self.bare += not result.tags
+            self.labels.update(tag.label for tag in result.tags)
+
+    def lines(self, *, stored: bool) -> list[str]:
+        """The commonest labels, how many photos have none, and what to do next."""
+        if not self.photos:
+            return []
+        common = self.labels.most_common(self.COMMONEST)
+        parts = [f"{label} {number:,}" for label, number in common]
+        found = [f"commonest: {', '.join(parts)}"] if parts else []
+        if self.bare:
+            found.append(f"without a tag: {count_of(self.bare, 'photo')}")
+        if stored and common:
+            found.append(f"next: qks search {quoted(common[0][0])}, or qks tag --format table")
+        return found
+
+
+def quoted(label: str) -> str:
+    """A label as a shell takes it."""
+    import shlex
+
+    return shlex.quote(label)
 
 
 def result_row(result: Result) -> Row:

@@ -72,7 +72,7 @@ def write(
     photo that cannot be written to safely gets a sidecar, and a line that says why. JPEG, PNG and
     WebP are embedded into; other formats get sidecars.
     """
-    writer = Records(format, FIELDS)
+    writer = Records(format, FIELDS, run=True)
     from qks_cli.workflows.photo_writer import Options
     from qks_cli.workflows.session import open_library
     from qks_cli.workflows.write import write as put
@@ -115,7 +115,7 @@ def untag(
     Where nothing else changed since, a file gets the bytes that it had; a sidecar that we made is
     removed.
     """
-    writer = Records(format, FIELDS)
+    writer = Records(format, FIELDS, run=True)
     from qks_cli.workflows.photo_writer import Options
     from qks_cli.workflows.session import open_library
     from qks_cli.workflows.write import untag as take_out
@@ -139,7 +139,7 @@ def undo(
     A file that was changed since stays as it is, and is named. Exit code 1 where there is nothing
     to undo.
     """
-    writer = Records(format, FIELDS)
+    writer = Records(format, FIELDS, run=True)
     from qks_cli.workflows.photo_writer import Options
     from qks_cli.workflows.session import open_library
     from qks_cli.workflows.write import undo as take_back
@@ -163,7 +163,7 @@ def verify(
     keywords are gone), gone (the file is), shared (another photo was written into the same sidecar,
     as versions before 0.2 did: `qks write` gives each its own).
     """
-    writer = Records(format, FIELDS)
+    writer = Records(format, FIELDS, run=True)
     from qks_cli.workflows.checking import verify_all
     from qks_cli.workflows.session import open_library
 
@@ -172,6 +172,10 @@ def verify(
         found = list(verify_all(library, photos))
     counts = Counter(outcome.status for outcome in found)
     writer.write(_record(outcome) for outcome in found)
+    if writer.silent:
+        for outcome in found:
+            if outcome.status != "ok":
+                tell_problem(outcome.path, f"{outcome.status}: {outcome.reason or outcome.file}")
     say(", ".join(f"{count:,} {status}" for status, count in sorted(counts.items())) or "no file")
     if counts.total() != counts["ok"]:
         raise typer.Exit(1)

@@ -109,6 +109,22 @@ class Photos:
         )
         return [photo_id for (photo_id,) in rows]
 
+    def in_order(self, photo_ids: Sequence[int], column: str) -> list[int]:
+        """These photos by ``date`` (newest first), ``rating`` (highest first) or ``name``, ties by
+        path; those of which it is not known are last."""
+        order = {"date": "taken_at DESC NULLS LAST, ", "rating": "rating DESC NULLS LAST, "}
+        rows = self._database.rows(
+            "SELECT id FROM photos WHERE id IN (SELECT value FROM json_each(?)) "
+            f"ORDER BY {order.get(column, '')}path",
+            (json.dumps(list(photo_ids)),),
+        )
+        return [photo_id for (photo_id,) in rows]
+
+    def dates_of(self, photo_ids: Sequence[int]) -> dict[int, tuple[str | None, str | None]]:
+        """When photos were taken and with which camera, by id."""
+        sql = "SELECT id, taken_at, camera FROM photos WHERE id IN ({})"
+        return {x: (taken, camera) for x, taken, camera in self._database.rows_in(sql, photo_ids)}
+
     def count(self) -> int:
         """Photos that have been tagged."""
         return int(self._database.value("SELECT count(*) FROM photos WHERE status = 'ok'"))

@@ -30,6 +30,7 @@ from qks_cli.search.scorer import (
     exact_scores,
     mean_token,
 )
+from qks_cli.search.sorting import Sort
 from qks_cli.types import Float32Array, Tag
 
 SHARE = 25  # of more photos, one in so many is judged exactly
@@ -63,17 +64,33 @@ class Hit:
     tags: tuple[Tag, ...]
     matched: tuple[str, ...] = ()
     names: tuple[Path, ...] = ()  # other paths that lead to it
+    taken_at: str | None = None  # ISO 8601 by the camera's clock
+    camera: str | None = None
+
+
+class Found(list[Hit]):
+    """The photos that are shown; ``total`` counts all that were found."""
+
+    def __init__(self, hits: Iterable[Hit] = (), total: int = 0) -> None:
+        super().__init__(hits)
+        self.total = total
 
 
 def search(
-    library: Library, plan: Plan, evidence: Evidence, *, limit: int = 20, exact: bool = False
-) -> list[Hit]:
-    """The best photos, best first, ties by path. ``exact`` judges every photo by its query
-    tokens."""
+    library: Library,
+    plan: Plan,
+    evidence: Evidence,
+    *,
+    limit: int = 20,
+    exact: bool = False,
+    sort: Sort = Sort.score,
+) -> Found:
+    """The best photos, best first, ties by path, or the first in the order of ``sort``. ``exact``
+    judges every photo by its query tokens."""
     add_functions(library)
     ids_N = _ids(library, f"{THERE} AND {plan.where.sql}", plan.where.values)
     if plan.node is None:
-        return _hits(library, ids_N, np.ones(len(ids_N), np.float32), plan.scores, limit)
+        return _hits(library, ids_N, np.ones(len(ids_N), np.float32), plan.scores, limit, sort=sort)
     node, compared = plan.node, _compared(library, evidence)
 
     def evaluate(ids_N: Int64Array, raw: RawScores, floor: float = 0.0) -> Evaluation:
@@ -89,7 +106,7 @@ def search(
             )
         raw = exact_scores(library, compared, ids_N)
     last = evaluate(ids_N, raw, evidence.floor)
-    return _hits(library, ids_N, last.score(node), plan.scores, limit, last)
+    return _hits(library, ids_N, last.score(node), plan.scores, limit, last, sort=sort)
 
 
 def most_similar(
@@ -100,7 +117,7 @@ def most_similar(
     limit: int = 20,
     min_score: float = 0.0,
     exact: bool = False,
-) -> list[Hit]:
+) -> Found:
     """The photos most like one with these query tokens, best first, ties by path. Their score is
     the cosine of all query tokens around the library's mean, 0 where it is negative."""
     ids_N = _ids(library, THERE)
@@ -157,17 +174,26 @@ def _hits(
     scores: ScoreRange,
     limit: int,
     found: Evaluation | None = None,
-) -> list[Hit]:
+    *,
+    sort: Sort = Sort.score,
+) -> Found:
     kept = (score_N > 0) & (score_N > scores.low if scores.above else score_N >= scores.low)
     kept &= score_N < scores.high if scores.below else score_N <= scores.high
-    rows = _first_rows(library, ids_N, score_N, np.flatnonzero(kept), limit)
+    every = np.flatnonzero(kept)
+    if sort is Sort.score:
+        rows = _first_rows(library, ids_N, score_N, every, limit)
+    else:
+        rows = _rows_by(library, ids_N, every, sort)[:limit]
     ids = ids_N[rows].tolist()
     paths, tags = library.photos.paths_of(ids), library.tags.of(ids)
     others = names.of(library, ids)
     parts = list(found.parts.values()) if found else []
     passed = found.passed if found else {}
-    order = sorted(range(len(ids)), key=lambda i: (-score_N[rows[i]], str(paths[ids[i]])))
-    return [
+    order = list(range(len(ids)))
+    if sort is Sort.score:
+        order.sort(key=lambda i: (-score_N[rows[i]], str(paths[ids[i]])))
+    noted = library.photos.dates_of(ids)
+    hits = (
         Hit(
             paths[ids[i]],
             float(score_N[rows[i]]),
@@ -176,9 +202,18 @@ def _hits(
             tuple(tags[ids[i]]),
             tuple(shown for shown, passed_N in passed.items() if passed_N[rows[i]]),
             tuple(others.get(ids[i], ())),
+            *noted[ids[i]],
         )
         for i in order
-    ]
+    )
+    return Found(hits, len(every))
+
+
+def _rows_by(library: Library, ids_N: Int64Array, rows: Int64Array, sort: Sort) -> Int64Array:
+    """These rows in the order of a column."""
+    place = {photo_id: row for photo_id, row in zip(ids_N[rows].tolist(), rows, strict=True)}
+    ordered = library.photos.in_order(list(place), sort.value)
+    return np.array([place[photo_id] for photo_id in ordered], np.int64)
 
 
 def _first_rows(

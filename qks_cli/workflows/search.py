@@ -24,8 +24,9 @@ from qks_cli.search.grammar import Node, Sum, Text
 from qks_cli.search.landmarks import Landmarks
 from qks_cli.search.lookup import label_lookup
 from qks_cli.search.plan import Plan, make_plan
-from qks_cli.search.ranking import Evidence, Hit, most_similar
+from qks_cli.search.ranking import Evidence, Found, most_similar
 from qks_cli.search.ranking import search as rank
+from qks_cli.search.sorting import Sort
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.english import words_of
 from qks_cli.workflows.places import name_places
@@ -44,7 +45,8 @@ class SearchOptions:
     """How to search. ``model`` is a name or folder. ``limit`` bounds the hits; those with a score
     below ``min_score`` (0 to 1) are left out. ``by_tags`` and ``by_meaning`` say what may answer.
     ``exact`` judges every photo in full, however many there are. ``weak`` shows what meaning says
-    of photos that fit no better than they would fit nonsense, and of words that no model knows."""
+    of photos that fit no better than they would fit nonsense, and of words that no model knows.
+    ``sort`` orders all that was found before ``limit`` cuts."""
 
     model: str = "mini"
     limit: int = 20
@@ -53,6 +55,7 @@ class SearchOptions:
     by_meaning: bool = True
     exact: bool = False
     weak: bool = False
+    sort: Sort = Sort.score
 
 
 def search(
@@ -60,7 +63,7 @@ def search(
     query: str,
     options: SearchOptions = SearchOptions(),
     report: Report = SILENT,
-) -> list[Hit]:
+) -> Found:
     """Photos that answer a query of the query language, best first.
 
     ``report`` hears which plain words were taken for dates and folders, and why there is no
@@ -82,7 +85,9 @@ def search(
         report.note(f"qks: taken as {shown}; words in quotes are taken as they are")
     asked = _Asked(library, plan, options)
     evidence = asked.evidence(report)
-    hits = rank(library, plan, evidence, limit=options.limit, exact=options.exact)
+    hits = rank(
+        library, plan, evidence, limit=options.limit, exact=options.exact, sort=options.sort
+    )
     if not options.weak:
         asked.explain(report, found=bool(hits))
     return hits
@@ -92,7 +97,7 @@ def similar(
     library: Library,
     photo: Path,
     options: SearchOptions = SearchOptions(min_score=0.0),
-) -> list[Hit]:
+) -> Found:
     """Photos that look like one, in the library or not, best first; it is left out itself, under
     every name that it has, and so are photos whose files are gone or cannot be read: none of those
     is a copy to rely on.
@@ -113,7 +118,7 @@ def similar(
     known = library.photos.known([own]).get(own)
     left_out = {own, Path(os.path.realpath(own))} | ({known.path} if known else set())
     others = [hit for hit in hits if hit.path not in left_out and os.access(hit.path, os.R_OK)]
-    return others[: options.limit]
+    return Found(others[: options.limit], hits.total - len(hits) + len(others))
 
 
 @dataclass

@@ -89,6 +89,6 @@ def test_ctrl_c_while_a_command_starts(tmp_path: Path, seconds: float) -> None:
         os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=60)[1].decode()
     # Before any line of ours is run Python has a handler of its own, which is not ours to mend.
-    assert "Traceback" not in said or "qks_cli" not in said, said
-    if not said:
-        assert process.returncode in (130, 2)
+    assert "Traceback" not in said or ", in main\n" not in said, said
+    if "Traceback" not in said:
+        assert process.returncode in (130, 2, -signal.SIGINT)

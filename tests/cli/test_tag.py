@@ -76,7 +76,7 @@ def test_unchanged_photos_are_not_read_again(photos: Path, qks: Qks, tmp_path: P
 def test_bad_photos_never_stop_a_run(photos: Path, qks: Qks) -> None:
     (photos / "broken.jpg").write_bytes(b"no photo at all")
     (photos / "empty.jpg").write_bytes(b"")
-    done = qks("tag", photos, "--quiet")
+    done = qks("tag", photos, "--quiet", "--format", "jsonl")
     assert done.returncode == 0
     lines = done.stderr.decode().splitlines()
     assert len(lines) == 2

@@ -5,7 +5,7 @@ The library's triggers (migrations/m006_verdicts.py) keep later runs to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qks_cli.errors import UsageError
 from qks_cli.library.database import Database, now, placeholders
@@ -29,12 +29,12 @@ def confirm(library: Database, photo_ids: Sequence[int], name: str, *, add: bool
             execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
             execute("UPDATE labels SET hidden = 0, shown_as = NULL WHERE name = ?", (name,))
             ids = shown_ids(library, name)
-        rows = _judged(library, "tags", photo_ids, ids)
-        carried = {photo_id for photo_id, *_ in rows}
+        pairs = [row[:2] for row in _judged(library, "tags", photo_ids, ids)]
+        carried = {photo_id for photo_id, _ in pairs}
         main = _main(library, name, ids)
         bare = [photo_id for photo_id in photo_ids if photo_id not in carried] if add else []
-        _say(library, [*rows, *((x, main, None, None, None) for x in bare)], confirmed=True)
-        said = [(row[0], row[1]) for row in rows] + [(photo_id, main) for photo_id in bare]
+        said = [*pairs, *((photo_id, main) for photo_id in bare)]
+        _say(library, said, _of_model(library, photo_ids, ids), confirmed=True)
         library.execute_many(f"INSERT OR IGNORE INTO tags VALUES (?, ?, {BY_HAND})", said)
         library.execute_many(
             "UPDATE tags SET (score, token, implied) = "
@@ -50,11 +50,14 @@ def reject(library: Database, photo_ids: Sequence[int], name: str) -> int:
     Returns on how many it stood. Raises ``UsageError`` where there is no such label."""
     ids = known_ids(library, name)
     with library.atomic():
-        rows = {(row[0], row[1]): row for row in _judged(library, "tags", photo_ids, ids)}
-        library.execute_many("DELETE FROM tags WHERE photo_id = ? AND label_id = ?", list(rows))
+        carried = [row[:2] for row in _judged(library, "tags", photo_ids, ids)]
+        model = _of_model(
+            library, photo_ids, ids
+        )  # before the tags go, and what is known with them
+        library.execute_many("DELETE FROM tags WHERE photo_id = ? AND label_id = ?", carried)
         wanted = [(photo_id, label_id) for photo_id in photo_ids for label_id in ids]
-        _say(library, [rows.get(pair, (*pair, None, None, None)) for pair in wanted], False)
-    return len({photo_id for photo_id, _ in rows})
+        _say(library, wanted, model, confirmed=False)
+    return len({photo_id for photo_id, _ in carried})
 
 
 def reset(library: Database, photo_ids: Sequence[int], name: str) -> int:
@@ -87,15 +90,29 @@ def confirmed(library: Database, photo_ids: Sequence[int]) -> dict[int, set[str]
     return found
 
 
+Pair = tuple[int, int]
 Row = tuple[int, int, float | None, int | None, int | None]
 
 
-def _say(library: Database, rows: Sequence[Row], confirmed: bool) -> None:
-    """Enter verdicts; what the model says stays as it was noted first."""
+def _of_model(
+    library: Database, photo_ids: Sequence[int], label_ids: Sequence[int]
+) -> dict[Pair, Row]:
+    """What the model says, by photo and label: as an earlier verdict noted it, else the tag."""
+    rows = _judged(library, "tags", photo_ids, label_ids)
+    rows += _judged(library, "verdicts", photo_ids, label_ids)
+    return {row[:2]: row for row in rows}
+
+
+def _say(
+    library: Database, pairs: Sequence[Pair], model: Mapping[Pair, Row], *, confirmed: bool
+) -> None:
+    """Enter verdicts, each with what the model says."""
+    rows = [model.get(pair, (*pair, None, None, None)) for pair in pairs]
     library.execute_many(
         "INSERT INTO verdicts (photo_id, label_id, confirmed, score, token, implied, made_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-        "confirmed = excluded.confirmed, made_at = excluded.made_at",
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET confirmed = excluded.confirmed, "
+        "score = excluded.score, token = excluded.token, implied = excluded.implied, "
+        "made_at = excluded.made_at",
         [(photo, label, confirmed, *rest, now()) for photo, label, *rest in rows],
     )
 

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qks_cli.errors import UsageError
@@ -43,6 +43,8 @@ def ids(library: Library, *paths: str) -> list[int]:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(step, max_size=25))
+@example([(kind, "/b.jpg", "tree") for kind in ("confirm", "reject", "reset")])
+@example([(kind, "/b.jpg", "dog") for kind in ("reject", "add", "reject", "reset")])
 def test_verdicts_hold_whatever_happens(steps: list[tuple[str, str, object]]) -> None:
     """Against the plainest account of it: what the model said last, and what the user said."""
     with (

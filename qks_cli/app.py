@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from qks_cli import __version__
@@ -39,12 +40,14 @@ from qks_cli.cli import (
     watch,
     write,
 )
-from qks_cli.errors import OutputError, QksError, ReaderGoneError, missing_package
+from qks_cli.cli.groups import Grouped
+from qks_cli.errors import OutputError, QksError, ReaderGoneError, UsageError, missing_package
 from qks_cli.escape import shown
 
 app = typer.Typer(
     name="qks",
     help="Tag and search your own photos with your own words, offline.",
+    cls=Grouped,
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,  # plain help: rich and its markdown parser double the start-up time
@@ -81,6 +84,29 @@ app.command("eval")(evaluate.evaluate)
 app.add_typer(datasets.app, name="datasets")
 
 
+@app.command("help")
+def help_command(
+    context: typer.Context,
+    command: Annotated[list[str] | None, typer.Argument(help="A command, as `tags list`.")] = None,
+) -> None:
+    """Show the help of a command."""
+    at, path = context.find_root(), ["qks"]
+    found = at.command
+    for name in command or []:
+        inner = found.get_command(at, name) if isinstance(found, TyperGroup) else None
+        if inner is None:
+            known = found.list_commands(at) if isinstance(found, TyperGroup) else []
+            import difflib
+
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else "`qks --help` lists all"
+            raise UsageError(f"no command '{' '.join([*path[1:], name])}'", hint=hint)
+        found = inner
+        path.append(name)
+    shown_context = type(at)(found, info_name=" ".join(path), help_option_names=["-h", "--help"])
+    typer.echo(found.get_help(shown_context))
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"qks {__version__}")
@@ -112,7 +138,10 @@ def main() -> None:
     try:
         # A broken configuration must not keep anyone from mending it.
         mending = sys.argv[1:2] == ["config"]
-        app(default_map={} if mending else config.defaults(lambda: get_command(app)))
+        app(
+            prog_name="qks",
+            default_map={} if mending else config.defaults(lambda: get_command(app)),
+        )
     except OutputError as error:
         _forget_output()
         _fail(error)

@@ -111,6 +111,8 @@ def _options(root: Any) -> dict[str, dict[str, Any]]:
     """Every command's full name with its options by name."""
     found = {}
     for name, command in root.commands.items():
+        if name == "help":  # it has no options, and its name is that of one of the program's
+            continue
         inner = getattr(command, "commands", None)
         every = {f"{name} {sub}": x for sub, x in inner.items()} if inner else {name: command}
         for full, one in every.items():

@@ -147,8 +147,17 @@ def find_bundle(name_or_folder: str) -> Path:
     places = ", ".join(str(folder / name_or_folder) for folder in search_folders())
     raise ModelError(
         f"no model '{name_or_folder}' (looked for {CONFIG} in {places})",
-        hint="`qks models list` shows what is here",
+        hint=_nearest(name_or_folder) or "`qks models list` shows what is here",
     )
+
+
+def _nearest(name: str) -> str:
+    """Names of models that are here and nearly so called."""
+    import difflib
+
+    here = {path.parent.name for folder in search_folders() for path in folder.glob(f"*/{CONFIG}")}
+    near = difflib.get_close_matches(name, here, 1)
+    return f"did you mean {near[0]}? `qks models list` shows what is here" if near else ""
 
 
 def read_bundle(name_or_folder: str) -> Bundle:

@@ -26,6 +26,7 @@ from torch.nn import functional
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.weights import load_image_model, load_source
 from qks_cli.network.head import ClipSource, HeadedModel, Source
+from qks_cli.network.model import scores
 from qks_cli.network.pixels import Normalise
 from qks_cli.network.zero_shot import ZeroShotImage
 from qks_cli.photos.loader import pixel_batches
@@ -127,7 +128,7 @@ def _scores(reading: Reading, labels_CE: Tensor, baseline_CE: Tensor) -> dict[st
         "class token": reading.image_BE @ baseline_CE.T,
         "patch max": places_BLC.amax(1),
         "patch softmax": ((places_BLC * SHARPNESS).softmax(1) * places_BLC).sum(1),
-        "QKS": (reading.query_BME @ labels_CE.T).amax(1),
+        "QKS": scores(reading.query_BME, labels_CE)[0],
     }
 
 

@@ -234,7 +234,9 @@ class Clock:
         return count / seconds
 
 
-def set_rate(optimiser: torch.optim.Optimizer, rate: float, shares: Sequence[float] = ()) -> None:
+def set_learning_rate(
+    optimiser: torch.optim.Optimizer, rate: float, shares: Sequence[float] = ()
+) -> None:
     """Give every parameter group the learning rate, times its share (1 where none is given)."""
     for place, group in enumerate(optimiser.param_groups):
         group["lr"] = rate * (shares[place] if place < len(shares) else 1.0)

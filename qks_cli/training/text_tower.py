@@ -28,7 +28,7 @@ from qks_cli.network.config import TextConfig
 from qks_cli.network.text import TextTower
 from qks_cli.training import checkpoints
 from qks_cli.training.label_space import SentenceTeacher, fast_halves
-from qks_cli.training.run import Clock, RunFolder, set_rate
+from qks_cli.training.run import Clock, RunFolder, set_learning_rate
 from qks_cli.training.text_corpus import Corpus
 from qks_cli.types import Float32Array, IntArray
 
@@ -74,7 +74,7 @@ def train_text_tower(
     vocab_size: int = 20_000,
     epochs: float = 8.0,
     batch: int = 256,
-    rate: float = 1e-3,
+    learning_rate: float = 1e-3,
     seed: int = 1,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Path:
@@ -86,7 +86,7 @@ def train_text_tower(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     lesson = _Lesson.prepare(corpus, out, vocab_size)
-    learner = _Learner(_first_tower(lesson, space, out), rate, RunFolder(out))
+    learner = _Learner(_first_tower(lesson, space, out), learning_rate, RunFolder(out))
     steps = int(epochs * lesson.count / batch)
     clock = Clock(SAVE_EVERY)
     while learner.step < steps:
@@ -144,9 +144,9 @@ class _Lesson:
 class _Learner:
     """The tower with all that changes while it learns: what a checkpoint holds."""
 
-    def __init__(self, tower: TextTower, rate: float, folder: RunFolder) -> None:
-        self.tower, self.rate, self.folder = tower, rate, folder
-        self.optimiser = torch.optim.AdamW(tower.parameters(), lr=rate, weight_decay=0.01)
+    def __init__(self, tower: TextTower, learning_rate: float, folder: RunFolder) -> None:
+        self.tower, self.learning_rate, self.folder = tower, learning_rate, folder
+        self.optimiser = torch.optim.AdamW(tower.parameters(), lr=learning_rate, weight_decay=0.01)
         self.half = torch.autocast("cpu", torch.bfloat16, enabled=fast_halves())
         self.step, self.loss = 0, float("nan")
         found = folder.load(TOWER)
@@ -157,7 +157,7 @@ class _Learner:
 
     def learn(self, lesson: _Lesson, rows: IntArray, share: float) -> None:
         """One step, at a share of the learning rate."""
-        set_rate(self.optimiser, self.rate * share)
+        set_learning_rate(self.optimiser, self.learning_rate * share)
         ids_NT = lesson.ids_NT[rows]
         ids = torch.from_numpy(ids_NT[:, : int((ids_NT != 0).sum(1).max())])
         with self.half:

@@ -18,7 +18,7 @@ from qks_cli.training import run as runs
 from qks_cli.training.head.config import HeadConfig
 from qks_cli.training.head.data import partition
 from qks_cli.training.head.loop import load_best, refit, train
-from qks_cli.training.run import Clock, RunFolder, differences, read_metrics, set_rate
+from qks_cli.training.run import Clock, RunFolder, differences, read_metrics, set_learning_rate
 from tests.training import tiny
 
 ABOUT: dict[str, Any] = {
@@ -191,7 +191,7 @@ def test_the_clock_and_the_rate() -> None:
     weight = torch.nn.Parameter(torch.zeros(1))
     other = torch.nn.Parameter(torch.zeros(1))
     optimiser = torch.optim.SGD([{"params": [weight]}, {"params": [other]}], lr=1.0)
-    set_rate(optimiser, 0.5, (1.0, 0.1))
+    set_learning_rate(optimiser, 0.5, (1.0, 0.1))
     assert [group["lr"] for group in optimiser.param_groups] == [0.5, 0.05]
 
 

@@ -101,7 +101,7 @@ def test_the_tower_learns_what_its_teacher_says(
         vocab_size=66,
         epochs=12,
         batch=8,
-        rate=2e-3,
+        learning_rate=2e-3,
         report=rows.append,
     )
     tokenizer = Tokenizer.from_file(str(tmp_path / "text" / "tokenizer.json"))

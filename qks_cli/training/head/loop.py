@@ -84,7 +84,7 @@ def refit(config: HeadConfig, run: Run, best: dict[str, Any]) -> Path:
     metrics = Metrics(learner.folder, learner.state.epoch, tensorboard=run.tensorboard)
     while learner.state.epoch < len(rates):
         rate = rates[learner.state.epoch]
-        runs.set_rate(learner.optimiser, rate, learner.shares)
+        runs.set_learning_rate(learner.optimiser, rate, learner.shares)
         row = learner.epoch() | {"rate": rate}
         learner.save()
         metrics.write(row)
@@ -187,7 +187,7 @@ class Learner:
         self.scaler.load_state_dict(tensors["scaler"])
         self.state.__init__(**progress)  # type: ignore[misc]
         if self.state.base_rate != self.config.rate:  # another one was asked for
-            runs.set_rate(self.optimiser, self.config.rate, self.shares)
+            runs.set_learning_rate(self.optimiser, self.config.rate, self.shares)
             self.state.base_rate = self.config.rate
 
     def save(self) -> None:

@@ -7,6 +7,7 @@ those can be taken out again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +16,9 @@ from typing import Any
 from lxml import etree
 
 from qks_cli.keywords.errors import Refusal
+from qks_cli.photos.xmp import LIMIT as LIMIT
+from qks_cli.photos.xmp import parse
 
-LIMIT = 8 << 20  # bytes of a packet or sidecar
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 META = "adobe:ns:meta/"
@@ -34,6 +36,7 @@ HIERARCHY_MARK = "|"
 LISTS = {SUBJECT: ("Bag", ""), HIERARCHY: ("Bag", HIERARCHY_MARK), TAGS_LIST: ("Seq", "/")}
 BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 END = '<?xpacket end="w"?>'
+DEEPEST = 32  # parts of a path that are put together again: all of them are, quadratically
 PADDING = 2048  # bytes, so that other programs can edit a packet in place
 
 for _prefix, _uri in NAMESPACES.items():
@@ -86,9 +89,8 @@ class Packet:
         found = []
         for item in self._items("qks:Tags"):
             label = _field(item, "label")
-            places = tuple((_field(item, "places") or "").split("\n"))
             if label:
-                found.append((label, tuple(place for place in places if place)))
+                found.append((label, tuple(_places(_field(item, "places").split("\n")))))
         return found
 
     def is_ours_alone(self) -> bool:
@@ -209,11 +211,12 @@ class Packet:
 
     def erase(self) -> None:
         """Take out what we wrote: our keywords, the lists that we made, the provenance."""
-        for _, places in self.ours():
-            for place in places:
-                self._remove(*place.split("=", 1))
-        for place in self._seeded():
-            self._remove(*place.split("=", 1))
+        written = [place for _, places in self.ours() for place in places] + self._seeded()
+        for name in LISTS:
+            start = f"{name}="
+            entries = Counter(x.removeprefix(start) for x in written if x.startswith(start))
+            if entries:
+                self._remove(name, entries)
         for name in ("qks:Tags", "qks:Seeded"):
             for holder, element in self._properties(name):
                 _drop(holder, element)
@@ -278,18 +281,21 @@ class Packet:
             found.set(_name("rdf:about"), "")
         return found
 
-    def _remove(self, name: str, entry: str) -> None:
+    def _remove(self, name: str, entries: Counter[str]) -> None:
+        """Take entries out of a list, the first ones, each as often as it is counted; and the list,
+        where that leaves nothing in it. One pass: a hostile packet may name a hundred thousand."""
         for holder, element in self._properties(name):
+            some = False
             for box in element:
-                for item in box.findall(_name("rdf:li")):
-                    if _text(item) == entry:
-                        _drop(box, item)
-                        if not len(box):
-                            _drop(holder, element)
-                        return
+                found = [item for item in box.findall(_name("rdf:li")) if _taken(entries, item)]
+                for item in found:
+                    _drop(box, item)
+                some = some or bool(found)
+            if some and not any(len(box) for box in element):
+                _drop(holder, element)
 
     def _seeded(self) -> list[str]:
-        return [_text(item) for item in self._items("qks:Seeded")]
+        return _places(_text(item) for item in self._items("qks:Seeded"))
 
     def _note(
         self, rows: Sequence[tuple[Keyword, Sequence[str]]], seeded: Sequence[str], source: Source
@@ -320,9 +326,10 @@ def flat(lists: Mapping[str, Sequence[str]]) -> list[str]:
         for name, (_, mark) in LISTS.items()
         for entry in lists.get(name, ())
     ]
+    noted = [one for one in paths if len(one[1]) > 1 and one[1][0].casefold() == "darktable"]
     kept = [one for one in paths if len(one[1]) < 2 or one[1][0].casefold() != "darktable"]
     # Its words stand in the list without paths too, one by one.
-    words = {part for one in paths if one not in kept for part in one[1]}
+    words = {part for _, parts, _ in noted for part in parts}
     words -= {part for _, parts, _ in kept if len(parts) > 1 for part in parts}
     whole = {entry.strip().casefold() for mark, _, entry in kept if not mark}
     whole |= {parts[-1].strip().casefold() for mark, parts, _ in kept if mark == HIERARCHY_MARK}
@@ -330,7 +337,9 @@ def flat(lists: Mapping[str, Sequence[str]]) -> list[str]:
     for mark, parts, entry in kept:
         label = entry
         if mark:
-            tails = (mark.join(parts[at:]) for at in range(len(parts)))
+            tails = (
+                mark.join(parts[at:]) for at in range(max(0, len(parts) - DEEPEST), len(parts))
+            )
             label = next((tail for tail in tails if tail.strip().casefold() in whole), parts[-1])
         if label.strip() and not (len(parts) == 1 and label in words):
             found.setdefault(label.strip())
@@ -338,19 +347,10 @@ def flat(lists: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _parse(data: bytes) -> Any:
-    if len(data) > LIMIT:
-        raise Refusal(f"its XMP is larger than {LIMIT >> 20} MB")
-    data = data.strip(b"\0 \t\r\n") if data[:2] not in (b"\xff\xfe", b"\xfe\xff") else data
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
-    )
     try:
-        tree = etree.ElementTree(etree.fromstring(data, parser))
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise Refusal(f"its XMP cannot be read ({str(error).splitlines()[0]})") from error
-    if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
-        raise Refusal("its XMP has a DOCTYPE")
-    return tree
+        return parse(data, limit=LIMIT)
+    except ValueError as error:
+        raise Refusal(f"its XMP cannot be read ({error})") from error
 
 
 @cache
@@ -361,6 +361,20 @@ def _name(name: str) -> str:
 
 def _text(item: Any) -> str:
     return "".join(item.itertext())
+
+
+def _places(texts: Iterable[str]) -> list[str]:
+    """What can be an entry of a list, ``list=entry``: anybody can write a provenance."""
+    return [text for text in texts if text.partition("=")[0] in LISTS and "=" in text]
+
+
+def _taken(entries: Counter[str], item: Any) -> bool:
+    """Whether an item is one of the entries, which then counts once less."""
+    text = _text(item)
+    if entries[text] < 1:
+        return False
+    entries[text] -= 1
+    return True
 
 
 def _field(item: Any, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 LIMIT = 8 << 20  # bytes of a packet or sidecar
@@ -26,6 +27,13 @@ PROPERTIES = {
         ).split()
     )
 }
+# What libxml2 says in words for programmers.
+_PLAINLY = {
+    "Document is empty": "it is empty or no XML",
+    "Excessive depth": "it is nested too deep",
+    "Maximum entity amplification": "its entities grow without end",
+    "Start tag expected": "it is no XML",
+}
 _WHITESPACE = b"\0 \t\r\n"
 
 
@@ -44,10 +52,19 @@ def parse(data: bytes, *, limit: int = LIMIT) -> Any:
     try:
         tree = etree.ElementTree(etree.fromstring(data, parser))
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise ValueError((str(error) or "not well-formed").splitlines()[0]) from error
+        raise ValueError(_reason(str(error))) from error
     if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:
         raise ValueError("it has a DOCTYPE")
     return tree
+
+
+def _reason(text: str) -> str:
+    """What libxml2 says, without the name that it gives to what has none."""
+    reason = re.sub(r",? *\(<string>, line \d+\)$", "", (text or "not well-formed").splitlines()[0])
+    for words, plain in _PLAINLY.items():
+        if reason.startswith(words):
+            return plain
+    return reason
 
 
 def properties(data: bytes) -> dict[str, str]:

@@ -165,6 +165,6 @@ def check(one: Photo, new: bytes, labels: Sequence[str], before: Before) -> None
 def _beside_xmp(photo: Photo) -> list[str]:
     """The user's keywords outside XMP: a list that we make starts with them."""
     resources = photo.other() if isinstance(photo, jpeg.Jpeg) else None
-    iim = None if resources is None else iptc.iim_of(resources)
-    found = [] if iim is None else iptc.keywords_of_any(iim)
+    blocks = [] if resources is None else iptc.iims_of([resources])
+    found = [word for iim in blocks for word in iptc.keywords_of_any(iim)]
     return [*found, *windows.keywords(photo.exif_block())]

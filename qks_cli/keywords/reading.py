@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from qks_cli.keywords.errors import Refusal
 from qks_cli.keywords.formats import container, iptc, jpeg, png, tiff, webp, windows
 from qks_cli.keywords.formats.container import Kind
 from qks_cli.keywords.xmp import LIMIT, Packet
+from qks_cli.photos.readers import shared
 
 HEAD, LONG_HEAD, WHOLE = 1 << 17, 1 << 20, 256 << 20  # bytes that are read to look for keywords
 MOST = 1 << 20  # bytes of a tag that is looked at
@@ -45,7 +46,9 @@ def of_photo(photo: Path) -> Own:
                 return _of_tiff(stream)
             stream.seek(0)
             if kind is None:
-                return _own(_Blocks(list(_packets_by_library(stream))))
+                # A decoder of the system's hands it out, which a broken file can bring down.
+                packet = shared().packet(photo) if stream.peek(12)[4:8] == b"ftyp" else b""
+                return _own(_Blocks(_some(packet or None)))
             return _own(_blocks(stream, kind))
     except Refusal as refusal:
         return Own(problem=refusal.reason)
@@ -104,38 +107,18 @@ def _of_jpeg(stream: io.BufferedReader) -> _Blocks:
     exif = next((x.payload[6:] for x in head if x.payload.startswith(jpeg.EXIF)), b"")
     start = len(jpeg.PHOTOSHOP)
     resources = [x.payload[start:] for x in head if x.payload.startswith(jpeg.PHOTOSHOP)]
-    return _Blocks(packets, [iim for x in resources for iim in _some(iptc.iim_of(x))], exif)
+    return _Blocks(packets, iptc.iims_of(resources), exif)
 
 
 def _of_tiff(stream: io.BufferedReader) -> Own:
     """TIFF, DNG and raw files that are TIFFs: their tags may stand anywhere in the file."""
     data = tiff.OpenFile(stream.fileno())
     packets = _some(tiff.value(data, tiff.XMP, LIMIT))
-    iim = _some(tiff.value(data, tiff.IPTC, MOST))
+    iim: Sequence[bytes] = _some(tiff.value(data, tiff.IPTC, MOST))
     resources = tiff.value(data, tiff.PHOTOSHOP, MOST)
     if not iim and resources is not None:
-        iim = _some(iptc.iim_of(resources))
+        iim = iptc.iims_of([resources])
     return _own(_Blocks(packets, iim, data))
-
-
-def _packets_by_library(stream: io.BufferedReader) -> Iterator[bytes]:
-    """XMP of a format that is not ours to edit, as its decoder hands it out: HEIC and AVIF."""
-    from PIL import Image
-
-    if stream.peek(12)[4:8] != b"ftyp":
-        return
-    try:
-        if stream.peek(12)[8:12] in (b"avif", b"avis"):
-            with Image.open(stream, formats=["AVIF"]) as image:
-                found = image.info.get("xmp")
-        else:
-            import pi_heif
-
-            found = pi_heif.open_heif(stream, convert_hdr_to_8bit=False).info.get("xmp")
-    except Exception:  # a decoder of broken files raises whatever they make it raise
-        return
-    if found:
-        yield found.encode() if isinstance(found, str) else bytes(found)
 
 
 def _some(data: bytes | None) -> Sequence[bytes]:

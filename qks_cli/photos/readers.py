@@ -77,6 +77,13 @@ class Readers:
         except PhotoError:
             return Details()
 
+    def packet(self, path: Path) -> bytes:
+        """As ``details.read_packet``; empty also where the process ended over the file."""
+        try:
+            return bytes.fromhex(self._ask(path, {"want": "packet"})["packet"])
+        except PhotoError:
+            return b""
+
     def pixel_digest(self, path: Path) -> bytes:
         """As ``same.digest_pixels``. Raises ``PhotoError``; ``ReadersClosedError``."""
         return bytes.fromhex(self._ask(path, {"want": "digest"})["digest"])

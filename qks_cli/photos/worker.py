@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from qks_cli.errors import PhotoError
-from qks_cli.photos.details import read_details
+from qks_cli.photos.details import read_details, read_packet
 from qks_cli.photos.digests import digest_pixels
 from qks_cli.photos.limits import MEGABYTE, Limits
 from qks_cli.photos.opened import one_line
@@ -62,6 +62,8 @@ class _Worker:
         path = Path(request["path"])
         if request["want"] == "details":
             return {"details": asdict(read_details(path, limits=limits))}, b""
+        if request["want"] == "packet":
+            return {"packet": read_packet(path).hex()}, b""
         if request["want"] == "digest":
             return {"digest": digest_pixels(path, limits, self.admit).hex()}, b""
         side = request["side"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qks_cli.keywords.formats import tiff
 from qks_cli.keywords.formats.tiff import Block
+from qks_cli.keywords.formats.words import keyword_of
 
 RATING = 0x4746
 MOST = 1 << 20  # bytes of keywords
@@ -13,7 +14,7 @@ def keywords(exif: Block) -> list[str]:
     """XPKeywords: one string of UTF-16, semicolons between keywords."""
     value = tiff.value(exif, tiff.XP_KEYWORDS, MOST) or b""
     text = value[: len(value) // 2 * 2].decode("utf-16-le", "replace").split("\0")[0]
-    return [word for part in text.split(";") if (word := part.strip())]
+    return [word for part in text.split(";") if (word := keyword_of(part))]
 
 
 def rating(exif: Block) -> int | None:

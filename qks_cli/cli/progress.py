@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,14 +12,11 @@ from qks_cli.escape import shown, shown_lines
 
 
 class Progress:
-    """The bar: count, photos/s and time left; nothing where stderr is no terminal.
+    """The bar: count, photos/s and time left; nothing where stderr is no terminal."""
 
-    ``count`` is run on a thread to learn how many there are."""
-
-    def __init__(self, *, shown: bool, count: Callable[[], int] | None) -> None:
+    def __init__(self, *, shown: bool) -> None:
         self._bar: Any = None
         self._task: Any = None
-        self._count = count
         if shown and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import (
@@ -47,8 +42,6 @@ class Progress:
         if self._bar is not None:
             self._bar.start()
             self._task = self._bar.add_task("", total=None, speed="")
-            if self._count is not None:
-                threading.Thread(target=self._learn_total, daemon=True).start()
         return self
 
     def __exit__(
@@ -59,6 +52,16 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    @property
+    def visible(self) -> bool:
+        """Whether there is a bar."""
+        return self._bar is not None
+
+    def expect(self, total: int) -> None:
+        """How many photos there are; may be called from any thread."""
+        if self._bar is not None:
+            self._bar.update(self._task, total=total)
 
     def advance(self) -> None:
         """One photo more is done."""
@@ -80,10 +83,6 @@ class Progress:
     def problem(self, path: Path, reason: str) -> None:
         """A path, and what is wrong with it, above the bar."""
         self.say(f"qks: {shown(path)}: {reason}")
-
-    def _learn_total(self) -> None:
-        if self._count is not None:
-            self._bar.update(self._task, total=self._count())
 
 
 class RunTable:

@@ -65,7 +65,8 @@ def report(
             cameras=with_cameras,
             places=with_places,
         )
-        with Progress(shown=True, count=lambda: min(limit, len(ids))) as progress:
+        with Progress(shown=True) as progress:
+            progress.expect(min(limit, len(ids)))
             made = make_report(
                 library,
                 ids,

@@ -18,7 +18,8 @@ from qks_cli.cli.options import (
     Top,
 )
 from qks_cli.cli.output import Row, Writer, say, tell_problem
-from qks_cli.cli.tag import PhotosAndFolders, Walking
+from qks_cli.cli.tag import PhotosAndFolders
+from qks_cli.cli.walking import Walking
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:

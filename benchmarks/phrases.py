@@ -28,7 +28,7 @@ from scipy.stats import rankdata
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.engine import open_engine
 from qks_cli.model.model import Model
-from qks_cli.model.scoring import score
+from qks_cli.similarity import max_similarity
 from qks_cli.training.mini.pool import PoolPhoto, read_photos
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
@@ -332,7 +332,7 @@ def main() -> None:
         if min(map(len, sides)) < LEAST:
             continue
         tagger = Model(bundle, engine=engine).tagger(Vocabulary(tuple(map(Label, pair))))
-        raw_N2 = score(tokens_NME, tagger.labels_CE)
+        raw_N2 = max_similarity(tokens_NME, tagger.labels_CE)
         said_N2 = tagger.scores(tokens_NME)
         gap_N = raw_N2[:, 0] - raw_N2[:, 1]
         right.append(chance_right(gap_N[sides[0]], gap_N[sides[1]]))

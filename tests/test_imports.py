@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "qks_cli"
-EVERYWHERE = {"errors", "escape", "folding", "types", "settings"}
+EVERYWHERE = {"errors", "escape", "folding", "types", "settings", "similarity"}
 DOORS: dict[str, set[str]] = {
     "__init__": {"api", "model", "search", "workflows"},
     "__main__": {"app"},
@@ -21,6 +21,7 @@ DOORS: dict[str, set[str]] = {
     "escape": set(),
     "folding": set(),
     "settings": set(),
+    "similarity": set(),
     "types": set(),
     "photos": set(),
     "vocabulary": set(),

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from qks_cli.errors import TrainingError
 from qks_cli.model.calibration import Calibration, features
-from qks_cli.model.scoring import score
+from qks_cli.similarity import max_similarity
 from qks_cli.training.mini.batches import TrueLabels
 from qks_cli.training.mini.teachers import Teachers
 from qks_cli.types import Float32Array, IntArray
@@ -103,7 +103,7 @@ def fit_calibration(
     plain = Calibration(bank_RME, np.zeros(5, np.float32), 0.5)
     stats = plain.label_stats(labels_CE)
     apart_NME = tokens(apart_rows)
-    scores_NC = score(apart_NME, labels_CE)
+    scores_NC = max_similarity(apart_NME, labels_CE)
     present, absent = truth.present_NC[:, seen], truth.absent_NC[:, seen]
     sure = present | absent
     x_NCF = features(scores_NC, stats)
@@ -131,7 +131,7 @@ def _offsets(
     columns = np.flatnonzero(truth.present_NC.sum(0) >= 2)
     labels_CE = embed([truth.names[c] for c in columns])
     stats = fitted.label_stats(labels_CE)
-    said_NC = fitted.probabilities(score(tokens_NME, labels_CE), stats).astype(np.float64)
+    said_NC = fitted.probabilities(max_similarity(tokens_NME, labels_CE), stats).astype(np.float64)
     logit_NC = np.log(np.clip(said_NC, 1e-9, 1) / np.clip(1 - said_NC, 1e-9, 1))
     present_NC = truth.present_NC[:, columns]
     sure_NC = present_NC | truth.absent_NC[:, columns]

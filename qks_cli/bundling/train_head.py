@@ -29,9 +29,9 @@ from qks_cli.model import calibration
 from qks_cli.model.bundle import Bundle, read_bundle
 from qks_cli.model.engine import Engine, open_engine
 from qks_cli.model.model import Model
-from qks_cli.model.scoring import score
 from qks_cli.model.weights import load_source
 from qks_cli.network.head import KINDS, Source
+from qks_cli.similarity import max_similarity
 from qks_cli.training.datasets.digest import describe
 from qks_cli.training.datasets.labelled import DataSet, Split
 from qks_cli.training.head.config import HeadConfig
@@ -255,7 +255,9 @@ def _calibrate(plan: Plan, folder: Path, split: Split, parts: Parts, report: Rep
     )
     report({"labels_with_own_cutoffs": cutoffs.fitted, "file": str(plan.out / OWN_CUTOFFS)})
     labels_CE = model.label_vectors([Label(name) for name in names], as_written=True)
-    each_C = mean_average_precision(score(valid_tokens.tokens_NME, labels_CE), present, known)
+    each_C = mean_average_precision(
+        max_similarity(valid_tokens.tokens_NME, labels_CE), present, known
+    )
     plots.training_curves(read_metrics(plan.out / METRICS), plan.out / "training.png")
     plots.label_precisions(names, each_C, plan.out / "labels.png")
 

@@ -20,9 +20,9 @@ from qks_cli.errors import UsageError
 from qks_cli.evaluation.measures import interval_around
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.engine import Engine
-from qks_cli.model.scoring import score
 from qks_cli.model.tagger import Tagger
 from qks_cli.photos.loader import load
+from qks_cli.similarity import max_similarity
 from qks_cli.types import Float32Array, IntArray, Photo
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 
@@ -160,7 +160,7 @@ def interval(
 
 def raw_scores(tagger: Tagger, tokens_NME: Float32Array) -> Float32Array:
     """The model's own scores [N, C], before calibration."""
-    return score(tokens_NME, tagger.labels_CE)
+    return max_similarity(tokens_NME, tagger.labels_CE)
 
 
 def shown_tags(tagger: Tagger, tokens_NME: Float32Array, evaluated: EvaluationSet) -> Shown:

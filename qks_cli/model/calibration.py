@@ -17,7 +17,7 @@ import numpy as np
 
 from qks_cli.errors import ModelError
 from qks_cli.model.bundle import Bundle
-from qks_cli.model.scoring import score
+from qks_cli.similarity import max_similarity
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary import neighbours
 
@@ -93,7 +93,7 @@ class Calibration:
     def label_stats(self, labels_CE: Float32Array) -> LabelStats:
         """How each label scores over the bank."""
         parts = [
-            _stats(score(self.bank_RME, labels_CE[start : start + CHUNK]))
+            _stats(max_similarity(self.bank_RME, labels_CE[start : start + CHUNK]))
             for start in range(0, len(labels_CE), CHUNK)
         ]
         mean, std, high = (np.concatenate(column) for column in zip(*parts, strict=True))

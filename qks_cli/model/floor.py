@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from qks_cli.model.calibration import Calibration
-from qks_cli.model.scoring import score
+from qks_cli.similarity import max_similarity
 from qks_cli.types import Float32Array
 
 FILE = "floor.json"
@@ -62,7 +62,7 @@ class Floor:
 def measure(calibration: Calibration, nonsense_KE: Float32Array) -> Floor:
     """The floor of a model, by what its reference bank says of ``NONSENSE``, embedded."""
     stats = calibration.label_stats(nonsense_KE)
-    scores_RK = calibration.probabilities(score(calibration.bank_RME, nonsense_KE), stats)
+    scores_RK = calibration.probabilities(max_similarity(calibration.bank_RME, nonsense_KE), stats)
     # Where the best of n photos stands half of the time: (1 - x) ** n = 1/2.
     shares_S = 0.5 ** (1 / np.minimum(SIZES, len(scores_RK)))
     best_SK = np.quantile(scores_RK, shares_S, axis=0)

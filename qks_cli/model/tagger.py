@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 
 from qks_cli.model.calibration import Calibration, LabelStats
-from qks_cli.model.scoring import score, winners
 from qks_cli.model.selection import Selector
+from qks_cli.similarity import max_similarity, winners
 from qks_cli.types import Float32Array, IntArray, Tag
 
 SCORES = 2_000_000  # [B, C] values in flight: keeps 10,000 labels within tens of megabytes
@@ -39,7 +39,7 @@ class Tagger:
 
     def scores(self, tokens_BME: Float32Array) -> Float32Array:
         """Calibrated scores [B, C], 0 to 1."""
-        scores_BC = score(tokens_BME, self.labels_CE)
+        scores_BC = max_similarity(tokens_BME, self.labels_CE)
         fits_BC = self.calibration.probabilities(scores_BC, self.stats)
         # What a word is not trusted with lowers its odds: a score of 0.9 stays one of 0.86 at a
         # trust of 0.7, where a product would bring it below what is shown.

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from qks_cli.errors import LibraryError
 from qks_cli.library.store import Library
+from qks_cli.similarity import max_similarity
 from qks_cli.types import Float16Array, Float32Array
 
 EXACT = 4000  # photos that are judged by their query tokens at once, without a first pass
@@ -75,25 +76,19 @@ def refresh(library: Library, model_id: int) -> None:
 
 
 def raw_scores(block: Block, basis_ED: Float32Array, queries_KE: Float32Array) -> Float32Array:
-    """About what ``max over tokens`` of the exact scores would be: [N, K].
+    """About the ``max_similarity`` of the photos' query tokens: [N, K].
 
-    8-bit numbers are widened a few hundred photos at a time into buffers that the processor's cache
-    holds: fresh memory is slow to touch."""
-    count, queries, directions = block.rest_NMD.shape
-    width = block.mean_NE.shape[1]
-    mean_buffer = np.empty((PART, width), np.float32)
-    rest_buffer = np.empty((PART, queries, directions), np.float32)
-    toward_KE, toward_KD = queries_KE.T, (queries_KE @ basis_ED).T
-    scores_NK = np.empty((count, len(queries_KE)), np.float32)
+    The mean tokens are widened a few hundred photos at a time into a buffer that the processor's
+    cache holds: fresh memory is slow to touch."""
+    count, width = block.mean_NE.shape
+    buffer = np.empty((PART, width), np.float32)
+    scores_NK = max_similarity(block.rest_NMD, queries_KE @ basis_ED)
+    scores_NK *= block.scales_N2[:, 1:]
     for at in range(0, count, PART):
         rows = slice(at, at + PART)
-        size = len(block.mean_NE[rows])
-        mean, rest = mean_buffer[:size], rest_buffer[:size]
+        mean = buffer[: len(block.mean_NE[rows])]
         np.copyto(mean, block.mean_NE[rows])
-        np.copyto(rest, block.rest_NMD[rows])
-        apart = (rest.reshape(-1, directions) @ toward_KD).reshape(size, queries, -1).max(axis=1)
-        scores_NK[rows] = (mean @ toward_KE) * block.scales_N2[rows, :1]
-        scores_NK[rows] += apart * block.scales_N2[rows, 1:]
+        scores_NK[rows] += (mean @ queries_KE.T) * block.scales_N2[rows, :1]
     return scores_NK
 
 

@@ -5,7 +5,7 @@ numpy only. Axes: N photos, M query tokens, E label space, K phrases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from qks_cli.library.store import Library
 from qks_cli.search import compact
 from qks_cli.search.grammar import Node
+from qks_cli.similarity import max_similarity
 from qks_cli.types import Float16Array, Float32Array
 
 Int64Array = npt.NDArray[np.int64]
@@ -40,29 +41,9 @@ class Compared:
     tokens: Mapping[Part, Float32Array] = field(default_factory=dict)
     mean_token_E: Float32Array = field(default_factory=lambda: np.empty(0, np.float32))
 
-
-def max_similarity(query_E: Float32Array) -> Callable[[Float16Array], Float32Array]:
-    """Raw scores [N] of a phrase's vector over query tokens [N, M, E]: the maximum over tokens of
-    the inner product.
-
-    Half-precision tokens are widened a block at a time into one buffer that the processor's cache
-    holds: call the function from one thread at a time."""
-    buffer = np.empty((0, 0), np.float32)
-
-    def raw(tokens_NME: Float16Array) -> Float32Array:
-        nonlocal buffer
-        count, queries, width = tokens_NME.shape
-        if buffer.shape != (BLOCK * queries, width):
-            buffer = np.empty((BLOCK * queries, width), np.float32)
-        best_N = np.empty(count, np.float32)
-        for at in range(0, count, BLOCK):
-            part = tokens_NME[at : at + BLOCK].reshape(-1, width)
-            wide = buffer[: len(part)]
-            np.copyto(wide, part)
-            (wide @ query_E).reshape(-1, queries).max(axis=1, out=best_N[at : at + BLOCK])
-        return best_N
-
-    return raw
+    def stacked(self) -> Float32Array | None:
+        """The vectors of all phrases [K, E], in their order; None where there is none."""
+        return np.stack(list(self.vectors.values())) if self.vectors else None
 
 
 def cosine_similarity(
@@ -91,15 +72,17 @@ def mean_token(library: Library, model_id: int) -> Float32Array:
 def exact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> RawScores:
     """Raw scores of these photos (ids ascending) by their query tokens."""
     raw = _unknown(compared, len(ids_N))
-    judges = {node: max_similarity(vector_E) for node, vector_E in compared.vectors.items()}
+    vectors_KE = compared.stacked()
     for at in range(0, len(ids_N), CHUNK):
         chunk = ids_N[at : at + CHUNK].tolist()
         have, tokens_NME = library.tokens.of(chunk, compared.model_id)
         if tokens_NME is None:
             continue
         rows, places = found_among(ids_N, np.array(have, np.int64))
-        for node, judge in judges.items():
-            raw[node][places] = judge(tokens_NME)[rows]
+        if vectors_KE is not None:
+            raw_NK = max_similarity(tokens_NME, vectors_KE)
+            for column, node in enumerate(compared.vectors):
+                raw[node][places] = raw_NK[rows, column]
         for node, tokens_ME in compared.tokens.items():
             alike_N = cosine_similarity(tokens_NME, tokens_ME, compared.mean_token_E)
             raw[node][places] = alike_N[rows]
@@ -109,7 +92,7 @@ def exact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> Raw
 def compact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> RawScores:
     """About the same, by compact vectors: for a first choice among many photos."""
     raw = _unknown(compared, len(ids_N))
-    vectors_KE = np.stack(list(compared.vectors.values())) if compared.vectors else None
+    vectors_KE = compared.stacked()
     for block, basis_ED in compact.blocks(library, compared.model_id):
         rows, places = found_among(ids_N, block.ids)
         if not len(rows):

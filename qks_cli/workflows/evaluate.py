@@ -25,7 +25,7 @@ from qks_cli.model.bundle import Bundle
 from qks_cli.model.calibration import Calibration
 from qks_cli.model.cutoffs import CutoffReport
 from qks_cli.model.model import Model
-from qks_cli.model.scoring import score
+from qks_cli.similarity import max_similarity
 from qks_cli.types import Float32Array, IntArray
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Evaluation:
     def calibrated(self) -> Float32Array:
         """The model's calibrated scores of all labels [N, C], 0 to 1."""
         calibration = Calibration.read(self.request.bundle)
-        raw_NC = score(self.scores.tokens_NME, self.labels_CE)
+        raw_NC = max_similarity(self.scores.tokens_NME, self.labels_CE)
         return calibration.probabilities(raw_NC, calibration.label_stats(self.labels_CE))
 
 

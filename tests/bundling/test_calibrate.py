@@ -16,7 +16,7 @@ from qks_cli.bundling.calibrate import (
     known_truth,
 )
 from qks_cli.errors import TrainingError
-from qks_cli.model.scoring import score
+from qks_cli.similarity import max_similarity
 from qks_cli.training.mini.batches import TrueLabels
 from qks_cli.training.mini.pool import PoolPhoto, kept_apart, read_photos
 from qks_cli.training.mini.teachers import Teachers
@@ -129,7 +129,7 @@ def test_words_with_evidence_get_offsets_of_their_own() -> None:
     assert fitted.offsets_T[0] > 0.5 + np.median(fitted.offsets_T[1:-1])
     assert fitted.offsets_T[-1] == 0
     plain = replace(fitted, offsets_T=None)
-    scores = score(tokens[:700], vectors)
+    scores = max_similarity(tokens[:700], vectors)
     said = fitted.probabilities(scores, fitted.label_stats(vectors))
     before = plain.probabilities(scores, plain.label_stats(vectors))
     truth = present[:700, 0]

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qks_cli.model import scoring
+from qks_cli import similarity
 from qks_cli.model.calibration import Calibration, LabelStats, features
-from qks_cli.model.scoring import score, winners
+from qks_cli.similarity import max_similarity, winners
 
 
 def test_score_is_the_maximum_over_query_tokens() -> None:
@@ -15,7 +15,7 @@ def test_score_is_the_maximum_over_query_tokens() -> None:
     tokens_BME = rng.normal(size=(5, 3, 7)).astype(np.float32)
     labels_CE = rng.normal(size=(11, 7)).astype(np.float32)
     all_BMC = np.einsum("bme,ce->bmc", tokens_BME, labels_CE)
-    np.testing.assert_allclose(score(tokens_BME, labels_CE), all_BMC.max(1), rtol=1e-5)
+    np.testing.assert_allclose(max_similarity(tokens_BME, labels_CE), all_BMC.max(1), rtol=1e-5)
     for tokens_ME, all_MC in zip(tokens_BME, all_BMC, strict=True):
         np.testing.assert_array_equal(winners(tokens_ME, labels_CE[3:]), all_MC[:, 3:].argmax(0))
 
@@ -24,9 +24,9 @@ def test_score_by_blocks_is_score_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     rng = np.random.default_rng(3)
     tokens_BME = rng.normal(size=(50, 3, 7)).astype(np.float32)
     labels_CE = rng.normal(size=(11, 7)).astype(np.float32)
-    whole = score(tokens_BME, labels_CE)
-    monkeypatch.setattr(scoring, "BLOCK", 200)
-    np.testing.assert_allclose(score(tokens_BME, labels_CE), whole, rtol=1e-5)
+    whole = max_similarity(tokens_BME, labels_CE)
+    monkeypatch.setattr(similarity, "BLOCK", 200)
+    np.testing.assert_allclose(max_similarity(tokens_BME, labels_CE), whole, rtol=1e-5)
 
 
 def test_probabilities_are_the_logistic_of_the_features() -> None:
@@ -59,7 +59,7 @@ def test_one_scale_for_labels_of_any_size() -> None:
     labels_CE = np.stack([[*direction, 0], [*(10 * direction), 5]]).astype(np.float32)
     calibration = Calibration(bank_RME, np.array([-2, 1, 0, 0, 0.5], np.float32), 0.5)
     stats = calibration.label_stats(labels_CE)
-    scores_BC = score(bank_RME[:50], labels_CE)
+    scores_BC = max_similarity(bank_RME[:50], labels_CE)
     said = calibration.probabilities(scores_BC, stats)
     np.testing.assert_allclose(said[:, 0], said[:, 1], rtol=1e-3)
     assert said.min() >= 0 and said.max() <= 1

@@ -14,7 +14,6 @@ from qks_cli.search.evaluation import Meaning
 from qks_cli.search.grammar import QueryError
 from qks_cli.search.plan import make_plan
 from qks_cli.search.ranking import Evidence, most_similar, search
-from qks_cli.search.scorer import max_similarity
 from qks_cli.search.words import Words, match_labels
 from qks_cli.types import Details, Photo, Tag, TaggedPhoto
 from qks_cli.vocabulary.labels_file import parse_labels
@@ -238,14 +237,6 @@ def test_compact_scores_are_near_exact_ones() -> None:
     exact = (tokens_NME.astype(np.float32) @ query_KE.T).max(1)
     about = compact.raw_scores(block, basis_ED, query_KE)
     assert np.corrcoef(exact.ravel(), about.ravel())[0, 1] > 0.95
-
-
-def test_max_similarity_is_the_maximum_over_tokens() -> None:
-    rng = np.random.default_rng(1)
-    tokens_NME = rng.normal(size=(6, 3, 4)).astype(np.float16)
-    query_E = rng.normal(size=4).astype(np.float32)
-    expected = (tokens_NME.astype(np.float32) @ query_E).max(1)
-    np.testing.assert_allclose(max_similarity(query_E)(tokens_NME), expected, rtol=1e-5)
 
 
 NAMES = ["/Ärger.jpg", "/ferien/отпуск.jpg", "/STRASSE.jpg", "/İstanbul.jpg", "/Bo\u0308e/x.jpg"]

@@ -10,16 +10,22 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 FIRST_YEAR = 1826  # of the oldest photo that is known
+LAST_YEAR = 2100  # later ones are placeholders, as 9999
 _FIRST_DIGITAL = 1990  # names of files carry no earlier years
 _NUMBERS = re.compile(r"\d{1,9}")
-_OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
+_OFFSET = re.compile(r"(Z|UTC|GMT|[+-]\d?\d:?\d\d)$")
+_FRACTION = re.compile(r"(?<=[:.]\d\d)[.,]\d+")
+_COMPACT = re.compile(r"^(\d{4})(\d\d)(\d\d)(?:[T ]?(\d\d)(\d\d)(\d\d))?")
+_HALF = re.compile(r"([AaPp])\.?[Mm]\.?$")
 _DATE = r"(?P<y>(?:19|20)\d\d)(?P<s>[-_.:]?)(?P<m>\d\d)(?P=s)(?P<d>\d\d)"
 _HOUR = r"(?P<H>[01]\d|2[0-3]|\d(?=[-_.:hH]))"
 _TIME = rf"{_HOUR}(?P<t>[-_.:hH]?)(?P<M>[0-5]\d)(?:(?P=t)|[mM])(?P<S>[0-5]\d)"
 _NAMED = re.compile(
     rf"(?<!\d){_DATE}"
-    rf"(?:(?:[-_ T.]| at )?{_TIME}(?:\d{{3}})?(?!\d)(?:\W?(?P<half>[AaPp])[Mm])?|(?!\d))"
+    rf"(?:(?:[-_ T.]|, | (?:at|um|om|à|alle|kl\.|às) )?{_TIME}"
+    r"(?:\d{3})?(?!\d)(?:\W?(?P<half>[AaPp])[Mm])?|(?!\d))"
 )
+_TELEGRAM = re.compile(r"^photo_\d+@(?P<d>\d\d)-(?P<m>\d\d)-(?P<y>\d{4})_(.*)$")  # its exports
 _EPOCH = re.compile(r"^(?:FB_IMG_|mmexport|received_|wx_camera_|microMsg\.)(\d{13})(?!\d)")
 
 
@@ -48,15 +54,19 @@ def parse(text: str, source: str) -> Taken | None:
     What is one too many is carried over, as clocks and programs mean it: 24:28:33 is half past
     midnight of the next day, second 60 the next minute.
     """
-    text = text.strip().strip("\0")
+    text = text.strip("\0\ufeff \t\r\n").partition("[")[0]  # ISO 8601's [Europe/Vienna]
     if text[:1].isalpha():
         return _by_mail(text, source)
+    text = _COMPACT.sub(_spaced, _FRACTION.sub("", text))
+    half = _HALF.search(text)
     end = _OFFSET.search(text) if "T" in text or ":" in text[10:] else None
     numbers = [int(x) for x in _NUMBERS.findall(text[: end.start()] if end else text)]
-    if not numbers or len(numbers) > 7 or len(_NUMBERS.findall(text)[0]) != 4:
+    if not numbers or len(numbers) > 7 or len(_NUMBERS.findall(text)[0]) != 4 or "W" in text:
         return None
     year, month, day, hour, minute, second = (numbers + [1, 1][len(numbers) - 1 :] + [0] * 3)[:6]
-    if year < FIRST_YEAR or hour > 24 or minute > 60 or second > 61:
+    if half and 1 <= hour <= 12:
+        hour = hour % 12 + (12 if half[1] in "Pp" else 0)
+    if not FIRST_YEAR <= year <= LAST_YEAR or hour > 24 or minute > 60 or second > 61:
         return None
     try:
         moment = datetime(year, month, day) + timedelta(hours=hour, minutes=minute, seconds=second)
@@ -65,14 +75,22 @@ def parse(text: str, source: str) -> Taken | None:
     return Taken(moment.isoformat(), source, zone(end[1]) if end else None)
 
 
+def _spaced(found: re.Match[str]) -> str:
+    """``20220121T101530`` as ``2022:01:21 10:15:30``."""
+    year, month, day, *clock = found.groups()
+    return f"{year}:{month}:{day}" + (" " + ":".join(clock) if clock[0] else "")
+
+
 def zone(text: str | None) -> str | None:
     """``+02:00`` of ``+0200``, ``+02:00`` or ``Z``; None for what is no offset."""
     found = _OFFSET.fullmatch((text or "").strip().strip("\0"))
     if not found:
         return None
-    sign_and_digits = "+0000" if found[1] == "Z" else found[1].replace(":", "")
-    hours, minutes = int(sign_and_digits[1:3]), int(sign_and_digits[3:])
-    return f"{sign_and_digits[:3]}:{minutes:02}" if hours <= 14 and minutes < 60 else None
+    if found[1].isalpha():
+        return "+00:00"
+    digits = found[1][1:].replace(":", "")
+    hours, minutes = int(digits[:-2]), int(digits[-2:])
+    return f"{found[1][0]}{hours:02}:{minutes:02}" if hours <= 14 and minutes < 60 else None
 
 
 def of_name(stem: str) -> Taken | None:
@@ -82,6 +100,7 @@ def of_name(stem: str) -> Taken | None:
     if epoch:
         moment = datetime.fromtimestamp(int(epoch[1]) / 1000, UTC)
         return _sensible(moment.replace(tzinfo=None, microsecond=0), "+00:00")
+    stem = _TELEGRAM.sub(r"photo_\g<y>-\g<m>-\g<d>_\4", stem)
     for found in _NAMED.finditer(stem):
         year, month, day, hour, minute, second = (int(found[name] or 0) for name in "ymdHMS")
         if found["half"] and 1 <= hour <= 12:

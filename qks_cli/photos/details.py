@@ -20,6 +20,10 @@ from qks_cli.photos.recognise import JPEG, RAW, TIFF
 from qks_cli.types import Details
 
 _BY_EXIFREAD = (JPEG, TIFF, RAW)  # elsewhere it misses dates that Pillow finds
+# More than any camera has.
+_F_NUMBERS, _SECONDS, _MILLIMETRES = 1000.0, 1e7, 1e5
+_ISO_BEYOND = 65535  # the most that Exif's first place for it holds
+_WIDE_ISO = ("RecommendedExposureIndex", "ISOSpeed")
 _PNG_TIMES = ("creation time", "creationtime", "create-date", "date taken")
 
 
@@ -53,7 +57,7 @@ def details_of(file: PhotoFile, picture: AnyPicture) -> Details:
     rating = _number(values.get("Image Rating"))
     if rating is None:
         rating = _number(packet.get("xmp:Rating"))
-    iso = _number(values.get("EXIF ISOSpeedRatings"))
+    iso = _iso(values)
     return Details(
         taken_at=taken.at if taken else None,
         taken_from=taken.source if taken else None,
@@ -63,9 +67,13 @@ def details_of(file: PhotoFile, picture: AnyPicture) -> Details:
         or exif.text(packet, "exifEX:LensModel")
         or exif.text(packet, "aux:Lens"),
         iso=None if iso is None or iso <= 0 else round(iso),
-        aperture=_positive(values.get("EXIF FNumber"), packet.get("exif:FNumber")),
-        exposure=_positive(values.get("EXIF ExposureTime"), packet.get("exif:ExposureTime")),
-        focal=_positive(values.get("EXIF FocalLength"), packet.get("exif:FocalLength")),
+        aperture=_positive(_F_NUMBERS, values.get("EXIF FNumber"), packet.get("exif:FNumber")),
+        exposure=_positive(
+            _SECONDS, values.get("EXIF ExposureTime"), packet.get("exif:ExposureTime")
+        ),
+        focal=_positive(
+            _MILLIMETRES, values.get("EXIF FocalLength"), packet.get("exif:FocalLength")
+        ),
         latitude=latitude,
         longitude=longitude,
         rating=round(rating) if rating is not None and -1 <= rating <= 5 else None,
@@ -128,9 +136,19 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _positive(*values: Any) -> float | None:
+def _positive(most: float, *values: Any) -> float | None:
+    """The first sensible number: above zero, and not what stands for "unknown" or "infinite"."""
     numbers = (_number(value) for value in values)
-    return next((number for number in numbers if number is not None and number > 0), None)
+    return next((x for x in numbers if x is not None and 0 < x <= most), None)
+
+
+def _iso(values: Mapping[str, Any]) -> float | None:
+    """The sensitivity; where two bytes were too few for it (65535), from where there are four."""
+    iso = _number(values.get("EXIF ISOSpeedRatings"))
+    if iso != _ISO_BEYOND:
+        return iso
+    further = (_number(values.get(f"EXIF {name}")) for name in _WIDE_ISO)
+    return next((x for x in further if x is not None and x >= _ISO_BEYOND), iso)
 
 
 def _place(
@@ -157,14 +175,17 @@ def _degrees(values: Mapping[str, Any], name: str, limit: float) -> float | None
         if number is None or (place and not 0 <= number <= 60):
             return None
         total += number / 60**place
-    if (exif.text(values, f"GPS GPS{name}Ref") or "").upper() in ("S", "W"):
+    if (exif.text(values, f"GPS GPS{name}Ref") or "").upper().startswith(("S", "W")):
         total = -total
     return total if abs(total) <= limit else None
 
 
 def _xmp_degrees(packet: Mapping[str, str], name: str, limit: float) -> float | None:
-    """``48,12.5N`` or ``48,12,30N``, as XMP writes places."""
+    """``48,12.5N`` or ``48,12,30N``, as XMP writes places; also degrees alone, signed."""
     text = packet.get(f"exif:GPS{name}", "").strip().upper()
+    alone = _number(text)
+    if alone is not None and "/" not in text:
+        return alone if abs(alone) <= limit else None
     if text[-1:] not in ("N", "S", "E", "W"):
         return None
     parts = [_number(part) for part in text[:-1].split(",")]

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+LONGEST = 256  # characters of a camera's name, or of another text
 _EXIF, _GPS = 0x8769, 0x8825
 _NAMES = {  # Pillow's numbers to exifread's names
     0x010F: "Image Make",
@@ -18,6 +19,8 @@ _NAMES = {  # Pillow's numbers to exifread's names
     0x829A: "EXIF ExposureTime",
     0x829D: "EXIF FNumber",
     0x8827: "EXIF ISOSpeedRatings",
+    0x8832: "EXIF RecommendedExposureIndex",
+    0x8833: "EXIF ISOSpeed",
     0x9003: "EXIF DateTimeOriginal",
     0x9004: "EXIF DateTimeDigitized",
     0x9010: "EXIF OffsetTime",
@@ -80,8 +83,8 @@ def text(values: Mapping[str, Any], name: str) -> str | None:
         value = _decoded(value.split(b"\0")[0])
     if not isinstance(value, str):
         return None
-    printable = "".join(char for char in value if char.isprintable())
-    return " ".join(printable.split()) or None
+    printable = "".join(x if x.isprintable() else " " for x in value[: 4 * LONGEST])
+    return " ".join(printable.split())[:LONGEST] or None
 
 
 def _plain(value: Any) -> Any:

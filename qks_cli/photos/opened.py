@@ -38,6 +38,8 @@ _NOT_DAMAGED = (
     "no decoding plugin",
     "compressed by",
 )
+# What Python says of bytes that are not as they should be.
+_FOR_PROGRAMMERS = ("unpack", "index out of", "list index", "tuple index", "bytes index")
 # Formats whose decoders know all kinds of them: what these cannot read is damaged.
 _WELL_KNOWN = (JPEG, PNG, GIF, WEBP)
 
@@ -111,7 +113,9 @@ def _kind_and_reason(error: Exception, format: Format | None) -> tuple[str, str]
         return "too-large", "not enough memory to read it"
     if isinstance(error, OSError) and error.errno is not None:
         return "unreadable", error.strerror or str(error)
-    text = one_line(str(error)) or type(error).__name__
+    text = one_line(str(error))
+    if not text or text.startswith(_FOR_PROGRAMMERS):
+        text = "its parts do not fit together"
     lower, name = text.lower(), format.name if format else "file"
     if "truncated" in lower or "end of file" in lower or "premature" in lower:
         return "truncated", f"the file is cut off ({text})"

@@ -27,6 +27,7 @@ Image.MAX_IMAGE_PIXELS = None
 PngImagePlugin.MAX_TEXT_CHUNK = 8 << 20
 
 
+_NOTHING_SAID = "not identified by this driver"  # Pillow's words for any failure
 _MARKER, _START_OF_SCAN = 0xFF, 0xDA  # of JPEG
 # What every build of libtiff unpacks, by Pillow's names.
 _TIFF_COMPRESSIONS = frozenset(
@@ -235,6 +236,7 @@ def _by_pillow(format: Format, stream: BinaryIO) -> Any:
             factory(stream, "")
         except Exception as reason:
             text = str(reason) if isinstance(reason, (OSError, SyntaxError, ValueError)) else ""
+            text = "" if text == _NOTHING_SAID else text
             raise OSError(text or "its header makes no sense") from reason
         raise OSError(f"{format.name}: no picture found") from error
 

@@ -115,14 +115,16 @@ def name_of_unread(head: bytes) -> str:
 def _by_brand(head: bytes) -> Format | None:
     """HEIC, AVIF or Canon CR3, by the major brand, else by those that it is compatible with."""
     end = min(int.from_bytes(head[:4], "big"), len(head))
-    brands = [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
-    if brands[0] == b"crx ":
+    major, *others = [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
+    if major == b"crx ":
         return RAW
-    if brands[0] in _AVIF_BRANDS or (brands[0] in _ANY_BRANDS and _AVIF_BRANDS & set(brands)):
+    if major in _AVIF_BRANDS:
         return AVIF
-    if brands[0] in _HEIF_BRANDS | _ANY_BRANDS:
+    if major in _HEIF_BRANDS:
         return HEIC
-    return None
+    if _AVIF_BRANDS & set(others):
+        return AVIF
+    return HEIC if major in _ANY_BRANDS or _HEIF_BRANDS & set(others) else None
 
 
 def _is_raw_tiff(stream: BinaryIO, head: bytes) -> bool:

@@ -11,6 +11,7 @@ from qks_cli.errors import PhotoError
 from qks_cli.photos.decode import decode, full_pixels
 from qks_cli.photos.limits import Limits
 from qks_cli.types import UInt8Array
+from tests.photos.made import picture, saved
 
 SIDE = 32
 CORNERS = np.zeros((240, 400, 3), np.uint8)  # red top left, green top right, blue bottom left
@@ -142,6 +143,22 @@ def test_bad_files_say_what_is_wrong(tmp_path: Path) -> None:
     assert kind(tmp_path / "gone.jpg") == "missing"
     assert kind(tmp_path) == "unreadable"
     assert kind(good, Limits(decoded_mb=0.01)) == "too-large"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.jpg", b"\xff\xd8\xff"),
+        ("a.png", saved(picture(), "PNG")[:33] + b"\xff\xff\xff\xfftEXt"),
+        ("b.png", saved(picture(), "PNG")[:37]),
+    ],
+)
+def test_no_reason_speaks_of_pillow_or_python(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(PhotoError) as caught:
+        decode(tmp_path / name, "squash", np.zeros((8, 8, 3), np.uint8))
+    assert not {"driver", "unpack", "buffer", "requires"} & set(caught.value.reason.split())
+    assert caught.value.kind in ("corrupt", "truncated")
 
 
 def test_a_png_named_jpg_is_read(tmp_path: Path) -> None:

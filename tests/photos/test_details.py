@@ -9,6 +9,7 @@ from qks_cli.photos.details import read_details
 from qks_cli.types import Details
 from tests.photos.made import (
     ASCII,
+    LONG,
     RATIONAL,
     SHORT,
     exif,
@@ -283,3 +284,46 @@ def test_libraries_print_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[st
         (tmp_path / "a").write_bytes(saved(picture(), kind, exif=head + block))
         assert read_details(tmp_path / "a").camera == "Müller"
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_stands_for_unknown_is_left_out(tmp_path: Path) -> None:
+    most = [(0xFFFFFFFF, 1)]
+    block = exif(
+        {0x010F: (ASCII, "Maker")},
+        inner={0x829A: (RATIONAL, most), 0x829D: (RATIONAL, most), 0x920A: (RATIONAL, most)},
+    )
+    (tmp_path / "a.jpg").write_bytes(jpeg_with_exif(block))
+    assert read_details(tmp_path / "a.jpg") == Details(camera="Maker")
+
+
+@pytest.mark.parametrize("kind", ["a.jpg", "a.png"])
+def test_a_sensitivity_that_two_bytes_cannot_hold(tmp_path: Path, kind: str) -> None:
+    inner = {0x8827: (SHORT, 65535), 0x8832: (LONG, 102_400)}
+    photo = tmp_path / kind
+    if kind == "a.jpg":
+        photo.write_bytes(jpeg_with_exif(exif({0x010F: (ASCII, "Maker")}, inner=inner)))
+    else:
+        photo.write_bytes(saved(picture(), "PNG", exif=exif({0x010F: (ASCII, "M")}, inner=inner)))
+    assert read_details(photo).iso == 102_400
+
+
+def test_south_and_west_in_full(tmp_path: Path) -> None:
+    degrees = {2: (RATIONAL, [(48, 1), (12, 1), (0, 1)]), 4: (RATIONAL, [(16, 1), (30, 1), (0, 1)])}
+    block = exif({0x010F: (ASCII, "M")}, gps={1: (ASCII, "South"), 3: (ASCII, "west")} | degrees)
+    (tmp_path / "a.jpg").write_bytes(jpeg_with_exif(block))
+    found = read_details(tmp_path / "a.jpg")
+    assert (found.latitude, found.longitude) == pytest.approx((-48.2, -16.5))
+
+
+def test_signed_degrees_in_xmp(tmp_path: Path) -> None:
+    data = xmp('exif:GPSLatitude="48.2" exif:GPSLongitude="-16.5"')
+    (tmp_path / "a.jpg").write_bytes(saved(picture(), "JPEG", xmp=data))
+    found = read_details(tmp_path / "a.jpg")
+    assert (found.latitude, found.longitude) == (48.2, -16.5)
+
+
+def test_the_name_of_a_camera_is_one_short_line(tmp_path: Path) -> None:
+    for text, wanted in (("A\x1b[31mB\r\nC", "A [31mB C"), ("x" * 30_000, "x" * 256)):
+        block = exif({0x0110: (ASCII, text)})
+        (tmp_path / "a.jpg").write_bytes(jpeg_with_exif(block))
+        assert read_details(tmp_path / "a.jpg").camera == wanted

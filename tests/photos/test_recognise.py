@@ -126,6 +126,18 @@ def test_what_only_the_decoder_does_not_know_is_not_called_damaged(tmp_path: Pat
         assert "damaged" not in error.reason
 
 
+@pytest.mark.parametrize("major", [b"heic", b"mif1", b"msf1", b"heix", b"MiHB", b"XXXX"])
+def test_a_brand_that_nobody_knows_is_what_it_is_compatible_with(
+    tmp_path: Path, major: bytes
+) -> None:
+    for name, data in (("HEIC", heic()), ("AVIF", saved(picture(), "AVIF"))):
+        if major in (b"heic", b"heix") and name == "AVIF":
+            continue
+        (tmp_path / "a").write_bytes(data[:8] + major + data[12:])
+        with opened(tmp_path / "a") as file:
+            assert file.format.name == name
+
+
 def test_every_kind_of_file_has_one_list() -> None:
     lists = (PHOTOS, RAW, VIDEOS, SIDECARS)
     assert len(frozenset().union(*lists)) == sum(map(len, lists))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "qks_cli"
-EVERYWHERE = {"errors", "escape", "folding", "types", "settings", "similarity"}
+EVERYWHERE = {"errors", "escape", "folding", "types", "settings", "similarity", "wording"}
 DOORS: dict[str, set[str]] = {
     "__init__": {"api", "model", "search", "workflows"},
     "__main__": {"app"},
@@ -23,6 +23,7 @@ DOORS: dict[str, set[str]] = {
     "settings": set(),
     "similarity": set(),
     "types": set(),
+    "wording": set(),
     "photos": set(),
     "vocabulary": set(),
     "network": set(),

@@ -31,6 +31,7 @@ from qks_cli.network.zero_shot import ZeroShotImage
 from qks_cli.photos.decode import decode
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.vocabulary.prompts import POOL
+from qks_cli.wording import count_of
 
 REFERENCES = 500  # reference photos at most
 VIEWS = 600  # what too few photos are cut into
@@ -116,7 +117,7 @@ def _make(
         )
 
     describe()
-    report(f"calibrating on {len(references)} photos")
+    report(f"calibrating on {count_of(len(references), 'photo')}")
     engine = TorchEngine(read_bundle(str(out)), device)
     bank_RME = _bank(engine, references, model.image_size, resize)
     Calibration.unfitted(bank_RME).write(out)

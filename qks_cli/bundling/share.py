@@ -12,6 +12,7 @@ from typing import Any
 
 from qks_cli.errors import ModelError, UsageError
 from qks_cli.model.bundle import CONFIG, Bundle, read_bundle
+from qks_cli.wording import count_of
 
 HUB = "hf-hub:"
 BESIDE = ("README.md", "labels.txt", "LICENSE")  # files that the configuration does not list
@@ -56,7 +57,8 @@ def take(name: str, folder: Path, report: Report) -> Path | None:
     called = source.name if _local(name) is not None else name.removeprefix(HUB).replace("/", "-")
     with new_folder(folder, called) as partial:
         _copy(bundle, partial)
-    report(f"taken {bundle.name} {bundle.version}, {len(bundle.config['files'])} files as stated")
+    files = count_of(len(bundle.config["files"]), "file")
+    report(f"taken {bundle.name} {bundle.version}, {files} as stated")
     return folder / called
 
 

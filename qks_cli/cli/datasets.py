@@ -62,7 +62,7 @@ def check(
         raise typer.Exit(1)
     data = read_dataset(name, root, source, Report(note=say))
     seen = int(data.seen_C.sum())
-    say(f"{seen:,} seen and {len(data.labels) - seen:,} unseen labels")
-    say(f"{len(data.train):,} training and {len(data.test):,} test photos with labels")
+    say(f"{seen:,} seen and {count_of(len(data.labels) - seen, 'unseen label')}")
+    say(f"{len(data.train):,} training and {count_of(len(data.test), 'test photo')} with labels")
     if data.missing:
         raise typer.Exit(1)

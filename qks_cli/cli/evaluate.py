@@ -12,6 +12,7 @@ from qks_cli.cli.datasets import Source
 from qks_cli.cli.options import Model, RecordFormat, TrainingDevice
 from qks_cli.cli.output import Format, Records, say
 from qks_cli.escape import shown
+from qks_cli.wording import count_of
 
 if TYPE_CHECKING:
     from qks_cli.model.cutoffs import CutoffReport
@@ -134,8 +135,8 @@ def evaluate(
 
 
 def _tell_cutoffs(report: CutoffReport) -> None:
+    labels = count_of(len(report.cutoffs_C), "label")
     say(
-        f"{report.fitted:,} of {len(report.cutoffs_C):,} labels have a cut-off of their own; F1 on "
-        f"photos that it was not fitted on: {report.f1_own:.4f}, with one cut-off for all "
-        f"{report.f1_default:.4f}"
+        f"{report.fitted:,} of {labels} with a cut-off of its own; F1 on photos that it was not "
+        f"fitted on: {report.f1_own:.4f}, with one cut-off for all {report.f1_default:.4f}"
     )

@@ -52,7 +52,7 @@ def check(
     synonyms = sum(len(label.synonyms) for label in vocabulary.labels)
     typer.echo(
         f"{shown(file)}: {count_of(len(vocabulary.labels), 'label')}, "
-        f"{len(parents):,} of them parents, "
+        f"{count_of(len(parents), 'parent')} among them, "
         f"{count_of(synonyms, 'synonym')}, {count_of(len(warnings), 'warning')}"
     )
 

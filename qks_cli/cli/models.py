@@ -11,6 +11,7 @@ import typer
 from qks_cli.cli.options import Null, RowFormat, TrainingDevice
 from qks_cli.cli.output import Records, say
 from qks_cli.escape import shown
+from qks_cli.wording import count_of
 
 app = typer.Typer(help="List, describe and fetch models.", no_args_is_help=True)
 
@@ -79,7 +80,7 @@ def info(
     typer.echo(f"folder        {shown(bundle.path)}")
     typer.echo(f"photos        {bundle.image_size} x {bundle.image_size} pixels, {bundle.resize}")
     typer.echo(f"query tokens  {bundle.queries} of width {bundle.width}")
-    typer.echo(f"prompt pool   {len(bundle.templates)} templates")
+    typer.echo(f"prompt pool   {count_of(len(bundle.templates), 'template')}")
     for file, size in sizes.items():
         typer.echo(f"{file:20} {size / 1e6:8.1f} MB, hash as stated")
     card = bundle.path / "README.md"

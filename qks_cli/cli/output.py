@@ -17,6 +17,7 @@ import typer
 
 from qks_cli.errors import OutputError, ReaderGoneError, UsageError
 from qks_cli.escape import shown, shown_lines
+from qks_cli.wording import count_of as count_of
 
 if TYPE_CHECKING:
     from qks_cli.types import Tag
@@ -236,11 +237,6 @@ def _csv(rows: Iterable[Iterable[object]]) -> str:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()
-
-
-def count_of(number: int, what: str) -> str:
-    """A number of things: ``1 photo``, ``2,000 photos``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def tell_problem(path: Path, reason: str) -> None:

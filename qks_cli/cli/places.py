@@ -8,6 +8,7 @@ import typer
 
 from qks_cli.cli.options import Db, RecordFormat
 from qks_cli.cli.output import Records, say
+from qks_cli.wording import count_of
 
 
 def places(
@@ -44,6 +45,6 @@ def places(
         for place, photos in found[:limit]
     )
     photos = sum(count for _, count in found)
-    say(f"{photos:,} photos at {len(found):,} places; {named:,} newly named")
+    say(f"{count_of(photos, 'photo')} at {count_of(len(found), 'place')}; {named:,} newly named")
     if not found:
         raise typer.Exit(1)

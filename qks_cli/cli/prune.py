@@ -41,7 +41,7 @@ def prune(
         gone = find_gone(library, named)
         writer.write(Row(path, gone.tags[x]) for x, path in gone.photos.items())
         writer.close()
-        say(f"{len(gone.photos):,} of {count_of(gone.known, 'photo')} are gone")
+        say(f"{len(gone.photos):,} of {count_of(gone.known, 'photo')} gone")
         if not gone.photos or dry_run:
             return
         if gone.suspicious:
@@ -52,4 +52,4 @@ def prune(
             otherwise="nothing was removed; --yes removes them",
         )
         forget(library, gone)
-    say(f"{len(gone.photos):,} removed from the library")
+    say(f"{count_of(len(gone.photos), 'photo')} removed from the library")

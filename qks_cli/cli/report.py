@@ -77,4 +77,5 @@ def report(
             )
     say(f"qks: {count_of(made.photos, 'photo')} in {shown(made.page)}")
     if made.left_out:
-        say(f"qks: {made.left_out:,} more left out: --limit {limit + made.left_out} takes them all")
+        photos = count_of(made.left_out, "photo")
+        say(f"qks: {photos} left out: --limit {limit + made.left_out} takes them all")

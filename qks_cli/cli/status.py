@@ -65,11 +65,13 @@ def status(
                 writer.write([_row(one)])
     writer.close()
     unreadable = counts.pop("problems", 0)
-    if unreadable and not counts:
+    if unreadable and not counts and not walking.skipped:
         raise UsageError("none of these paths could be read")
     parts = [f"{count:,} {state}" for state, count in sorted(counts.items())]
     parts += [f"{unreadable:,} unreadable"] if unreadable else []
     say(", ".join(parts) or "no photos found")
+    if walking.skipped:
+        say(walking.skipped.line())
 
 
 def _row(one: Status) -> Row:

@@ -28,7 +28,7 @@ from qks_cli.cli.options import (
 from qks_cli.cli.output import Row, Writer, say
 from qks_cli.cli.progress import Progress
 from qks_cli.cli.signals import StopSignal
-from qks_cli.cli.tally import Tally, skipped_line
+from qks_cli.cli.tally import Tally
 from qks_cli.cli.walking import Walking
 from qks_cli.errors import UsageError
 
@@ -148,7 +148,7 @@ def _run(
         library_note = "" if dry_run else f"; library {db or settings.index_path()}"
         say(tally.summary(run.counts, stopped=stop()) + library_note)
         if walking.skipped:
-            say(skipped_line(walking.skipped))
+            say(walking.skipped.line())
         if writer.silent:
             for line in tally.lines(stored=not dry_run):
                 say(line)

@@ -7,7 +7,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from qks_cli.cli.output import count_of
-from qks_cli.escape import shown
 
 if TYPE_CHECKING:
     from qks_cli.workflows.pipeline import Result
@@ -75,17 +74,3 @@ def quoted(label: str) -> str:
     import shlex
 
     return shlex.quote(label)
-
-
-def skipped_line(skipped: Counter[tuple[str, str]]) -> str:
-    """What was no photo by its name, by kind and suffix: ``skipped: 3 RAW (.cr2) …``."""
-    words = {"raw": "RAW", "video": "video", "other": "other"}
-    parts = []
-    for kind, word in words.items():
-        found = Counter({suffix: n for (one, suffix), n in skipped.items() if one == kind})
-        if found:
-            names = [suffix or "no suffix" for suffix, _ in found.most_common(5)]
-            more = ", …" if len(found) > len(names) else ""
-            parts.append(f"{found.total():,} {word} ({shown(', '.join(names))}{more})")
-    hint = "; `pip install rawpy` reads RAW" if any(kind == "raw" for kind, _ in skipped) else ""
-    return f"skipped, not photos that qks reads: {', '.join(parts)}{hint}"

@@ -23,7 +23,9 @@ class Walking:
         self.exclude = exclude
         self.hidden = hidden
         self.nul = nul
-        self.skipped: Counter[tuple[str, str]] = Counter()  # kinds and suffixes of what is no photo
+        from qks_cli.workflows.skipped import Skipped
+
+        self.skipped = Skipped()
 
     def photos(
         self,
@@ -40,13 +42,11 @@ class Walking:
 
         paths = inputs.given(self.paths, nul=self.nul)
         found = partial(walk, paths, exclude=self.exclude, hidden=self.hidden)
-        told: dict[str, Any] = {"on_problem": on_problem, "on_skip": self._skip, "on_name": on_name}
+        told: dict[str, Any] = {"on_problem": on_problem, "on_name": on_name}
+        told["on_skip"] = self.skipped.add
         if on_total is None or inputs.from_stdin(self.paths):
             return found(**told)
         return walk_ahead(found, **told, on_total=on_total)
-
-    def _skip(self, path: Path, kind: str) -> None:
-        self.skipped[kind, path.suffix.lower()] += 1
 
     def noticing(self, counts: Counter[str], report: Report) -> Problem:
         """Tells and counts what cannot be walked."""

@@ -212,7 +212,7 @@ def import_keywords(
         photos = selected(library, paths, everything=everything, nul=nul)
         total = writer.stream(records())
     more = f"; {count_of(unread, 'file')} not read" if unread else ""
-    say(f"{total:,} of {count_of(len(photos), 'photo')} have keywords of your own{more}")
+    say(f"{total:,} of {count_of(len(photos), 'photo')} with keywords of your own{more}")
 
 
 def selected(

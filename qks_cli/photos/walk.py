@@ -43,7 +43,8 @@ def walk(
     real path; ``on_name`` hears of its other names, with the path that it is yielded under first.
     ``exclude`` are globs against a name or a whole path. ``on_problem`` hears of what cannot
     be read, ``on_skip`` of files that are no photos by their names, with their kind (``raw``,
-    ``video`` or ``other``; sidecars belong to their photos).
+    ``video`` or ``other``; sidecars belong to their photos), and of pipes, sockets and devices with
+    a photo's name (``special``).
     """
     walker = _Walker(exclude, hidden, only_photos, on_problem, on_skip, on_name)
     for path in paths:
@@ -107,11 +108,13 @@ class _Walker:
         if stat.S_ISDIR(status.st_mode):
             yield from self.folder(path, real, status)
         elif stat.S_ISREG(status.st_mode):
-            wanted = not self.only_photos or (
-                kind_of(path.name) in self.kinds and (self.hidden or not path.name.startswith("."))
-            )
-            if wanted and not self.excluded(path):
+            kind = kind_of(path.name)
+            if self.excluded(path) or (self.only_photos and self.is_hidden(path.name)):
+                return
+            if not self.only_photos or kind in self.kinds:
                 yield from self.file(path, real, status)
+            elif kind != "sidecar":
+                self.on_skip(path, kind)
         else:
             self.on_problem(path, "neither a file nor a folder")
 
@@ -137,7 +140,7 @@ class _Walker:
             deeper = []
             for entry in entries:
                 path = Path(entry.path)
-                if (not self.hidden and entry.name.startswith(".")) or self.excluded(path):
+                if self.is_hidden(entry.name) or self.excluded(path):
                     continue
                 try:
                     if entry.is_dir():
@@ -149,6 +152,8 @@ class _Walker:
                         status = entry.stat()
                         if stat.S_ISREG(status.st_mode):
                             yield from self.file(path, _real(entry, real), status)
+                        elif not times:
+                            self.on_skip(path, "special")
                     elif kind != "sidecar" and not times:
                         self.on_skip(path, kind)
                 except OSError as error:
@@ -166,6 +171,10 @@ class _Walker:
             yield Photo(own, size, time, status.st_nlink, found_as)
         for name in {path, real} - {own}:
             self.on_name(own, name)
+
+    def is_hidden(self, name: str) -> bool:
+        """Whether files of this name are left out as hidden ones."""
+        return not self.hidden and name.startswith(".")
 
     def excluded(self, path: Path) -> bool:
         """Whether a glob names this file or folder."""

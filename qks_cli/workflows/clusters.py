@@ -15,6 +15,7 @@ from qks_cli.library.store import Library
 from qks_cli.search.lookalikes import pooled
 from qks_cli.search.scorer import Int64Array
 from qks_cli.types import Float32Array
+from qks_cli.wording import count_of
 from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.words import choose_words
 
@@ -46,7 +47,8 @@ def clusters(
     ids_N, mean_NE = pooled(library, model_id)
     if len(ids_N) < count:
         raise UsageError(
-            f"{len(ids_N):,} photos make no {count:,} groups", hint="give a smaller --count"
+            f"{count_of(len(ids_N), 'photo')} for {count_of(count, 'group')} are too few",
+            hint="give a smaller --count",
         )
     groups = sorted(_grouped(ids_N, mean_NE, count), key=len, reverse=True)
     scores_KC = []

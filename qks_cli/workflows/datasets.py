@@ -13,6 +13,7 @@ from qks_cli.training.datasets import LAYOUTS, LIBRARY, layout
 from qks_cli.training.datasets.labelled import DataSet, Row, from_rows
 from qks_cli.training.datasets.parts import Found
 from qks_cli.training.datasets.parts import check as check_parts
+from qks_cli.wording import count_of
 from qks_cli.workflows.report import SILENT, Report
 
 
@@ -64,7 +65,9 @@ def read_dataset(
     if data.missing:
         first = ", ".join(shown(path) for path in data.missing[:3])
         count = len(data.missing)
-        report.note(f"qks: {count:,} photos are missing and left out, for instance {first}")
+        report.note(
+            f"qks: {count_of(count, 'photo is', 'photos are')} missing and left out: {first}"
+        )
     for warning in data.warnings:
         report.note(f"qks: {shown(warning)}")
     return data

@@ -15,6 +15,7 @@ from qks_cli.errors import QksError
 from qks_cli.library import backups
 from qks_cli.library.store import Library
 from qks_cli.model.bundle import read_bundle
+from qks_cli.wording import count_of
 from qks_cli.workflows.changes import look
 
 
@@ -58,18 +59,20 @@ def _library(path: Path) -> Iterator[Finding]:
         yield Finding(False, error.message, error.hint)
         return
     size = path.stat().st_size / 1e6
-    held = f"library {path}, {found.known:,} photos, {size:,.0f} MB, "
+    held = f"library {path}, {count_of(found.known, 'photo')}, {size:,.0f} MB, "
     if errors:
         advice = "`qks restore BACKUP` puts a copy in its place; `qks tag` can make it anew"
         yield Finding(False, f"{held}damaged: {errors[0]}", advice)
     else:
         yield Finding(True, f"{held}whole")
     if failed:
-        yield Finding(True, f"{failed:,} photos could not be read", "`qks tag` tries them again")
+        yield Finding(
+            True, f"{count_of(failed, 'photo')} could not be read", "`qks tag` tries again"
+        )
     folders = Counter(_first_gone(file) for _, file in found.gone)
     for folder, count in folders.most_common(10):
         advice = "mount its drive, or `qks tag` where it is now, or `qks prune`"
-        yield Finding(False, f"{count:,} photos gone from {folder}", advice)
+        yield Finding(False, f"{count_of(count, 'photo')} gone from {folder}", advice)
 
 
 def _first_gone(file: Path) -> Path:

@@ -27,6 +27,7 @@ from qks_cli.model.cutoffs import CutoffReport
 from qks_cli.model.model import Model
 from qks_cli.similarity import max_similarity
 from qks_cli.types import Float32Array, IntArray
+from qks_cli.wording import count_of
 
 if TYPE_CHECKING:
     from qks_cli.evaluation.compare import BoolArray, Scores
@@ -152,7 +153,8 @@ def evaluate(request: Request, say: Say = lambda text: None) -> Evaluation:
     model = Model(bundle, cache=request.cache)
     labels_CE = own_vectors(model, data.names)
     baseline_CE = baseline_vectors(model, data.names)
-    say(f"{len(test):,} test photos, {len(data.labels):,} labels, model {bundle.name}")
+    photos, labels = count_of(len(test), "test photo"), count_of(len(data.labels), "label")
+    say(f"{photos}, {labels}, model {bundle.name}")
     setting = training_free.Setting(
         model,
         data.names,
@@ -179,7 +181,7 @@ def evaluate(request: Request, say: Say = lambda text: None) -> Evaluation:
     if len(bad) == len(test):
         raise UsageError("none of the test photos could be read")
     if len(bad):
-        say(f"qks: {len(bad):,} of {len(test):,} test photos cannot be read and are left out")
+        say(f"qks: {len(bad):,} of {count_of(len(test), 'test photo')} left out: cannot be read")
     scores = replace(scores, more=more.scorers(scores))
     good = np.flatnonzero(scores.read_N)
     return Evaluation(request, test.take(good), _kept(scores, good), labels_CE, subsets(request))

@@ -12,6 +12,7 @@ from qks_cli.keywords.xmp import Keyword
 from qks_cli.library import places
 from qks_cli.library.store import Library
 from qks_cli.types import Place
+from qks_cli.wording import count_of
 from qks_cli.workflows.report import SILENT, Report
 
 TOP = "Places"  # what place keywords stand below in a hierarchy
@@ -26,8 +27,8 @@ def name_places(library: Library, report: Report = SILENT) -> int:
         return 0
     if library.read_only:
         report.note(
-            f"qks: the places of {len(waiting):,} photos are not named: this library cannot be "
-            "written to"
+            f"qks: the places of {count_of(len(waiting), 'photo')} are not named: "
+            "this library cannot be written to"
         )
         return 0
     places.save(library, _named(waiting).items())

@@ -23,6 +23,7 @@ from qks_cli.model.tagger import Tagger
 from qks_cli.search import compact
 from qks_cli.types import Photo
 from qks_cli.vocabulary.labels_file import Vocabulary, format_labels
+from qks_cli.wording import count_of
 from qks_cli.workflows.changes import look, note
 from qks_cli.workflows.photo_writer import Options as WriteOptions
 from qks_cli.workflows.pipeline import Destination, LoadOptions, Result, tag_photos
@@ -188,7 +189,7 @@ def note_absences(library: Library, root: Path, report: Report = SILENT) -> int:
     found = look(library, root)
     if found.suspicious:
         report.note(
-            f"qks: {len(found.gone):,} of {found.known:,} photos known in {shown(root)} "
+            f"qks: {len(found.gone):,} of {count_of(found.known, 'photo')} known in {shown(root)} "
             "are gone: is a drive not mounted?\n"
             "     they are kept as they are; `qks prune` removes them"
         )

@@ -19,6 +19,7 @@ from qks_cli.training.datasets import LAYOUTS
 from qks_cli.training.head.config import HeadConfig
 from qks_cli.training.run import RunFolder
 from qks_cli.vocabulary.prompts import POOL
+from qks_cli.wording import count_of
 from qks_cli.workflows.datasets import read_dataset
 from qks_cli.workflows.report import SILENT, Report
 
@@ -141,9 +142,8 @@ class HeadTraining:
     def summary(self) -> str:
         """What is trained on what."""
         data, base = self.plan.data, self.plan.base.bundle.name
-        return (
-            f"{len(data.train):,} photos, {int(data.seen_C.sum()):,} seen labels, base model {base}"
-        )
+        labels = count_of(int(data.seen_C.sum()), "seen label")
+        return f"{count_of(len(data.train), 'photo')}, {labels}, base model {base}"
 
     def run(self, row: Row) -> Path:
         """Train, several seeds one after another; the folder of the (first) finished model."""

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 from qks_cli.errors import UsageError
 from qks_cli.library.store import Library
 from qks_cli.photos.walk import absolute, walk
+from qks_cli.wording import count_of
 from qks_cli.workflows.pipeline import LoadOptions, Result
 from qks_cli.workflows.report import SILENT, Report
+from qks_cli.workflows.skipped import Skipped
 from qks_cli.workflows.tag import Tagging, TagRun
 
 if TYPE_CHECKING:
@@ -117,18 +119,23 @@ def watch(
                 stop=changes.stop.is_set,
                 report=report,
             )
+            skipped = Skipped()
             photos = walk(
                 [path for path in wanted if os.path.lexists(path)],
                 exclude=options.exclude,
                 hidden=options.hidden,
                 only_photos=changed is not None,
                 on_problem=report.problem,
+                on_skip=skipped.add if changed is None else skipped.add_meant,
                 on_name=run.name,
             )
             yield from run.results(photos, below=wanted)
             if changed is None:
-                total = sum(run.counts[x] for x in ("tagged", "retagged", "moved", "unchanged"))
-                report.note(f"watching {total + run.counts['failed']:,} photos; Ctrl-C ends")
+                looked_at = ("tagged", "retagged", "moved", "unchanged", "failed")
+                known = count_of(sum(run.counts[one] for one in looked_at), "photo")
+                report.note(f"watching {known}; Ctrl-C ends")
+            if skipped:
+                report.note(skipped.line())
             changes.wait(options.settle)
 
 

@@ -10,6 +10,7 @@ from qks_cli.library.runs import Chosen, Kept
 from qks_cli.model.model import Model
 from qks_cli.model.selection import TOP
 from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
+from qks_cli.wording import count_of
 from qks_cli.workflows.report import SILENT, Report
 from qks_cli.workflows.session import read_vocabulary
 
@@ -57,12 +58,11 @@ def choose_words(
     said = []
     if labels is None and before.labels != "":
         file = f" of {shown(before.labels)}" if before.labels else ""
-        count = len(words.vocabulary.labels)
-        said.append(f"{count:,} label{'' if count == 1 else 's'}{file}")
+        said.append(f"{count_of(len(words.vocabulary.labels), 'label')}{file}")
     if min_score is None and before.min_score is not None:
         said.append(f"cut-off {before.min_score:g}")
     if top is None and before.top is not None and before.top != TOP:
-        said.append(f"{before.top} tags per photo")
+        said.append(f"{count_of(before.top, 'tag')} per photo")
     if said:
         own = "--labels default takes the model's own"
         report.note(f"qks: as last time: {', '.join(said)}; {own}")

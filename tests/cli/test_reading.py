@@ -82,7 +82,25 @@ def test_a_folder_of_other_files_is_not_called_empty(folder: Path, qks: Qks) -> 
     done = qks("tag", folder)
     first, second = said(done.stderr)
     assert first.startswith("no photos found")
-    assert second == ("skipped, not photos that qks reads: 3 video (.mov, .mp4), 1 other (.txt)")
+    line = "skipped, not photos that qks reads: 3 videos (.mov, .mp4), 1 other (.txt)"
+    assert second == line
+    assert said(qks("status", folder).stderr) == ["no photos found", line]
+
+
+def test_raw_files_that_cannot_be_read_and_pipes_are_named(
+    folder: Path, qks: Qks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qks_cli.photos.walk.raw_readable", lambda: False)
+    (folder / "a.jpg").write_bytes(saved(picture(), "JPEG"))
+    (folder / "a.cr2").write_bytes(b"II*\0")
+    os.mkfifo(folder / "pipe.jpg")
+    line = (
+        "skipped, not photos that qks reads: 1 RAW (.cr2), 1 pipe or device (.jpg); "
+        "`pip install rawpy` reads RAW"
+    )
+    assert said(qks("tag", folder).stderr)[1] == line
+    assert said(qks("status", folder).stderr) == ["1 unchanged", line]
+    assert said(qks("tag", folder / "a.jpg").stderr)[1:] == []
 
 
 def test_ctrl_c_waits_for_no_decoder(folder: Path) -> None:

@@ -111,6 +111,19 @@ def test_what_is_no_photo_is_told_by_kind(tmp_path: Path, monkeypatch: pytest.Mo
     ]
 
 
+def test_pipes_and_sockets_with_a_photos_name_are_told(tmp_path: Path) -> None:
+    import os
+
+    make(tmp_path, "a.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "link.png").symlink_to("pipe.jpg")
+    (tmp_path / "null.jpg").symlink_to("/dev/null")
+    skipped: list[tuple[str, str]] = []
+    walked = list(walk([tmp_path], on_skip=lambda p, kind: skipped.append((p.name, kind))))
+    assert [photo.path.name for photo in walked] == ["a.jpg"]
+    assert skipped == [("link.png", "special"), ("null.jpg", "special"), ("pipe.jpg", "special")]
+
+
 def test_every_photo_suffix_is_walked_in_any_case(tmp_path: Path) -> None:
     names = [f"a{suffix}" for suffix in sorted(PHOTOS)] + ["b.MPO", "b.Hif", "b.JPE", "b.Apng"]
     make(tmp_path, *names)

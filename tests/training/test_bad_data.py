@@ -88,7 +88,7 @@ def test_nuswide_with_other_places_of_photos(tmp_path: Path, kind: str) -> None:
         ("coco", "unseen.txt", "Whiet", r"'Whiet'"),
         ("coco", "unseen.txt", "Black", r"'Black' \('black'\?\)"),
         ("voc", "unseen.txt", "tv", "'tv'"),
-        ("folder", "unseen.txt", "television", "1 unseen names are no label"),
+        ("folder", "unseen.txt", "television", "1 unseen name is no label"),
         ("csv", "unseen.txt", "television", "'television'"),
         ("jsonl", "unseen.txt", "television", "'television'"),
     ],
@@ -117,8 +117,8 @@ def test_photos_in_both_parts_and_photos_named_twice(tmp_path: Path) -> None:
         out.write("photos/0.jpg,yellow,test\nphotos/1.jpg,yellow,train\n")
     data = datasets.read("csv", root)
     assert not {str(f) for f in data.train.files} & {str(f) for f in data.test.files}
-    assert any("1 photos are in the training and in the test part" in w for w in data.warnings)
-    assert any("1 photos are listed more than once" in w for w in data.warnings)
+    assert any("1 photo is in the training and in the test part" in w for w in data.warnings)
+    assert any("1 photo is listed more than once" in w for w in data.warnings)
     row = next(r for r, file in enumerate(data.train.files) if file.name == "1.jpg")
     own = data.train.truth[row].toarray()[0]
     present = {name for name, value in zip(data.names, own, strict=True) if value > 0}
@@ -185,7 +185,7 @@ def test_openimages_in_any_order_and_with_photos_that_say_nothing(tmp_path: Path
     data = datasets.read("openimages", root)
     assert (data.train.truth != straight.train.truth).nnz == 0
     assert len(data.test) == len(straight.test) + 1  # unfiltered means all test photos
-    assert any("6 MIDs have no name" in warning for warning in data.warnings)
+    assert any("6 MIDs without a name" in warning for warning in data.warnings)
 
 
 def test_annotations_that_point_nowhere(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_archives_are_read_where_their_photos_lie(tmp_path: Path) -> None:
         datasets.read("webdataset", broken)
     with tarfile.open(broken / "train.tar", "w") as archive:
         archive.add(tmp_path / "same.jpg", "a.jpg")
-    with pytest.raises(TrainingError, match=r"1 photos have no JSON .* a"):
+    with pytest.raises(TrainingError, match=r"1 photo without JSON.* a"):
         datasets.read("webdataset", broken)
 
 

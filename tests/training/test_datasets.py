@@ -133,7 +133,7 @@ def test_bad_lines_are_named(tmp_path: Path) -> None:
 
 
 def test_a_data_set_without_photos_or_labels(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="1 that it names are missing"):
+    with pytest.raises(TrainingError, match="1 photo that it names missing"):
         from_rows("x", [Row(tmp_path / "gone.jpg", ("sky",))])
     photo = miniatures.photo(tmp_path / "a.jpg", 1)
     assert from_rows("x", [Row(photo, ("blue\nsky",))]).names == ("blue sky",)

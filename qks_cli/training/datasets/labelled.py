@@ -19,6 +19,7 @@ from scipy.sparse import csr_matrix
 from qks_cli.errors import TrainingError
 from qks_cli.training.datasets.paths import PathList
 from qks_cli.types import IntArray
+from qks_cli.wording import count_of
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -129,15 +130,17 @@ def make(
     tested = _split(test, column, missing, said, unlisted_absent=unlisted_absent)
     if not len(trained) and not len(tested):
         raise TrainingError(
-            f"the data set {name} has no photo here ({len(missing):,} that it names are missing)",
+            f"the data set {name} has no photo here "
+            f"({count_of(len(missing), 'photo')} that it names missing)",
             hint=f"`qks datasets check {name} --root DIR` says what is expected where",
         )
     carried = np.asarray((trained.truth[:, np.flatnonzero(seen_C)] > 0).sum(1)).ravel() > 0
     both = _in_both(trained, tested)
     if both.any():
+        photos = count_of(int(both.sum()), "photo is", "photos are")
         said.append(
-            f"{int(both.sum()):,} photos are in the training and in the test part, and are left "
-            f"out of training, for instance {trained.files[int(np.flatnonzero(both)[0])]}"
+            f"{photos} in the training and in the test part, and left out of training, "
+            f"for instance {trained.files[int(np.flatnonzero(both)[0])]}"
         )
     chosen = {
         key: np.array([label.key in keys for label in labels], bool)
@@ -169,8 +172,9 @@ def _check_names(what: str, names: set[str], column: dict[str, int]) -> None:
     }
     parts = [f"'{word}'" + (f" ('{key}'?)" if key else "") for word, key in near.items()]
     more = f" and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
+    said = count_of(len(wrong), f"{what} name is", f"{what} names are")
     raise TrainingError(
-        f"{len(wrong):,} {what} names are no label of this data set: {', '.join(parts)}{more}",
+        f"{said} no label of this data set: {', '.join(parts)}{more}",
         hint="write them as the data set does, or take them out of the list",
     )
 
@@ -218,8 +222,9 @@ def _without_doubles(split: Split, warnings: list[str]) -> Split:
     if len(first) == len(split):
         return split
     double = np.flatnonzero(np.bincount(place) > 1)
+    photos = count_of(len(double), "photo is", "photos are")
     warnings.append(
-        f"{len(double):,} photos are listed more than once; their lines are taken together, "
+        f"{photos} listed more than once; the lines are taken together, "
         f"for instance {split.files[int(first[double[0]])]}"
     )
     ones = np.ones(len(split), np.int32)
@@ -255,7 +260,8 @@ def from_rows(
     strange = sorted(used - set(names))
     if strange:
         warnings.append(
-            f"{len(strange):,} labels of photos are not in the vocabulary and are left out: "
+            f"{count_of(len(strange), 'label of photos is', 'labels of photos are')} not in the "
+            "vocabulary and left out: "
             f"{', '.join(strange[:5])}"
         )
     folded = {word.casefold(): word for word in names}

@@ -21,6 +21,7 @@ from qks_cli.errors import TrainingError
 from qks_cli.training.datasets.labelled import DataSet, Label, Row, make
 from qks_cli.training.datasets.parts import Part
 from qks_cli.training.datasets.reading import not_utf8, read_words, table_rows
+from qks_cli.wording import count_of
 
 _HOME = "the Open Images page (storage.googleapis.com/openimages), release 2018_04"
 SEEN = Part(("classes-trainable.txt", "**/classes-trainable.txt"), "7,186 MIDs, a line each", _HOME)
@@ -55,14 +56,15 @@ def read(root: Path) -> DataSet:
     both = sorted(set(seen) & set(unseen))
     if both:
         warnings.append(
-            f"{len(both):,} MIDs are listed as seen and as unseen, and count as unseen: "
+            f"{count_of(len(both), 'MID is', 'MIDs are')} listed as seen and as unseen, counted as "
+            "unseen: "
             f"{', '.join(both[:5])}"
         )
     nameless = [mid for mid in mids if mid not in called]
     if nameless:
         warnings.append(
-            f"{len(nameless):,} MIDs have no name in {NAMES.get(root).name} and are called by "
-            f"their MID: {', '.join(nameless[:5])}"
+            f"{count_of(len(nameless), 'MID')} without a name in {NAMES.get(root).name}, called by "
+            f"the MID: {', '.join(nameless[:5])}"
         )
     trained = [mid for mid in seen if mid not in set(unseen)]
     return make(

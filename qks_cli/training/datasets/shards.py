@@ -19,6 +19,7 @@ from qks_cli.training.datasets.labelled import DataSet, Row, from_rows
 from qks_cli.training.datasets.parts import IMAGES, Part
 from qks_cli.training.datasets.paths import TarEntry
 from qks_cli.training.datasets.reading import read_words
+from qks_cli.wording import count_of
 
 TRAIN = Part(("train*.tar", "*.tar"), "archives with KEY.jpg and KEY.json", "you")
 TEST = Part(("test*.tar", "val*.tar"), "the same for test photos; else a fifth", "you", True)
@@ -66,7 +67,7 @@ def _joined(
     without = sorted(set(photos) - set(told))
     if without:
         raise TrainingError(
-            f"{path}: {len(without):,} photos have no JSON beside them, for instance {without[0]}"
+            f"{path}: {count_of(len(without), 'photo')} without JSON, for instance {without[0]}"
         )
     for key, entry in photos.items():
         words = {}

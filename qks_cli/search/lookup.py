@@ -10,7 +10,7 @@ from qks_cli.search.words import Lookup
 def label_lookup(library: Library) -> Lookup:
     """Words and synonyms of the vocabulary that the library was tagged with last, every label that
     its tags have, and the user's keywords."""
-    words = _vocabulary_words(library)
+    words = vocabulary_words(library)
     others = {fold(name): name for name in library.tags.names()}
 
     def lookup(word: str) -> str | None:
@@ -20,7 +20,9 @@ def label_lookup(library: Library) -> Lookup:
     return lookup
 
 
-def _vocabulary_words(library: Library) -> dict[str, str]:
+def vocabulary_words(library: Library) -> dict[str, str]:
+    """Every word and synonym, folded, of the vocabulary that the library was tagged with last, with
+    its label; none where it never was."""
     kept = library.runs.kept()
     if kept is None:
         return {}

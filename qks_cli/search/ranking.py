@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from qks_cli.library import names
 from qks_cli.library.store import Library
@@ -33,6 +34,7 @@ from qks_cli.search.scorer import (
 from qks_cli.search.sorting import Sort
 from qks_cli.types import Float32Array, Tag
 
+BoolArray = npt.NDArray[np.bool_]
 SHARE = 25  # of more photos, one in so many is judged exactly
 THERE = "status = 'ok' AND missing_since IS NULL"
 
@@ -76,6 +78,15 @@ class Found(list[Hit]):
         self.total = total
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Photos that a query may find, ids ascending, and what it says of them, 0 to 1."""
+
+    ids_N: Int64Array
+    score_N: Float32Array
+    evaluation: Evaluation | None = None
+
+
 def search(
     library: Library,
     plan: Plan,
@@ -87,10 +98,32 @@ def search(
 ) -> Found:
     """The best photos, best first, ties by path, or the first in the order of ``sort``. ``exact``
     judges every photo by its query tokens."""
+    judged = _judged(library, plan, evidence, limit, exact=exact)
+    return _hits(
+        library, judged.ids_N, judged.score_N, plan.scores, limit, judged.evaluation, sort=sort
+    )
+
+
+def search_ids(
+    library: Library, plan: Plan, evidence: Evidence, *, limit: int, sort: Sort = Sort.score
+) -> list[int]:
+    """Ids of all photos that are found, in the order of ``sort``: nothing else is read of them. In
+    a large library ``limit`` says how many are looked for by meaning."""
+    judged = _judged(library, plan, evidence, limit, exact=False)
+    kept = np.flatnonzero(_within(judged.score_N, plan.scores))
+    rows = _rows_by(library, judged.ids_N, kept, Sort.name if sort is Sort.score else sort)
+    if sort is Sort.score:
+        rows = rows[np.argsort(-judged.score_N[rows], kind="stable")]
+    return [int(photo_id) for photo_id in judged.ids_N[rows]]
+
+
+def _judged(
+    library: Library, plan: Plan, evidence: Evidence, limit: int, *, exact: bool
+) -> _Judged:
     add_functions(library)
     ids_N = _ids(library, f"{THERE} AND {plan.where.sql}", plan.where.values)
     if plan.node is None:
-        return _hits(library, ids_N, np.ones(len(ids_N), np.float32), plan.scores, limit, sort=sort)
+        return _Judged(ids_N, np.ones(len(ids_N), np.float32))
     node, compared = plan.node, _compared(library, evidence)
 
     def evaluate(ids_N: Int64Array, raw: RawScores, floor: float = 0.0) -> Evaluation:
@@ -106,7 +139,7 @@ def search(
             )
         raw = exact_scores(library, compared, ids_N)
     last = evaluate(ids_N, raw, evidence.floor)
-    return _hits(library, ids_N, last.score(node), plan.scores, limit, last, sort=sort)
+    return _Judged(ids_N, last.score(node), last)
 
 
 def most_similar(
@@ -177,9 +210,7 @@ def _hits(
     *,
     sort: Sort = Sort.score,
 ) -> Found:
-    kept = (score_N > 0) & (score_N > scores.low if scores.above else score_N >= scores.low)
-    kept &= score_N < scores.high if scores.below else score_N <= scores.high
-    every = np.flatnonzero(kept)
+    every = np.flatnonzero(_within(score_N, scores))
     if sort is Sort.score:
         rows = _first_rows(library, ids_N, score_N, every, limit)
     else:
@@ -207,6 +238,13 @@ def _hits(
         for i in order
     )
     return Found(hits, len(every))
+
+
+def _within(score_N: Float32Array, scores: ScoreRange) -> BoolArray:
+    """Which photos [N] were found."""
+    kept_N = (score_N > 0) & (score_N > scores.low if scores.above else score_N >= scores.low)
+    kept_N &= score_N < scores.high if scores.below else score_N <= scores.high
+    return np.asarray(kept_N)
 
 
 def _rows_by(library: Library, ids_N: Int64Array, rows: Int64Array, sort: Sort) -> Int64Array:

@@ -26,12 +26,13 @@ from qks_cli.search.lookup import label_lookup
 from qks_cli.search.plan import Plan, make_plan
 from qks_cli.search.ranking import Evidence, Found, most_similar
 from qks_cli.search.ranking import search as rank
+from qks_cli.search.ranking import search_ids as rank_ids
 from qks_cli.search.sorting import Sort
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.english import words_of
 from qks_cli.workflows.places import name_places
 from qks_cli.workflows.report import SILENT, Report
-from qks_cli.workflows.session import tagged_model
+from qks_cli.workflows.session import opened, tagged_model
 
 if TYPE_CHECKING:
     from qks_cli.model.model import Model
@@ -42,13 +43,13 @@ NEAREST = 3  # labels that are named where nothing was found
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """How to search. ``model`` is a name or folder. ``limit`` bounds the hits; those with a score
-    below ``min_score`` (0 to 1) are left out. ``by_tags`` and ``by_meaning`` say what may answer.
-    ``exact`` judges every photo in full, however many there are. ``weak`` shows what meaning says
-    of photos that fit no better than they would fit nonsense, and of words that no model knows.
-    ``sort`` orders all that was found before ``limit`` cuts."""
+    """How to search. ``model`` is a name or folder, or an opened model. ``limit`` bounds the hits;
+    those with a score below ``min_score`` (0 to 1) are left out. ``by_tags`` and ``by_meaning`` say
+    what may answer. ``exact`` judges every photo in full, however many there are. ``weak`` shows
+    what meaning says of photos that fit no better than they would fit nonsense, and of words that
+    no model knows. ``sort`` orders all that was found before ``limit`` cuts."""
 
-    model: str = "mini"
+    model: str | Model = "mini"
     limit: int = 20
     min_score: float = MIN_SCORE
     by_tags: bool = True
@@ -71,6 +72,37 @@ def search(
 
     Raises ``QueryError`` for a query that cannot be used, before a model is opened, and
     ``ModelError`` where only a model that tagged nothing here could answer."""
+    asked = _ask(library, query, options, report)
+    hits = rank(
+        library,
+        asked.plan,
+        asked.evidence(report),
+        limit=options.limit,
+        exact=options.exact,
+        sort=options.sort,
+    )
+    if not options.weak:
+        asked.explain(report, found=bool(hits))
+    return hits
+
+
+def search_ids(
+    library: Library,
+    query: str,
+    options: SearchOptions = SearchOptions(),
+    report: Report = SILENT,
+) -> list[int]:
+    """Ids of all photos that answer a query, in the order of ``options.sort``; in a large library
+    ``options.limit`` says how many are looked for by meaning. Reports and raises as ``search``."""
+    asked = _ask(library, query, options, report)
+    evidence = asked.evidence(report)
+    ids = rank_ids(library, asked.plan, evidence, limit=options.limit, sort=options.sort)
+    asked.explain(report, found=bool(ids))
+    return ids
+
+
+def _ask(library: Library, query: str, options: SearchOptions, report: Report) -> _Asked:
+    """A checked query."""
     everything = options.weak and options.min_score == MIN_SCORE
     plan = make_plan(
         query,
@@ -83,14 +115,7 @@ def search(
     if plan.landmarks:
         shown = ", ".join(landmark.shown for landmark, _ in plan.landmarks.values())
         report.note(f"qks: taken as {shown}; words in quotes are taken as they are")
-    asked = _Asked(library, plan, options)
-    evidence = asked.evidence(report)
-    hits = rank(
-        library, plan, evidence, limit=options.limit, exact=options.exact, sort=options.sort
-    )
-    if not options.weak:
-        asked.explain(report, found=bool(hits))
-    return hits
+    return _Asked(library, plan, options)
 
 
 def similar(
@@ -138,12 +163,10 @@ class _Asked:
         phrases = plan.phrases if options.by_meaning else ()
         if not (phrases or plan.likes):
             return Evidence(by_tags=options.by_tags)
-        from qks_cli.model.model import Model  # tags and filters do without
-
         if plan.likes or not options.by_tags:
             model, model_id = tagged_model(library, options.model)
         else:
-            model = Model.open(options.model)
+            model = opened(options.model)
             stored = library.models.stored(model.hash)
             if stored is None:
                 if library.photos.count():

@@ -40,14 +40,19 @@ def kept_words(db: Path | None = None) -> Kept | None:
         return library.runs.kept()
 
 
-def tagged_model(library: Library, name: str) -> tuple[Model, int]:
-    """A model by name or folder, and its row in the library. It runs on the CPU: few photos, if
-    any, are read.
+def opened(model: str | Model) -> Model:
+    """A model by name or folder, on the CPU, or one that is open already. Raises ``ModelError``."""
+    from qks_cli.model.model import Model  # tags and filters do without
+
+    return Model.open(model) if isinstance(model, str) else model
+
+
+def tagged_model(library: Library, name: str | Model) -> tuple[Model, int]:
+    """A model as ``opened``, and its row in the library. It runs on the CPU: few photos, if any,
+    are read.
 
     Raises ``ModelError`` where no photo here was tagged with it."""
-    from qks_cli.model.model import Model
-
-    model = Model.open(name)
+    model = opened(name)
     model_id = library.models.stored(model.hash)
     if model_id is None:
         raise ModelError(

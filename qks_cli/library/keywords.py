@@ -22,6 +22,14 @@ def keep(library: Database, found: Iterable[tuple[int, str, Sequence[str]]]) -> 
             )
 
 
+def of(library: Database, photo_id: int) -> list[str]:
+    """The user's own keywords of a photo, in the order of the alphabet."""
+    rows = library.rows(
+        "SELECT DISTINCT keyword FROM keywords WHERE photo_id = ? ORDER BY keyword", (photo_id,)
+    )
+    return [str(keyword) for (keyword,) in rows]
+
+
 def keep_ratings(library: Database, found: Iterable[tuple[int, int]]) -> None:
     """Store the ratings of photos that a sidecar alone has: id, -1 to 5."""
     with library.atomic():

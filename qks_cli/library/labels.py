@@ -109,6 +109,15 @@ def _exists(library: Database, name: str) -> bool:
     return row is not None
 
 
+def shown_names(library: Database) -> dict[str, str | None]:
+    """What every stored label is shown as; None for those that are not shown."""
+    return dict(
+        library.rows(
+            "SELECT name, label FROM labels LEFT JOIN shown_labels ON shown_labels.id = labels.id"
+        )
+    )
+
+
 def shown_ids(library: Database, name: str) -> list[int]:
     """Stored labels that are shown under this name, else under one that differs from it only in
     case or composition; none where there is no such label."""

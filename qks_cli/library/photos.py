@@ -13,6 +13,7 @@ from qks_cli.library.paths import key_path, path_key
 from qks_cli.types import Details, PhotoFailure, TaggedPhoto
 
 DETAILS = tuple(field.name for field in fields(Details))  # columns of ``photos``
+_ORDERS = {"date": "taken_at DESC NULLS LAST, ", "rating": "rating DESC NULLS LAST, "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +110,20 @@ class Photos:
         )
         return [photo_id for (photo_id,) in rows]
 
+    def all_in_order(self, column: str) -> list[int]:
+        """All photos that were tagged and are there, ordered as by ``in_order``."""
+        rows = self._database.rows(
+            "SELECT id FROM photos WHERE status = 'ok' AND missing_since IS NULL "
+            f"ORDER BY {_ORDERS.get(column, '')}path"
+        )
+        return [photo_id for (photo_id,) in rows]
+
     def in_order(self, photo_ids: Sequence[int], column: str) -> list[int]:
         """These photos by ``date`` (newest first), ``rating`` (highest first) or ``name``, ties by
         path; those of which it is not known are last."""
-        order = {"date": "taken_at DESC NULLS LAST, ", "rating": "rating DESC NULLS LAST, "}
         rows = self._database.rows(
             "SELECT id FROM photos WHERE id IN (SELECT value FROM json_each(?)) "
-            f"ORDER BY {order.get(column, '')}path",
+            f"ORDER BY {_ORDERS.get(column, '')}path",
             (json.dumps(list(photo_ids)),),
         )
         return [photo_id for (photo_id,) in rows]

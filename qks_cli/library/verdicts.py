@@ -6,6 +6,7 @@ The library's triggers (migrations/m006_verdicts.py) keep later runs to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from qks_cli.errors import UsageError
 from qks_cli.library.database import Database, now, placeholders
@@ -44,12 +45,18 @@ def confirm(library: Database, photo_ids: Sequence[int], name: str, *, add: bool
     return len(carried) + len(bare)
 
 
-def reject(library: Database, photo_ids: Sequence[int], name: str) -> int:
+def reject(
+    library: Database, photo_ids: Sequence[int], name: str, *, in_vocabulary: bool = False
+) -> int:
     """Say that a label is wrong on photos: it goes, and later runs do not bring it back.
 
-    Returns on how many it stood. Raises ``UsageError`` where there is no such label."""
-    ids = known_ids(library, name)
+    Returns on how many it stood. Raises ``UsageError`` where there is no such label, unless it is
+    ``in_vocabulary``: then no photo has carried it yet."""
+    ids = shown_ids(library, name) if in_vocabulary else known_ids(library, name)
     with library.atomic():
+        if not ids:
+            library.execute("INSERT OR IGNORE INTO labels (name) VALUES (?)", (name,))
+            ids = known_ids(library, name)
         carried = [row[:2] for row in _judged(library, "tags", photo_ids, ids)]
         model = _of_model(
             library, photo_ids, ids
@@ -88,6 +95,53 @@ def confirmed(library: Database, photo_ids: Sequence[int]) -> dict[int, set[str]
     for photo_id, label in rows:
         found[photo_id].add(label)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the user confirmed a label on a photo or rejected it, and what the model says: a
+    score from 0 to 1, None where it does not say it."""
+
+    confirmed: bool
+    score: float | None
+
+
+def of(library: Database, photo_ids: Sequence[int]) -> dict[int, dict[str, Verdict]]:
+    """The verdicts on photos, by the labels as they are shown; every id has an entry. Of labels
+    that are shown as one, a confirmed one counts."""
+    found: dict[int, dict[str, Verdict]] = {photo_id: {} for photo_id in photo_ids}
+    rows = library.rows_in(
+        "SELECT photo_id, label, max(confirmed), max(score) FROM verdicts "
+        "JOIN shown_labels ON shown_labels.id = verdicts.label_id "
+        "WHERE photo_id IN ({}) GROUP BY photo_id, shown_labels.label_id",
+        photo_ids,
+    )
+    for photo_id, label, is_confirmed, score in rows:
+        found[photo_id][label] = Verdict(bool(is_confirmed), score)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Judgements:
+    """Photos on which the user confirmed or rejected a label; ``missed`` are confirmed ones that
+    the model does not give it, ``wrong`` rejected ones that it does."""
+
+    label: str
+    confirmed: int
+    rejected: int
+    missed: int
+    wrong: int
+
+
+def judgements(library: Database) -> list[Judgements]:
+    """What was said of every label of which something was."""
+    rows = library.rows(
+        "SELECT label, sum(confirmed), sum(NOT confirmed), sum(confirmed AND score IS NULL), "
+        "sum(NOT confirmed AND score IS NOT NULL) FROM verdicts "
+        "JOIN shown_labels ON shown_labels.id = verdicts.label_id "
+        "GROUP BY shown_labels.label_id ORDER BY label"
+    )
+    return [Judgements(*row) for row in rows]
 
 
 Pair = tuple[int, int]

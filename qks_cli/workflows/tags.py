@@ -8,6 +8,7 @@ from qks_cli.library import labels, ledger, verdicts
 from qks_cli.library.labels import counts, delete, merge, rename, undo
 from qks_cli.library.ledger import Write
 from qks_cli.library.store import Library
+from qks_cli.search.lookup import label_lookup
 from qks_cli.workflows.write import Photos
 
 __all__ = ["Reach", "confirm", "counts", "delete", "merge", "reach", "reject", "rename", "reset"]
@@ -36,8 +37,10 @@ def confirm(library: Library, photos: Photos, label: str, *, add: bool = False) 
 
 def reject(library: Library, photos: Photos, label: str) -> int:
     """Say that a label is wrong on photos; on how many it stood. Raises ``UsageError`` where there
-    is no such label."""
-    return verdicts.reject(library, [photo_id for photo_id, _ in photos], label)
+    is no such label, neither on photos nor in the words that the library was tagged with."""
+    known = label_lookup(library)(label) == label
+    ids = [photo_id for photo_id, _ in photos]
+    return verdicts.reject(library, ids, label, in_vocabulary=known)
 
 
 def reset(library: Library, photos: Photos, label: str) -> int:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image
@@ -44,6 +45,7 @@ class Thumbnails:
         self.folder = folder / str(side)
         self.side = side
         self.limits = limits
+        self._own = threading.local()  # a buffer for each thread, touched once
 
     def make(
         self, photos: Sequence[Path], *, workers: int
@@ -54,14 +56,11 @@ class Thumbnails:
         Photos are decoded in ``workers`` processes of their own, within limits
         (``photos/readers.py``). Raises ``QksError`` where the folder cannot be written."""
         pool = ThreadPoolExecutor(workers, thread_name_prefix="thumbnails")
-        own = threading.local()  # a buffer for each thread, touched once
         with Readers(self.limits) as readers:
 
             def one(photo: Path) -> Thumbnail | PhotoError:
-                if not hasattr(own, "out_SS3"):
-                    own.out_SS3 = np.empty((self.side, self.side, 3), np.uint8)
                 try:
-                    return self._one(photo, readers, own.out_SS3)
+                    return self.one(photo, readers)
                 except PhotoError as error:
                     return error
 
@@ -71,10 +70,14 @@ class Thumbnails:
                 readers.close()
                 pool.shutdown(cancel_futures=True)
 
-    def _one(self, photo: Path, readers: Readers, out_SS3: UInt8Array) -> Thumbnail:
+    def one(self, photo: Path, readers: Readers) -> Thumbnail:
+        """One photo's thumbnail, made by ``readers`` where there is none; for any thread.
+
+        Raises ``PhotoError`` where the photo cannot be read, and ``QksError`` as ``make``."""
         file = self._file(photo)
         with suppress(OSError, ValueError), Image.open(file, formats=("WEBP",)) as made:
             return Thumbnail(file, made.width, made.height)
+        out_SS3 = self._buffer()
         reading = readers.read(photo, "squash", out_SS3)
         size = fitting(reading.size, self.side)
         # Squashed first, stretched back here: each side is only ever made smaller.
@@ -92,6 +95,11 @@ class Thumbnails:
                 hint="QKS_CACHE names another folder for what can be made again",
             ) from error
         return Thumbnail(file, *size)
+
+    def _buffer(self) -> UInt8Array:
+        if not hasattr(self._own, "out_SS3"):
+            self._own.out_SS3 = np.empty((self.side, self.side, 3), np.uint8)
+        return cast(UInt8Array, self._own.out_SS3)
 
     def _file(self, photo: Path) -> Path:
         try:

@@ -31,6 +31,7 @@ from qks_cli.cli import (
     prune,
     report,
     retag,
+    review,
     search,
     stats,
     status,
@@ -59,6 +60,7 @@ app.command("search")(search.search)
 app.command("similar")(search.similar)
 app.command("duplicates")(duplicates.duplicates)
 app.command("clusters")(clusters.clusters)
+app.command("review")(review.review)
 app.command("report")(report.report)
 app.command("places")(places.places)
 app.command("stats")(stats.stats)

@@ -32,6 +32,7 @@ DOORS: dict[str, set[str]] = {
     "places": set(),
     "search": {"library", "vocabulary"},
     "report": set(),
+    "review": {"library", "model", "photos", "search", "workflows"},
     "model": {"network", "photos", "vocabulary"},
     "export": {"model", "network"},
     "evaluation": {"model", "network", "photos", "vocabulary"},
@@ -50,19 +51,30 @@ DOORS: dict[str, set[str]] = {
         "training",
         "vocabulary",
     },
-    "cli": {"keywords", "library", "model", "photos", "search", "vocabulary", "workflows"},
+    "cli": {
+        "keywords",
+        "library",
+        "model",
+        "photos",
+        "review",
+        "search",
+        "vocabulary",
+        "workflows",
+    },
 }
 # What no module of a room may load by being imported, however indirectly.
 TORCH = {"torch", "torchvision", "open_clip", "timm", "transformers", "onnx", "sklearn", "scipy"}
 HEAVY = {ROOT / "workflows" / name for name in ("train.py", "evaluate.py", "datasets.py")}
 UNREACHED: dict[str, set[str]] = {
-    "cli": TORCH | {"numpy", "PIL", "lxml", "onnxruntime", "rich", "sqlite3", "tokenizers"},
+    "cli": TORCH
+    | {"numpy", "PIL", "lxml", "onnxruntime", "rich", "sqlite3", "starlette", "tokenizers"},
     "library": TORCH | {"PIL", "lxml", "onnxruntime", "typer", "rich"},
     "search": TORCH | {"PIL", "lxml", "onnxruntime", "typer", "rich"},
     "keywords": TORCH | {"sqlite3", "onnxruntime", "typer", "rich"},
     "photos": TORCH | {"sqlite3", "onnxruntime", "typer", "rich"},
     "vocabulary": TORCH | {"PIL", "lxml", "onnxruntime", "typer", "rich"},
     "workflows": TORCH | {"onnxruntime", "typer", "rich"},
+    "review": TORCH | {"onnxruntime", "typer", "rich"},
 }
 
 

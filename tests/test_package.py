@@ -32,6 +32,7 @@ def test_the_wheel_holds_the_model_and_finds_it(built: Path, tmp_path: Path) -> 
     assert {f"qks_cli/_models/mini/{name}" for name in SHIPPED} <= names
     assert any(name.startswith("qks_cli/_examples/") for name in names)
     assert "qks_cli/py.typed" in names
+    assert {"qks_cli/review/templates/base.html", "qks_cli/review/static/photos.js"} <= names
     assert "qks_cli/training/mini/mini.json" in names
     assert not any(name.startswith(("tests/", "models/")) for name in names)
     look = "from qks_cli.model.bundle import find_bundle; print(find_bundle('mini'))"

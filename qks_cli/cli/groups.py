@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 GROUPS = {
     "Tag": "tag watch status retag labels",
-    "Find": "search similar duplicates clusters places stats report diff",
+    "Find": "search similar review duplicates clusters places stats report diff",
     "Keywords in photos": "write untag undo verify import tags",
     "The library": "prune backup restore doctor config",
     "Models": "models train eval datasets",

@@ -1,0 +1,1 @@
+"""The local web page of ``qks review``: a server for one user on this machine."""

@@ -1,0 +1,126 @@
+"""What a running server holds: where the library is, an open model, listings, pictures."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from anyio import CapacityLimiter
+
+from qks_cli import settings
+from qks_cli.errors import UsageError
+from qks_cli.photos.readers import Readers
+from qks_cli.photos.thumbnails import Thumbnail, Thumbnails
+from qks_cli.workflows.review import Change, path_of
+from qks_cli.workflows.session import open_library, opened
+
+if TYPE_CHECKING:
+    from qks_cli.library.store import Library
+    from qks_cli.model.model import Model
+
+SMALL, LARGE = 320, 1280  # longer sides, in pixels, of pictures in the grid and of single photos
+LISTINGS = 16  # kept for whoever scrolls in them
+CHANGES = 5000  # that can be undone
+
+T = TypeVar("T")
+
+
+class GoneError(UsageError):
+    """What was asked for is no longer kept."""
+
+
+class Kept(Generic[T]):
+    """The last few of something, by number; for any thread. ``gone`` is said of one that is no
+    longer kept."""
+
+    def __init__(self, most: int, gone: str) -> None:
+        self._most = most
+        self._gone = gone
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, T] = OrderedDict()
+        self._numbers = itertools.count(1)
+
+    def add(self, one: T) -> int:
+        """Keep one; its number."""
+        with self._lock:
+            number = next(self._numbers)
+            self._kept[number] = one
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+            return number
+
+    def get(self, number: int) -> T:
+        """One that was added. Raises ``GoneError`` where it is no longer kept."""
+        with self._lock:
+            if number not in self._kept:
+                raise GoneError(self._gone)
+            self._kept.move_to_end(number)
+            return self._kept[number]
+
+    def drop(self, number: int) -> None:
+        """Keep one no longer."""
+        with self._lock:
+            self._kept.pop(number, None)
+
+
+def _listings() -> Kept[array[int]]:
+    return Kept(LISTINGS, "this is no longer kept; search again")
+
+
+def _changes() -> Kept[Change]:
+    return Kept(CHANGES, "this cannot be undone here any more; `qks tags reset` takes it back")
+
+
+@dataclass
+class Review:
+    """One server's state. ``db`` and ``model_name`` are as on the command line; ``query`` is what
+    the first page shows; ``complain`` hears, in one line, of what should not have happened."""
+
+    db: Path | None = None
+    model_name: str = "mini"
+    query: str = ""
+    complain: Callable[[str], None] = lambda text: None
+    listings: Kept[array[int]] = field(default_factory=_listings)
+    changes: Kept[Change] = field(default_factory=_changes)
+    thinking: threading.Lock = field(default_factory=threading.Lock)  # one use of the model a time
+
+    def __post_init__(self) -> None:
+        folder = settings.cache_path() / "thumbnails"
+        self._readers = Readers()
+        self._pictures = {side: Thumbnails(folder, side=side) for side in (SMALL, LARGE)}
+
+    @contextmanager
+    def library(self) -> Iterator[Library]:
+        """The library, opened for one request: its transactions are short, and a run beside the
+        server is never kept waiting for long."""
+        with open_library(self.db) as library:
+            yield library
+
+    @cached_property
+    def model(self) -> Model:
+        """The model, opened when first needed and kept. Raises ``ModelError``."""
+        return opened(self.model_name)
+
+    @cached_property
+    def readers_limit(self) -> CapacityLimiter:
+        """How many pictures are made at a time; the rest of the server does not wait for them."""
+        return CapacityLimiter(settings.processors() + 1)
+
+    def picture(self, photo_id: int, side: int) -> Thumbnail:
+        """A photo of the library as an upright WebP file, at most ``side`` (SMALL or LARGE) pixels
+        long. Raises ``PhotoError`` where it cannot be read."""
+        with self.library() as library:
+            path = path_of(library, photo_id)
+        return self._pictures[side].one(path, self._readers)
+
+    def close(self) -> None:
+        """End the processes that read photos."""
+        self._readers.close()

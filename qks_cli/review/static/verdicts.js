@@ -1,0 +1,41 @@
+// What the user says of labels, and how to take it back: the changes of this tab, the last one first.
+import { send } from "./api.js";
+
+const done = [];
+const others = "BroadcastChannel" in window ? new BroadcastChannel("qks-review") : null;
+const listeners = [];
+
+export const isUndoable = () => done.length > 0;
+
+// Called after anything was said, in this tab or in another one.
+export function onChange(listener) {
+  listeners.push(listener);
+}
+
+others?.addEventListener("message", () => listeners.forEach((one) => one({ elsewhere: true })));
+
+function changed(ids) {
+  listeners.forEach((one) => one({ ids, elsewhere: false }));
+  others?.postMessage("changed");
+}
+
+export async function say(said, label, ids) {
+  const answer = await send("/api/say", { said, label, ids });
+  done.push(answer.change);
+  changed(ids);
+  return answer;
+}
+
+export async function undo() {
+  const change = done.pop();
+  if (change === undefined) return null;
+  let answer;
+  try {
+    answer = await send("/api/undo", { change });
+  } catch (error) {
+    if (error.status !== 410) done.push(change);
+    throw error;
+  }
+  changed(answer.ids);
+  return answer;
+}

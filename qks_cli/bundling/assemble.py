@@ -18,6 +18,7 @@ from PIL import Image
 from qks_cli.bundling.calibrate import BANK, NOT_PHOTOS, fit_calibration, known_truth
 from qks_cli.errors import TrainingError
 from qks_cli.export.graphs import export_image, export_text
+from qks_cli.export.quantise import quantise_backbone
 from qks_cli.model import calibration, floor
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.model import Model
@@ -34,12 +35,13 @@ from qks_cli.training.mini.labels import label_names
 from qks_cli.training.mini.pool import PackedPixels, PoolPhoto, kept_apart, pack, read_photos
 from qks_cli.training.mini.teachers import Teachers
 from qks_cli.training.mini.train import averaged_weights
-from qks_cli.types import Float32Array, IntArray
+from qks_cli.types import Float32Array, IntArray, UInt8Array
 from qks_cli.vocabulary import embeddings, neighbours
 from qks_cli.vocabulary.labels_file import Label, read_labels
 from qks_cli.vocabulary.prompts import SHORT_POOL
 
 RESIZE = "squash"
+RANGES = 256  # photos that the integer part of the image graph takes its ranges from
 
 
 def assemble(
@@ -75,6 +77,9 @@ def assemble(
     round_to_half(image, tower)
     write_weights(out, image=image, text=tower)
     export_image(image.eval(), config, out / "image.onnx")
+    quantise_backbone(
+        out / "image.onnx", _sample(pools, image_run.parent / "packed", config.image_size)
+    )
     export_text(tower, out / "text.onnx")
     shutil.copyfile(text_run / "tokenizer.json", out / "tokenizer.json")
 
@@ -164,14 +169,24 @@ def _embed_default_labels(out: Path) -> None:
     embeddings.write_known(out / embeddings.FILE, keys, vectors_CE)
 
 
+def _sample(pools: Sequence[Path], packed: Path, size: int) -> UInt8Array:
+    """Photos of the pools, drawn alike for every bundle: uint8 [B, S, S, 3]."""
+    photos = read_photos(*pools)
+    pixels = pack(photos, packed)
+    rows = np.random.default_rng(3).choice(len(photos), min(RANGES, len(photos)), replace=False)
+    return np.stack([_view(pixels, row, size) for row in rows])
+
+
+def _view(pixels: PackedPixels, row: int, size: int) -> UInt8Array:
+    photo = Image.fromarray(pixels[row])
+    return np.asarray(photo.resize((size, size), Image.Resampling.BICUBIC))
+
+
 def _tokens(
     engine: OnnxEngine, pixels: PackedPixels, rows: IntArray, size: int, batch: int = 64
 ) -> Float32Array:
     parts = []
     for at in range(0, len(rows), batch):
-        views = [
-            np.asarray(Image.fromarray(pixels[row]).resize((size, size), Image.Resampling.BICUBIC))
-            for row in rows[at : at + batch]
-        ]
+        views = [_view(pixels, row, size) for row in rows[at : at + batch]]
         parts.append(engine.query_tokens(np.stack(views)))
     return np.concatenate(parts)

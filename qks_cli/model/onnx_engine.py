@@ -79,6 +79,8 @@ class OnnxEngine:
         options.log_severity_level = 3
         # Idle workers that spin would take the cores from the decoding threads.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Processors without 8-bit dot products would saturate sums of integer graphs.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         path = self.bundle.file(name)
         if self.bundle.has(WEIGHTS):  # graphs read what they share with it from there
             self.bundle.file(WEIGHTS)

@@ -38,33 +38,31 @@ Numbers and dates take  x  >x  >=x  <x  <=x  x..y  x..  ..y ; both ends count. Q
 the shell takes signs and brackets for its own: qks search 'dog -beach date:2023..2024'
 """
 
-GRAMMAR = r"""
-?start: any
-?any: all (_OR all)*
-?all: unary (_AND? unary)*
-?unary: _NOT unary -> negated
-      | _MINUS unary -> negated
-      | "(" any ")"
-      | FILTER -> filter
-      | sum
-?sum: text (sign text)*
-sign: PLUS | LESS
-text: WORD+ | PHRASE
-_OR.3: /OR(?=[\s()"]|$)/
-_AND.3: /AND(?=[\s()"-]|$)/
-_NOT.3: /NOT(?=[\s()"]|$)/
-PLUS: "+"
-LESS: /-(?=\s)/
-_MINUS: /-(?=\S)/
-FILTER.2: /[A-Za-z]+(:[<>]?=?|[<>]=?|=)("[^"]*"|[^\s()"]+)/
-PHRASE: /"[^"]*"/
-WORD.1: /(\d+(\.\d+)?:)?[^\s()"+:<>=-][^\s()":<>=]*/
-%ignore /\s+/
-"""
+# What the parts of a query look like. Where several fit, the first in a parser's list is meant.
+_PARTS = {
+    "or": r"""OR(?=[\s()"]|$)""",
+    "and": r"""AND(?=[\s()"-]|$)""",
+    "not": r"""NOT(?=[\s()"]|$)""",
+    "filter": r"""[A-Za-z]+(?::[<>]?=?|[<>]=?|=)(?:"[^"]*"|[^\s()"]+)""",
+    "word": r"""(?:\d+(?:\.\d+)?:)?[^\s()"+:<>=-][^\s()":<>=]*""",
+    "phrase": r'"[^"]*"',
+    "open": r"\(",
+    "close": r"\)",
+    "minus": r"-(?=\S)",
+    "plus": r"\+",
+    "less": r"-(?=\s)",
+}
+_FIRST = ("not", "filter", "word", "phrase", "open", "minus")  # begins what has to come
+_NEXT = ("or", "and", "not", "filter", "word", "phrase", "open", "close", "minus")
+_TEXT = ("word", "phrase")
+_SIGN = ("plus", "less")
+DEEPEST = 100  # brackets and NOTs within each other
 
 
-# Words that the grammar reads as one phrase.
-PLAIN = r"""\s*(?:(?!(?:AND|OR|NOT)\b)[^\W\d_][^\s()":<>=]*\s*)+"""
+# Words that the grammar reads as one phrase. White space parts them: were it optional, there would
+# be 2^n ways to part a word of n letters, and a search would try them all.
+_PLAIN_WORD = r"""(?!(?:AND|OR|NOT)\b)[^\W\d_][^\s()":<>=]*"""
+PLAIN = rf"\s*{_PLAIN_WORD}(?:\s+{_PLAIN_WORD})*\s*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,62 +129,106 @@ class QueryError(UsageError):
 
 def parse_query(query: str) -> Node:
     """The tree of a query. Raises ``QueryError`` that points at the first wrong character."""
-    if re.fullmatch(PLAIN, query):  # loading the parser takes longer than many a search
+    if re.fullmatch(PLAIN, query):  # most searches: quicker than parting it
         return Text(" ".join(query.split()), at=len(query) - len(query.lstrip()))
-    from lark import Transformer, UnexpectedInput, UnexpectedToken, v_args
-    from lark.exceptions import VisitError
-
-    @v_args(inline=True)
-    class Build(Transformer[Any, Node]):
-        def text(self, *words: Any) -> Text:
-            return _text(query, words)
-
-        def sign(self, token: Any) -> str:
-            return str(token)
-
-        def sum(self, *parts: Any) -> Sum:
-            return _sum(parts)
-
-        def filter(self, token: Any) -> Filter:
-            return _filter(str(token), token.start_pos)
-
-        def negated(self, node: Node) -> Not:
-            return Not(node)
-
-        def all(self, *nodes: Node) -> And:
-            return And(nodes)
-
-        def any(self, *nodes: Node) -> Or:
-            return Or(nodes)
-
     if not query.strip():
         raise UsageError("an empty query", hint="`qks search --help-query` describes queries")
-    try:
-        tree = _parser().parse(query)
-    except UnexpectedInput as error:
-        at = error.pos_in_stream
-        ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
-        at = len(query.rstrip()) if ended or at is None or at < 0 else at
-        raise QueryError(_problem(query, at), query, at) from None
-    try:
-        node: Node = Build().transform(tree)
-    except VisitError as error:
-        if isinstance(error.orig_exc, UsageError):
-            raise error.orig_exc from None
-        raise
-    return node
+    return _Parser(query).read()
+
+
+class _Parser:
+    """Reads one query, part by part; tests hold it to a grammar (tests/search/query.lark)."""
+
+    def __init__(self, query: str) -> None:
+        self.query = query
+        self.at = 0
+        self.depth = 0
+        self.problem: QueryError | None = None  # what is well formed and means nothing
+
+    def read(self) -> Node:
+        node = self.any()
+        if self.query[self.at :].strip():
+            raise self.unexpected()
+        if self.problem is not None:
+            raise self.problem
+        return node
+
+    def any(self) -> Node:
+        nodes = [self.all()]
+        while self.peek(_NEXT) == "or":
+            self.take(_NEXT)
+            nodes.append(self.all())
+        return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
+
+    def all(self) -> Node:
+        nodes = [self.unary()]
+        while (name := self.peek(_NEXT)) not in (None, "or", "close"):
+            if name == "and":
+                self.take(_NEXT)
+            nodes.append(self.unary())
+        return nodes[0] if len(nodes) == 1 else And(tuple(nodes))
+
+    def unary(self) -> Node:
+        name = self.peek(_FIRST)
+        if name in _TEXT:
+            return self.sum()
+        _, token, at = self.take(_FIRST)
+        if name == "filter":
+            return _filter(token, at)
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise QueryError("too many brackets within each other", self.query, at)
+        if name == "open":
+            node = self.any()
+            if self.take(_NEXT)[0] != "close":
+                raise self.unexpected()
+        else:
+            node = Not(self.unary())
+        self.depth -= 1
+        return node
+
+    def sum(self) -> Node:
+        parts: list[Any] = [self.text()]
+        while self.peek(_SIGN) is not None:
+            parts.append(self.take(_SIGN)[1])
+            parts.append(self.text())
+        return parts[0] if len(parts) == 1 else _sum(parts)
+
+    def text(self) -> Text:
+        name, token, at = self.take(_TEXT)
+        words = [token]
+        while name == "word" and self.peek(_NEXT) == "word":
+            words.append(self.take(_NEXT)[1])
+        try:
+            return _text(self.query, " ".join(words), at)
+        except QueryError as error:
+            self.problem = self.problem or error
+            return Text("")
+
+    def peek(self, names: tuple[str, ...]) -> str | None:
+        found = _scanner(names).match(self.query, self.at)
+        return None if found is None else found.lastgroup
+
+    def take(self, names: tuple[str, ...]) -> tuple[str, str, int]:
+        """The next part: which one, its text, and where it stands. Raises ``QueryError``."""
+        found = _scanner(names).match(self.query, self.at)
+        if found is None or found.lastgroup is None:
+            raise self.unexpected()
+        self.at = found.end()
+        return found.lastgroup, found[found.lastgroup], found.start(found.lastgroup)
+
+    def unexpected(self) -> QueryError:
+        rest = self.query[self.at :].lstrip()
+        at = len(self.query) - len(rest) if rest else len(self.query.rstrip())
+        return QueryError(_problem(self.query, at), self.query, at)
 
 
 @cache
-def _parser() -> Any:
-    from lark import Lark
-
-    return Lark(GRAMMAR, parser="lalr", maybe_placeholders=False)
+def _scanner(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(r"\s*(?:" + "|".join(f"(?P<{x}>{_PARTS[x]})" for x in names) + ")")
 
 
-def _text(query: str, words: tuple[Any, ...]) -> Text:
-    at = words[0].start_pos
-    text = " ".join(str(word) for word in words)
+def _text(query: str, text: str, at: int) -> Text:
     quoted = text.startswith('"')
     if quoted:
         text = text[1:-1]
@@ -200,7 +242,7 @@ def _text(query: str, words: tuple[Any, ...]) -> Text:
     return Text(text, weight, at, quoted)
 
 
-def _sum(parts: tuple[Any, ...]) -> Sum:
+def _sum(parts: list[Any]) -> Sum:
     first, *rest = parts
     terms = [first]
     for sign, term in zip(rest[::2], rest[1::2], strict=True):

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lark import Lark, Transformer, UnexpectedInput, UnexpectedToken, v_args
+from lark.exceptions import VisitError
 
 from qks_cli.errors import UsageError
+from qks_cli.search import grammar
 from qks_cli.search.grammar import (
     HELP,
     And,
@@ -139,3 +145,90 @@ def test_the_examples_of_the_help_are_queries() -> None:
     first, last = HELP.index("Words"), HELP.index("\nNumbers and dates")
     for line in HELP[first:last].splitlines():
         parse_query(line[15:38].split("   ")[0].strip() or "x")
+
+
+LANGUAGE = Lark(
+    Path(__file__).with_name("query.lark").read_text(encoding="utf-8"),
+    parser="lalr",
+    maybe_placeholders=False,
+)
+PIECES = st.sampled_from(
+    'dog|hot dog|AND|OR|NOT|ORange|-|- |+|(|)|"|"a b"|:|2:|0.5:cat|tag:x|date:>=2023|iso<3|x=|'
+    "-cat|it's|日本|\n|é".split("|")
+)
+QUERIES = st.lists(st.tuples(PIECES, st.sampled_from(["", " "])), max_size=10).map(
+    lambda parts: "".join(piece + space for piece, space in parts)
+)
+
+
+@v_args(inline=True)
+class Build(Transformer[Any, Node]):
+    """A tree of the grammar as the parser makes it."""
+
+    def text(self, *words: Any) -> Text:
+        return grammar._text(self.query, " ".join(words), words[0].start_pos)
+
+    def sign(self, token: Any) -> str:
+        return str(token)
+
+    def sum(self, *parts: Any) -> Sum:
+        return grammar._sum(list(parts))
+
+    def filter(self, token: Any) -> Filter:
+        return grammar._filter(str(token), token.start_pos)
+
+    def negated(self, node: Node) -> Not:
+        return Not(node)
+
+    def all(self, *nodes: Node) -> And:
+        return And(nodes)
+
+    def any(self, *nodes: Node) -> Or:
+        return Or(nodes)
+
+    def __init__(self, query: str) -> None:
+        super().__init__()
+        self.query = query
+
+
+def by_grammar(query: str) -> Node | int:
+    """The tree of a query by tests/search/query.lark, or where it is wrong."""
+    try:
+        return Build(query).transform(LANGUAGE.parse(query))
+    except UnexpectedInput as error:
+        at = error.pos_in_stream
+        ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+        return len(query.rstrip()) if ended or at is None or at < 0 else at
+    except VisitError as error:
+        assert isinstance(error.orig_exc, QueryError)
+        return error.orig_exc.at
+
+
+def by_hand(query: str) -> Node | int:
+    try:
+        return parse_query(query)
+    except QueryError as error:
+        return error.at
+
+
+@settings(deadline=None, max_examples=300)
+@given(QUERIES | st.text(alphabet='abANDORT12 -+:()"<=\n', max_size=16))
+def test_the_parser_reads_what_the_grammar_says(query: str) -> None:
+    if query.strip():
+        assert by_hand(query) == by_grammar(query)
+
+
+def test_brackets_without_end_are_an_error_and_no_crash() -> None:
+    for query in ("(" * 100_000, "NOT " * 100_000, "-(" * 100_000 + "x"):
+        with pytest.raises(QueryError, match="too many brackets"):
+            parse_query(query)
+    assert parse_query("(" * 90 + "x" + ")" * 90) == Text("x", at=90)
+
+
+def test_a_long_word_costs_no_more_than_its_length() -> None:
+    """White space between words must be there, or a regular expression tries every parting."""
+    with pytest.raises(QueryError):
+        parse_query("a" * 5000 + ":")
+    assert parse_query("a" * 5000 + ":x") == Filter("a" * 5000, "x")
+    with pytest.raises(QueryError):
+        parse_query("ab " * 20_000 + ")")

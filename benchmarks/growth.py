@@ -31,7 +31,7 @@ from qks_cli.model.engine import open_engine
 from qks_cli.model.model import Model
 from qks_cli.types import Float16Array, Photo, TaggedPhoto
 from qks_cli.vocabulary.labels_file import read_labels
-from qks_cli.workflows.session import begin
+from qks_cli.workflows.tag import Tagging
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CHUNK = 4096
@@ -46,10 +46,12 @@ def fill(db: Path, real: Float16Array, count: int) -> None:
     """A library of ``count`` photos."""
     bundle = read_bundle("mini")
     vocabulary, _ = read_labels(bundle.path / "labels.txt")
-    tagger = Model(bundle).tagger(vocabulary)
+    tagging = Tagging.of(Model(bundle), vocabulary)
+    tagger = tagging.tagger
     rng = np.random.default_rng(1)
     with Library.open(db) as library:
-        target, run = begin(library, bundle, vocabulary, "tag")
+        target = tagging.destination(library)
+        run = library.runs.begin("tag", target.model_id, target.vocabulary_id)
         for at in range(0, count, CHUNK):
             size = min(CHUNK, count - at)
             noise = rng.normal(0, 0.1 * real.std(), (size, *real.shape[1:])).astype(np.float32)

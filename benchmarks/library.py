@@ -27,20 +27,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from qks_cli.cli.search import meanings_of
 from qks_cli.evaluation import protocol
 from qks_cli.evaluation.protocol import EvaluationSet
 from qks_cli.library.store import Library
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.engine import open_engine
-from qks_cli.model.model import Model
+from qks_cli.model.model import Model, Phrase
 from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.photos.walk import walk
+from qks_cli.search.evaluation import Meaning
 from qks_cli.search.plan import make_plan
 from qks_cli.search.ranking import Evidence, search
 from qks_cli.types import TaggedPhoto
 from qks_cli.vocabulary.labels_file import read_labels
-from qks_cli.workflows.session import begin
+from qks_cli.workflows.tag import Tagging
 
 PER_FOLDER = 500
 CHUNK = 4096
@@ -94,13 +94,15 @@ def main() -> None:
 
 def recall(db: Path, phrases: Sequence[str], count: int = 20) -> tuple[float, float]:
     """Mean and least share of the best photos that are found with the first pass."""
-    bundle = read_bundle("mini")
+    model = Model.open("mini")
     shares = []
     with Library.open(db) as library:
         for phrase in phrases:
             plan = make_plan(f'"{phrase}"', lambda word: None)
+            (meant,) = model.meanings([[Phrase(phrase)]])
+            meaning = Meaning(meant.vector_E, meant.probabilities)
             evidence = Evidence(
-                library.models.stored(bundle.hash), meanings_of(bundle, plan.phrases), by_tags=False
+                library.models.stored(model.hash), {plan.phrases[0]: meaning}, by_tags=False
             )
             every, fast = (
                 {hit.path for hit in search(library, plan, evidence, limit=count, exact=exact)}
@@ -127,13 +129,15 @@ def fill(db: Path, folder: Path, data: Path) -> None:
     bundle = read_bundle("mini")
     engine = open_engine(bundle, "cpu")
     vocabulary, _ = read_labels(bundle.path / "labels.txt")
-    tagger = Model(bundle, engine=engine).tagger(vocabulary)
+    tagging = Tagging.of(Model(bundle, engine=engine), vocabulary)
+    tagger = tagging.tagger
     sets = [EvaluationSet.read(data / name) for name in ("coco", "msrc", "corel5k")]
     real = np.concatenate([protocol.photo_tokens(bundle, engine, one.photos) for one in sets])
     rng = np.random.default_rng(1)
     found = list(walk([folder]))
     with Library.open(db) as library:
-        target, run = begin(library, bundle, vocabulary, "tag")
+        target = tagging.destination(library)
+        run = library.runs.begin("tag", target.model_id, target.vocabulary_id)
         for at in range(0, len(found), CHUNK):
             part = found[at : at + CHUNK]
             noise = rng.normal(0, 0.1 * real.std(), (len(part), *real.shape[1:]))

@@ -16,31 +16,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from qks_cli import __version__
-from qks_cli.cli import (
-    backup,
-    clusters,
-    config,
-    datasets,
-    diff,
-    doctor,
-    duplicates,
-    evaluate,
-    labels,
-    models,
-    places,
-    prune,
-    report,
-    retag,
-    review,
-    search,
-    stats,
-    status,
-    tag,
-    tags,
-    train,
-    watch,
-    write,
-)
+from qks_cli.cli import config
 from qks_cli.cli.groups import Grouped
 from qks_cli.errors import OutputError, QksError, ReaderGoneError, UsageError, missing_package
 from qks_cli.escape import shown
@@ -55,35 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("tag")(tag.tag)
-app.command("search")(search.search)
-app.command("similar")(search.similar)
-app.command("duplicates")(duplicates.duplicates)
-app.command("clusters")(clusters.clusters)
-app.command("review")(review.review)
-app.command("report")(report.report)
-app.command("places")(places.places)
-app.command("stats")(stats.stats)
-app.command("status")(status.status)
-app.command("retag")(retag.retag)
-app.command("diff")(diff.diff)
-app.command("watch")(watch.watch)
-app.command("write")(write.write)
-app.command("untag")(write.untag)
-app.command("undo")(write.undo)
-app.command("verify")(write.verify)
-app.command("import")(write.import_keywords)
-app.command("prune")(prune.prune)
-app.add_typer(tags.app, name="tags")
-app.add_typer(labels.app, name="labels")
-app.add_typer(models.app, name="models")
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("doctor")(doctor.doctor)
-app.add_typer(config.app, name="config")
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
-app.add_typer(datasets.app, name="datasets")
 
 
 @app.command("help")

@@ -6,6 +6,8 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from qks_cli.cli.commands import Commands
+
 GROUPS = {
     "Tag": "tag watch status retag labels",
     "Find": "search similar review duplicates clusters places stats report diff",
@@ -23,6 +25,10 @@ EXAMPLES = """Examples:
 
 class Grouped(TyperGroup):
     """Lists commands by what they are for. A command that no group names is listed last."""
+
+    def __init__(self, *arguments: Any, **given: Any) -> None:
+        super().__init__(*arguments, **given)
+        self.commands = Commands(self.commands)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the sections."""

@@ -7,13 +7,16 @@ Places are named when they are first asked for, and kept. Nothing is put into ph
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from qks_cli.keywords.xmp import Keyword
 from qks_cli.library import places
 from qks_cli.library.store import Library
 from qks_cli.types import Place
 from qks_cli.wording import count_of
 from qks_cli.workflows.report import SILENT, Report
+
+if TYPE_CHECKING:
+    from qks_cli.keywords.xmp import Keyword
 
 TOP = "Places"  # what place keywords stand below in a hierarchy
 
@@ -58,6 +61,8 @@ def keywords_of(
 
 
 def _keywords(place: Place) -> list[Keyword]:
+    from qks_cli.keywords.xmp import Keyword  # its parser of XML: searches do without
+
     found: list[Keyword] = []
     above = [TOP]
     for name in dict.fromkeys((place.country, place.region, place.name)):

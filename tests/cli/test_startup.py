@@ -44,3 +44,13 @@ def test_tagging_and_search_on_the_cpu_import_no_torch(photos: Path) -> None:
     assert not modules("tag", str(photos), "--device", "cpu") & HEAVY
     loaded = modules("search", "cat")
     assert not loaded & (HEAVY | {"PIL"})
+    light = HEAVY | {"PIL", "lxml", "lark", "onnxruntime", "tokenizers", "sqlite_utils", "rich"}
+    assert not modules("search", "type:jpg OR (type:png -cat)", "--tags-only") & light
+
+
+def test_a_command_loads_no_other(photos: Path) -> None:
+    watched = WATCH.replace('m.split(".")[0]', "m")
+    done = subprocess.run([sys.executable, "-c", watched, "search", "-h"], capture_output=True)
+    loaded = done.stderr.decode().rsplit("MODULES ", 1)[1].split()
+    assert "qks_cli.cli.search" in loaded
+    assert not {"qks_cli.cli.write", "qks_cli.cli.train", "qks_cli.cli.report"} & set(loaded)

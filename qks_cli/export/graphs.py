@@ -15,6 +15,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from qks_cli.export.attention import expose_attention
 from qks_cli.export.external_weights import use_external_weights
 from qks_cli.export.padding import fixed_padding, fold_padding
 from qks_cli.model.bundle import WEIGHTS
@@ -27,7 +28,8 @@ OPSET = 18
 
 
 def export_image(model: nn.Module, config: ModelConfig, path: Path) -> None:
-    """Write ``image.onnx``: ``pixels`` uint8 [B, S, S, 3] to ``tokens`` float32 [B, M, E]."""
+    """Write ``image.onnx``: ``pixels`` uint8 [B, S, S, 3] to ``tokens`` float32 [B, M, E], and
+    ``attention`` float32 [B, heads, M, P] for who asks for it (export/attention.py)."""
     side = config.image_size
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     wrapped = PixelsToTokens(model, config).eval()
@@ -65,6 +67,7 @@ def _export(
         )
     torch.backends.mha.set_fastpath_enabled(fused)
     model = onnx.load(str(path))
-    if fold_padding(model):
-        onnx.save(model, str(path))
+    fold_padding(model)
+    expose_attention(model)
+    onnx.save(model, str(path))
     use_external_weights(path, path.with_name(WEIGHTS))

@@ -36,10 +36,19 @@ class OnnxEngine:
     def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:
         """See ``Engine``."""
         parts = [
-            self._image.run(None, {"pixels": pixels_BHW3[at : at + IMAGE_BATCH]})[0]
+            self._image.run(["tokens"], {"pixels": pixels_BHW3[at : at + IMAGE_BATCH]})[0]
             for at in range(0, len(pixels_BHW3), IMAGE_BATCH)
         ]
         return np.concatenate(parts, dtype=np.float32)
+
+    def attention(self, pixels_BHW3: UInt8Array) -> Float32Array | None:
+        """Where each query token looked [B, M, P]: the last layer's attention over the P image
+        tokens, row by row from the top left, the mean over its heads; each row sums to 1. None
+        where the bundle's graph does not tell."""
+        if all(output.name != "attention" for output in self._image.get_outputs()):
+            return None
+        (attention_BHMP,) = self._image.run(["attention"], {"pixels": pixels_BHW3})
+        return np.asarray(attention_BHMP.mean(1), np.float32)
 
     def text_embeddings(self, texts: Sequence[str]) -> Float32Array:
         """See ``Engine``."""

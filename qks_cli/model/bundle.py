@@ -15,6 +15,7 @@ from typing import Any
 
 from qks_cli import settings
 from qks_cli.errors import ModelError
+from qks_cli.model import verified
 from qks_cli.network.config import ModelConfig
 
 CONFIG = "config.json"
@@ -101,8 +102,9 @@ class Bundle:
         """Whether the bundle lists this file."""
         return name in self.config["files"]
 
-    def file(self, name: str) -> Path:
-        """A file of the bundle, its hash checked.
+    def file(self, name: str, *, anew: bool = False) -> Path:
+        """A file of the bundle, its hash checked: ``anew`` also where it was found whole before and
+        has not changed since.
 
         Raises ``ModelError`` where it is not listed, missing or not what the hash says.
         """
@@ -113,11 +115,14 @@ class Bundle:
                 f"the model {self.name} lacks the file {name} (looked in {self.path})",
                 hint="reinstall qks, or make the bundle again",
             )
+        if not anew and verified.is_known(path, expected):
+            return path
         if file_hash(path) != expected:
             raise ModelError(
                 f"{path} is damaged: its hash is not the one in {CONFIG}",
                 hint="reinstall qks, or make the bundle again",
             )
+        verified.remember(path, expected)
         return path
 
 

@@ -153,6 +153,11 @@ class Model:
         return [word for word in words if not is_english(word) and word not in self._taught_words]
 
     @cached_property
+    def _known(self) -> dict[str, Float32Array]:
+        """Embeddings that the bundle brings along: of these words the text tower is not asked."""
+        return read_known(self.bundle.file(KNOWN)) if self.bundle.has(KNOWN) else {}
+
+    @cached_property
     def _taught_words(self) -> frozenset[str]:
         if not self.bundle.has(neighbours.FILE):
             return frozenset()
@@ -223,7 +228,6 @@ class Model:
     def embedded(self, labels: Sequence[Label], *, as_written: bool = False) -> Float32Array:
         """What the text tower makes of labels [C, E], before untaught words are interpolated;
         ``as_written`` as for ``embed_labels``."""
-        known = read_known(self.bundle.file(KNOWN)) if self.bundle.has(KNOWN) else {}
         return embed_labels(
             labels,
             templates=self.bundle.templates,
@@ -231,7 +235,7 @@ class Model:
             model_hash=self.bundle.hash,
             cache=self.cache,
             length=self.bundle.label_length,
-            known=known,
+            known=self._known,
             as_written=as_written,
         )
 
@@ -269,10 +273,11 @@ class Model:
             vectors_KE = embed_labels(
                 [Label(text) for text in texts],
                 templates=self.bundle.templates,
-                embed=self.engine.text_embeddings,
+                embed=lambda texts: self.engine.text_embeddings(texts),
                 model_hash=self.bundle.hash,
                 cache=None,
                 length=self.bundle.label_length,
+                known=self._known,
             )
             calibration = reading.result()
         vector_of = dict(zip(texts, self._interpolated(vectors_KE), strict=True))

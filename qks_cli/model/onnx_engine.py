@@ -19,6 +19,7 @@ from qks_cli.model.tokenizer import TextTokenizer
 from qks_cli.types import Float32Array, UInt8Array
 
 TEXT_BATCH = 256
+FEW_TEXTS = 16  # up to here, making a graph faster takes longer than running it as it is
 IMAGE_BATCH = 8  # more do not fit a processor's caches, which the decoding threads need too
 
 
@@ -54,7 +55,8 @@ class OnnxEngine:
         """See ``Engine``."""
         vectors_NE = np.empty((len(texts), self.bundle.width), np.float32)
         with ThreadPoolExecutor(1) as pool:  # the graph loads while the tokenizer does
-            loading = pool.submit(lambda: self._text)
+            few = len(texts) <= FEW_TEXTS
+            loading = pool.submit(lambda: self._few_texts if few else self._text)
             ids_NT = self._tokenizer(texts)
             text = loading.result()
         lengths_N = (ids_NT != 0).sum(axis=1)
@@ -80,10 +82,16 @@ class OnnxEngine:
     def _text(self) -> Any:
         return self._session("text.onnx", self.threads)
 
-    def _session(self, name: str, threads: int) -> Any:
+    @cached_property
+    def _few_texts(self) -> Any:
+        return self._session("text.onnx", self.threads, optimized=False)
+
+    def _session(self, name: str, threads: int, *, optimized: bool = True) -> Any:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
+        if not optimized:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         # Idle workers that spin would take the cores from the decoding threads.

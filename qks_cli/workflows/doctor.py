@@ -40,7 +40,7 @@ def _model(name: str) -> Iterator[Finding]:
     try:
         bundle = read_bundle(name)
         for file in bundle.config["files"]:
-            bundle.file(file)  # compares its hash
+            bundle.file(file, anew=True)  # compares its hash
         yield Finding(True, f"model {bundle.name} {bundle.version}, {bundle.hash[:12]}, whole")
     except QksError as error:
         yield Finding(False, f"model {name}: {error.message}", error.hint or "install qks again")

@@ -31,7 +31,9 @@ def described(name: str) -> tuple[Bundle, dict[str, int]]:
 
     Raises ``ModelError``."""
     bundle = read_bundle(name)
-    return bundle, {file: bundle.file(file).stat().st_size for file in bundle.config["files"]}
+    return bundle, {
+        file: bundle.file(file, anew=True).stat().st_size for file in bundle.config["files"]
+    }
 
 
 def available() -> Sequence[Available]:

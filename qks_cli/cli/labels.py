@@ -10,9 +10,10 @@ import typer
 
 from qks_cli.cli.options import Db, Labels, MinScore, Model, RecordFormat
 from qks_cli.cli.output import Records, count_of, say
+from qks_cli.errors import UsageError
 from qks_cli.escape import shown
 
-app = typer.Typer(help="Start, check, judge and list labels files.", no_args_is_help=True)
+app = typer.Typer(help="Start, check, judge, list and tune labels files.", no_args_is_help=True)
 
 Suggestions = Annotated[int, typer.Option(min=0, help="Labels to suggest at most.")]
 Sample = Annotated[int, typer.Option(min=1, help="Photos to judge by at most.")]
@@ -55,6 +56,42 @@ def check(
         f"{count_of(len(parents), 'parent')} among them, "
         f"{count_of(synonyms, 'synonym')}, {count_of(len(warnings), 'warning')}"
     )
+
+
+@app.command()
+def cutoff(
+    label: Annotated[
+        str, typer.Argument(help="A label of the words that the library is tagged with.")
+    ],
+    score: Annotated[
+        float | None, typer.Argument(min=0.0, max=1.0, help="Its new cut-off, 0 to 1.")
+    ] = None,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="No cut-off of its own any more: that of all labels.")
+    ] = False,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Write it into this labels file. Default: into the library alone."),
+    ] = None,
+    db: Db = None,
+    model: Model = "mini",
+) -> None:
+    """Give one label a cut-off of its own, and tag all photos with it, without reading one.
+
+    A labels file keeps everything else as it was: comments, order, spaces. Says what the cut-off
+    was before, to take it back.
+    """
+    if (score is None) != reset:
+        raise UsageError("give a new cut-off, or --reset")
+    from qks_cli.workflows.cutoffs import save_cutoff
+    from qks_cli.workflows.session import open_library
+
+    with open_library(db) as library:
+        done = save_cutoff(library, label, score, file=labels, model=model)
+    was = "that of all labels" if done.before is None else f"{done.before:g}"
+    now = "that of all labels" if done.cutoff is None else f"{done.cutoff:g}"
+    say(f"the cut-off of '{shown(done.label)}' is {now}, and was {was}")
+    say(f"{count_of(done.tagged.anew, 'photo')} tagged again")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qks_cli.cli.options import Db, Model
+from qks_cli.cli.options import Db, Labels, Model
 from qks_cli.cli.output import say
 from qks_cli.cli.tag import use_one_thread
 
@@ -23,6 +23,7 @@ def review(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Only print the address.")
     ] = False,
+    labels: Labels = None,
     db: Db = None,
     model: Model = "mini",
 ) -> None:
@@ -47,7 +48,7 @@ def review(
         say("qks: open this address in a browser of this machine; Ctrl-C ends it")
         if not no_browser:
             _open(key.address)
-        serve(Review(db, model, " ".join(query or ()), say), key, opened)
+        serve(Review(db, model, labels, " ".join(query or ()), say), key, opened)
 
 
 def _open(address: str) -> None:

@@ -109,6 +109,14 @@ def _exists(library: Database, name: str) -> bool:
     return row is not None
 
 
+def carrying(library: Database, stored: Sequence[str]) -> set[int]:
+    """Photos with a tag of any of these labels, by the names that they were stored with."""
+    sql = (
+        "SELECT DISTINCT photo_id FROM tags JOIN labels ON labels.id = label_id WHERE name IN ({})"
+    )
+    return {photo_id for (photo_id,) in library.rows_in(sql, stored)}
+
+
 def shown_names(library: Database) -> dict[str, str | None]:
     """What every stored label is shown as; None for those that are not shown."""
     return dict(

@@ -121,6 +121,15 @@ def of(library: Database, photo_ids: Sequence[int]) -> dict[int, dict[str, Verdi
     return found
 
 
+def on_label(library: Database, name: str) -> dict[int, bool]:
+    """Photos of which a label was confirmed (True) or rejected, as it is shown; none where there is
+    no such label."""
+    ids = shown_ids(library, name)
+    sql = "SELECT photo_id, max(confirmed) FROM verdicts WHERE label_id IN ({}) GROUP BY photo_id"
+    rows = library.rows(sql.format(placeholders(ids)), ids)
+    return {photo_id: bool(is_confirmed) for photo_id, is_confirmed in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class Judgements:
     """Photos on which the user confirmed or rejected a label; ``missed`` are confirmed ones that

@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from qks_cli.review import photos
+from qks_cli.review import labels, photos
 from qks_cli.review.asking import unforeseen
 from qks_cli.review.security import ENTRANCE, Guard, Key
 from qks_cli.review.state import Review
@@ -44,6 +44,12 @@ def make_app(review: Review, key: Key) -> ASGIApp:
     def index(request: Request) -> Response:
         return render("photos.html", page="photos", orders=list(Sort), language=HELP)
 
+    def all_labels(request: Request) -> Response:
+        return render("labels.html", page="labels")
+
+    def one_label(request: Request) -> Response:
+        return render("label.html", page="label")
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
@@ -53,7 +59,10 @@ def make_app(review: Review, key: Key) -> ASGIApp:
         routes=[
             Route(ENTRANCE + "{token:str}", entrance),
             Route("/", index),
+            Route("/labels", all_labels),
+            Route("/label", one_label),
             *photos.routes(review),
+            *labels.routes(review),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         exception_handlers={Exception: unforeseen},

@@ -19,6 +19,8 @@ from qks_cli import settings
 from qks_cli.errors import UsageError
 from qks_cli.photos.readers import Readers
 from qks_cli.photos.thumbnails import Thumbnail, Thumbnails
+from qks_cli.review.jobs import Jobs
+from qks_cli.workflows.cutoffs import LabelScores
 from qks_cli.workflows.review import Change, path_of
 from qks_cli.workflows.session import open_library, opened
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 SMALL, LARGE = 320, 1280  # longer sides, in pixels, of pictures in the grid and of single photos
 LISTINGS = 16  # kept for whoever scrolls in them
 CHANGES = 5000  # that can be undone
+SCORES = 4  # labels whose scores are kept
 
 T = TypeVar("T")
 
@@ -79,20 +82,28 @@ def _changes() -> Kept[Change]:
     return Kept(CHANGES, "this cannot be undone here any more; `qks tags reset` takes it back")
 
 
+def _scores() -> Kept[LabelScores]:
+    return Kept(SCORES, "the scores of this label are no longer kept; load the page again")
+
+
 @dataclass
 class Review:
-    """One server's state. ``db`` and ``model_name`` are as on the command line; ``query`` is what
-    the first page shows; ``complain`` hears, in one line, of what should not have happened."""
+    """One server's state. ``db`` and ``model_name`` are as on the command line; ``labels_file`` is
+    the one to save cut-offs in, by default the one that the library was tagged with; ``query`` is
+    what the first page shows; ``complain`` hears, in one line, of what should not have happened."""
 
     db: Path | None = None
     model_name: str = "mini"
+    labels_file: Path | None = None
     query: str = ""
     complain: Callable[[str], None] = lambda text: None
     listings: Kept[array[int]] = field(default_factory=_listings)
     changes: Kept[Change] = field(default_factory=_changes)
+    scores: Kept[LabelScores] = field(default_factory=_scores)
     thinking: threading.Lock = field(default_factory=threading.Lock)  # one use of the model a time
 
     def __post_init__(self) -> None:
+        self.jobs = Jobs(self.complain)
         folder = settings.cache_path() / "thumbnails"
         self._readers = Readers()
         self._pictures = {side: Thumbnails(folder, side=side) for side in (SMALL, LARGE)}
@@ -122,5 +133,6 @@ class Review:
         return self._pictures[side].one(path, self._readers)
 
     def close(self) -> None:
-        """End the processes that read photos."""
+        """End what goes on: the job, and the processes that read photos."""
+        self.jobs.close()
         self._readers.close()

@@ -84,7 +84,7 @@ def versions(library: Library) -> list[Version]:
 def audit(
     library: Library,
     labels: Path | None,
-    model: str,
+    model: str | Model,
     options: AuditOptions,
     report: Report = SILENT,
 ) -> Audit:

@@ -6,7 +6,7 @@ Axes: N photos, M query tokens, E label space.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,9 +206,16 @@ class Retagged:
     same: int
 
 
-def retag(library: Library, tagging: Tagging) -> Retagged:
+def retag(
+    library: Library,
+    tagging: Tagging,
+    *,
+    advance: Callable[[int, int], None] = lambda done, of: None,
+    stop: Stop = never,
+) -> Retagged:
     """Choose the tags of all photos of the model anew, from the query tokens that the library
-    keeps; no photo is read. A run that was cut off goes on where it stopped.
+    keeps; no photo is read. A run that was cut off, or asked to ``stop``, goes on where it stopped.
+    ``advance`` hears how many photos are done, and of how many.
 
     Raises ``ModelError`` where no photo was tagged with this model."""
     tagged_model(library, str(tagging.model.bundle.path))
@@ -219,6 +226,10 @@ def retag(library: Library, tagging: Tagging) -> Retagged:
         selection = tagging.tagger.selection
         ids = library.photos.stale_ids(target.model_id, target.vocabulary_id, selection)
         for at in range(0, len(ids), GROUP):
+            advance(at, len(ids))
+            if stop():
+                run.interrupted = True
+                break
             have, tokens_NME = library.tokens.of(ids[at : at + GROUP], target.model_id)
             if tokens_NME is not None:
                 tags = tagging.tagger(tokens_NME.astype(np.float32))

@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from qks_cli.library.store import Library
 from qks_cli.review.security import Key
 from qks_cli.review.server import listen, make_server
 from qks_cli.review.state import Review
+from qks_cli.settings import index_path
+from tests.conftest import Qks
 from tests.workflows.libraries import library_of
 
 pytest.importorskip("playwright", reason="the pages are tested with playwright")
@@ -56,8 +59,9 @@ def db(tmp_path: Path) -> Path:
     return tmp_path / "library.db"
 
 
-@pytest.fixture
-def address(db: Path) -> Iterator[str]:
+@contextmanager
+def served(db: Path) -> Iterator[str]:
+    """The address of a server over a library; whatever it complains of fails a test."""
     complaints: list[str] = []
     with listen(0) as opened:
         key = Key(opened.getsockname()[1])
@@ -70,8 +74,8 @@ def address(db: Path) -> Iterator[str]:
     assert complaints == []
 
 
-@pytest.fixture
-def context(browser: Browser, address: str) -> Iterator[BrowserContext]:
+@contextmanager
+def browsing(browser: Browser, address: str) -> Iterator[BrowserContext]:
     """A browser without memory; whatever its pages complain of, or ask of others, fails a test."""
     with browser.new_context(viewport={"width": 1000, "height": 700}) as context:
         errors: list[str] = []
@@ -89,6 +93,18 @@ def context(browser: Browser, address: str) -> Iterator[BrowserContext]:
         own = address.partition("/open")[0]
         assert [url for url in asked if not url.startswith(own)] == []
     assert errors == []
+
+
+@pytest.fixture
+def address(db: Path) -> Iterator[str]:
+    with served(db) as address:
+        yield address
+
+
+@pytest.fixture
+def context(browser: Browser, address: str) -> Iterator[BrowserContext]:
+    with browsing(browser, address) as context:
+        yield context
 
 
 @pytest.fixture
@@ -323,6 +339,63 @@ def test_accessible_by_day_and_on_a_phone_by_night(page: Page, look: Look) -> No
     page.wait_for_timeout(100)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     check_accessible(page)
+
+
+@pytest.fixture
+def labels_page(
+    browser: Browser, fake_model: Path, photos: Path, tmp_path: Path, qks: Qks
+) -> Iterator[Page]:
+    """The list of the labels that the four known photos were tagged with."""
+    (tmp_path / "labels.txt").write_text(
+        "# mine\nflag # of a country\nsky\ncat\n", encoding="utf-8"
+    )
+    assert qks("tag", photos, "--labels", tmp_path / "labels.txt").returncode == 0
+    with served(index_path()) as address, browsing(browser, address) as context:
+        page = context.new_page()
+        page.goto(address)
+        page.click("nav >> text=Labels")
+        expect(page.locator("#count")).to_contain_text("3 labels")
+        yield page
+
+
+def test_a_cutoff_is_tried_and_saved(labels_page: Page, tmp_path: Path) -> None:
+    page = labels_page
+    check_accessible(page)
+    press(page, "/")
+    page.keyboard.type("fla")
+    press(page, "Enter", "Enter")
+    expect(page.locator("#name")).to_have_text("flag")
+    expect(page.locator("#would")).to_have_text("0 photos of 4 would have it (now 0.50)")
+    expect(page.locator("#below [role=option]")).to_have_count(4)
+    expect(page.locator("#cutoff")).to_be_focused()
+    press(page, *["ArrowLeft"] * 20)
+    expect(page.locator("#would")).to_contain_text("1 photo of 4 would have it")
+    expect(page.locator("#above [role=option]")).to_have_attribute(
+        "aria-label", re.compile("astronaut.jpg, 0.3")
+    )
+    check_accessible(page)
+    press(page, "g", "ArrowDown", "n", "u")
+    expect(page.locator("#news")).to_contain_text("Taken back: flag")
+    press(page, "j")
+    expect(page.locator("#judge")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#judge-photo")).to_have_attribute("alt", "astronaut.jpg")
+    press(page, "y")
+    expect(page.locator("#judge-count")).to_contain_text("1 judged")
+    press(page, "Escape")
+    expect(page.locator("#above .confirmed")).to_have_count(1)
+    page.click("#save-file")
+    expect(page.locator("#saving")).to_contain_text("flag has the cut-off 0.3 now")
+    text = (tmp_path / "labels.txt").read_text(encoding="utf-8")
+    assert text == "# mine\nflag ; cutoff: 0.3 # of a country\nsky\ncat\n"
+    expect(page.locator("#would")).to_contain_text("(now 0.30, its own)")
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 360, "height": 640})
+    for path in ("/labels", None):
+        if path:
+            page.goto(page.url.partition("/label")[0] + path)
+            expect(page.locator("#count")).to_contain_text("3 labels")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        check_accessible(page)
 
 
 def check_accessible(page: Page) -> None:

@@ -19,14 +19,25 @@ function changed(ids) {
   others?.postMessage("changed");
 }
 
-export async function say(said, label, ids) {
+let last = Promise.resolve();
+
+// One after another, in the order of the keys: an undo right after a yes is about that yes.
+function inTurn(work) {
+  const result = last.then(work);
+  last = result.catch(() => {});
+  return result;
+}
+
+export const say = (said, label, ids) => inTurn(async () => {
   const answer = await send("/api/say", { said, label, ids });
   done.push(answer.change);
   changed(ids);
   return answer;
-}
+});
 
-export async function undo() {
+export const undo = () => inTurn(undoLast);
+
+async function undoLast() {
   const change = done.pop();
   if (change === undefined) return null;
   let answer;

@@ -17,6 +17,7 @@ PLACES = {
     "duplicates": "duplicates.duplicates",
     "clusters": "clusters.clusters",
     "review": "review.review",
+    "explain": "explain.explain",
     "report": "report.report",
     "places": "places.places",
     "stats": "stats.stats",

@@ -175,6 +175,11 @@ class Records:
             self.write(waiting)
         return count
 
+    def text(self, text: str) -> None:
+        """Write a table that was laid out elsewhere."""
+        if text:
+            _emit(text)
+
     def _table(self, rows: list[dict[str, Any]]) -> str:
         cells = [[shown(_plain(row[name])) for name in self.fields] for row in rows]
         widths = [

@@ -3,7 +3,7 @@
 Two engines answer with the same scores: ONNX Runtime on the CPU, torch on GPUs. A third knows a few
 pictures and words by heart, for tests (model/fake.py).
 
-Axes: B photos, H×W pixels, M query tokens, E label space, N texts.
+Axes: B photos, H×W pixels, M query tokens, P image tokens, E label space, N texts.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ class Engine(Protocol):
 
     def text_embeddings(self, texts: Sequence[str]) -> Float32Array:
         """Texts to vectors of the label space, not normalised: [N, E]."""
+        ...
+
+    def attention(self, pixels_BHW3: UInt8Array) -> Float32Array | None:
+        """Where each query token looked [B, M, P]: the last layer's attention over P image tokens
+        in a square grid, row by row from the top left, the mean over its heads. Each row sums to
+        1. None where the model has no such attention, or its graph does not tell."""
         ...
 
 

@@ -43,9 +43,7 @@ class OnnxEngine:
         return np.concatenate(parts, dtype=np.float32)
 
     def attention(self, pixels_BHW3: UInt8Array) -> Float32Array | None:
-        """Where each query token looked [B, M, P]: the last layer's attention over the P image
-        tokens, row by row from the top left, the mean over its heads; each row sums to 1. None
-        where the bundle's graph does not tell."""
+        """See ``Engine``."""
         if all(output.name != "attention" for output in self._image.get_outputs()):
             return None
         (attention_BHMP,) = self._image.run(["attention"], {"pixels": pixels_BHW3})

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from math import isqrt
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.tokenizer import TextTokenizer
 from qks_cli.model.weights import load_image_model, load_text_tower
+from qks_cli.network.decoder import split_heads
 from qks_cli.network.pixels import PixelsToTokens
 from qks_cli.network.text import TextTower
 from qks_cli.network.zero_shot import ZeroShotText
@@ -47,6 +50,29 @@ class TorchEngine:
             for at in range(0, len(ids_NT), TEXT_BATCH)
         ]
         return np.concatenate(parts)
+
+    @torch.inference_mode()
+    def attention(self, pixels_BHW3: UInt8Array) -> Float32Array | None:
+        """See ``Engine``."""
+        layers = getattr(getattr(self._image.model, "decoder", None), "layers", None)
+        if not layers:
+            return None
+        given: list[tuple[Tensor, tuple[Tensor, Tensor]]] = []
+        last = layers[-1].cross_attention
+        hook = last.register_forward_pre_hook(lambda _, inputs: given.append(inputs))
+        try:
+            self.query_tokens(pixels_BHW3)
+        finally:
+            hook.remove()
+        ((query_BMD, (key_BHPK, _)),) = given
+        query_BHMK = split_heads(last.query(query_BMD), last.heads)
+        fit_BHMP = query_BHMK @ key_BHPK.mT / query_BHMK.shape[-1] ** 0.5
+        attention_BMP = torch.softmax(fit_BHMP.float(), -1).mean(1)
+        side = isqrt(attention_BMP.shape[-1])
+        # A vision transformer's first image token is the class token, which stands nowhere.
+        attention_BMP = attention_BMP[..., attention_BMP.shape[-1] - side * side :]
+        attention_BMP = attention_BMP / attention_BMP.sum(-1, keepdim=True)
+        return np.asarray(attention_BMP.cpu().numpy(), np.float32)
 
     @cached_property
     def _tokenizer(self) -> TextTokenizer:

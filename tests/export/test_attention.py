@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from qks_cli.export.graphs import export_image
+from qks_cli.model.torch_engine import TorchEngine
 from qks_cli.network.decoder import split_heads
 from qks_cli.network.model import CompactModel
 from qks_cli.network.pixels import PixelsToTokens
@@ -41,4 +42,10 @@ def test_the_graph_tells_where_the_query_tokens_looked(tmp_path: Path) -> None:
     found, attention = session.run(["tokens", "attention"], {"pixels": pixels})
     np.testing.assert_allclose(found, tokens, atol=2e-2)  # weights are kept in half precision
     np.testing.assert_allclose(attention, expected, atol=2e-3)
+    engine = TorchEngine.__new__(TorchEngine)
+    engine.device = torch.device("cpu")
+    engine.__dict__["_image"] = PixelsToTokens(model, config).eval()
+    told = engine.attention(pixels)
+    assert told is not None
+    np.testing.assert_allclose(told, expected.mean(1), atol=1e-5)
     assert np.ptp(expected) > 1e-3, "the model looks everywhere alike: the test shows nothing"

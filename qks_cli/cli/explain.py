@@ -1,0 +1,77 @@
+"""``qks explain``: why a photo has a tag, or has it not, and where the model looked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qks_cli.cli.options import Db, Labels, MinScore, Model, RecordFormat
+from qks_cli.cli.output import Format, Records, say
+from qks_cli.escape import shown
+
+
+def explain(
+    photo: Annotated[Path, typer.Argument(help="The photo.")],
+    label: Annotated[
+        list[str] | None,
+        typer.Argument(help="Labels, any words. Default: the tags, and what nearly became one."),
+    ] = None,
+    heatmap: Annotated[
+        Path | None,
+        typer.Option(help="Write a PNG: the photo, warm where the model looked for the label."),
+    ] = None,
+    labels: Labels = None,
+    min_score: MinScore = None,
+    format: RecordFormat = None,
+    db: Db = None,
+    model: Model = "mini",
+) -> None:
+    """Tell why a photo has a tag, or has it not: its score, the cut-off, and what decided.
+
+    Lines begin with + for labels that the photo is tagged with, with - for others. The photo need
+    not be in the library. --heatmap shows where the model looked for the first label listed.
+    """
+    from qks_cli.model.model import Model as Opened
+    from qks_cli.workflows.explain import explain as find
+    from qks_cli.workflows.explain import picture_of, write_picture
+    from qks_cli.workflows.report import Report
+    from qks_cli.workflows.session import kept_words
+    from qks_cli.workflows.words import choose_words
+
+    fields = ("label", "score", "cutoff", "shown", "token", "above", "reason")
+    records = Records(format, fields)
+    opened = Opened.open(model)
+    words = choose_words(
+        opened, kept_words(db), labels, min_score=min_score, report=Report(note=say)
+    )
+    found = find(
+        photo,
+        opened,
+        words.vocabulary,
+        label or (),
+        min_score=words.chosen.min_score,
+        top=words.top,
+    )
+    if records.format is Format.table:
+        marks = ("+" if reason.shown else "-" for reason in found.reasons)
+        lines = zip(marks, found.reasons, strict=True)
+        records.text("".join(f"{mark} {shown(reason.sentence)}\n" for mark, reason in lines))
+    else:
+        records.write(
+            {
+                "label": reason.label,
+                "score": round(reason.score, 4),
+                "cutoff": round(reason.cutoff, 4),
+                "shown": reason.shown,
+                "token": reason.token,
+                "above": round(reason.above, 4),
+                "reason": reason.sentence,
+            }
+            for reason in found.reasons
+        )
+    if heatmap is not None:
+        first = found.reasons[0]
+        write_picture(picture_of(found, first, opened.bundle.resize, 1024), heatmap)
+        say(f"qks: where {opened.name} looked for {first.label}: {shown(heatmap)}")

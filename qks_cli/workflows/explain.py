@@ -1,0 +1,241 @@
+"""Why a photo has a tag, or has it not: the query token, the score, the cut-off, and where on the
+photo the token looked.
+
+Axes: M query tokens, P places of a square grid over the photo, G a side of it, C labels, R
+reference photos, H×W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isqrt
+from pathlib import Path
+
+import numpy as np
+
+from qks_cli.errors import PhotoError, QksError, UsageError
+from qks_cli.escape import shown
+from qks_cli.model.model import Model
+from qks_cli.model.tagger import Tagger
+from qks_cli.photos.readers import read_one
+from qks_cli.similarity import max_similarity, winners
+from qks_cli.types import Float32Array, Tag, UInt8Array
+from qks_cli.vocabulary.labels_file import Label, Vocabulary
+
+MISSED = 3  # labels below their cut-off that are explained unasked
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why one label is a tag of a photo, or not.
+
+    ``score`` and ``cutoff`` are 0 to 1. ``token`` is the query token that fits the label best.
+    ``above`` is the share of the model's reference photos that fit the label less. ``taught`` is
+    the nearest word that the model was taught, with their cosine similarity (None where the model
+    does not say). ``implied_by`` is the tag that the label is a parent of, or the tag of its group
+    that fits better; empty where neither.
+    """
+
+    label: str
+    score: float
+    cutoff: float
+    shown: bool
+    token: int
+    above: float
+    taught: tuple[str, float] | None = None
+    implied_by: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The reason in words."""
+        fits = f"fits better than {_share(self.above)} of the model's reference photos"
+        said = f"{self.label} {self.score:.2f}: {fits}; cut-off {self.cutoff:.2f}"
+        if self.shown and self.implied_by:
+            said = f"{self.label} {self.score:.2f}: follows from {self.implied_by}"
+        elif self.implied_by:
+            said += f"; not shown, for {self.implied_by} of the same group fits better"
+        elif not self.shown and self.score >= self.cutoff:
+            said += "; not shown, for --top other labels fit better"
+        if self.taught is not None and self.taught[0] != self.label:
+            word, cosine = self.taught
+            said += f"; the nearest word that the model was taught is {word} ({cosine:.2f})"
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """``reasons`` best first. ``places_MGG`` tells where each query token looked: float32 that
+    sums to 1 over a square grid that covers what the model saw of the photo; None where the model
+    does not tell."""
+
+    photo: Path
+    reasons: tuple[Reason, ...]
+    places_MGG: Float32Array | None
+
+    def heat(self, reason: Reason) -> Float32Array | None:
+        """Where the token of a reason looked [G, G], 0 to 1; None where the model does not tell."""
+        return None if self.places_MGG is None else scaled(self.places_MGG[reason.token])
+
+
+def explain(
+    photo: Path,
+    model: Model,
+    vocabulary: Vocabulary,
+    labels: Sequence[str] = (),
+    *,
+    min_score: float | None = None,
+    top: int = 20,
+) -> Explanation:
+    """The reasons for ``labels``, which need not be in the vocabulary; without any, for the photo's
+    tags and the ``MISSED`` labels that were nearest to become one.
+
+    Raises ``UsageError`` where the photo cannot be read, and for an empty label."""
+    try:
+        pixels_1HW3 = read_one(photo, model.bundle.resize, model.bundle.image_size)[None]
+    except PhotoError as error:
+        raise UsageError(f"{shown(photo)}: {error.message}") from error
+    tokens_1ME = model.query_tokens(pixels_1HW3)
+    vocabulary = _with(vocabulary, labels)
+    tagger = model.tagger(vocabulary, min_score=min_score, top=top)
+    tags = {tag.label: tag for tag in tagger(tokens_1ME)[0]}
+    scores_C = tagger.scores(tokens_1ME)[0]
+    wanted = [_name(vocabulary, label) for label in labels] or _chosen(tags, tagger, scores_C)
+    column = {name: c for c, name in enumerate(vocabulary.names)}
+    taught = model.nearest_taught([vocabulary.labels[column[name]] for name in wanted])
+    columns_K = np.array([column[name] for name in wanted], np.intp)
+    labels_KE = tagger.labels_CE[columns_K]
+    token_K = winners(tokens_1ME[0], labels_KE)
+    raw_K = max_similarity(tokens_1ME, labels_KE)[0]
+    above_K = (max_similarity(model.calibration.bank_RME, labels_KE) < raw_K).mean(0)
+    reasons = [
+        Reason(
+            name,
+            tags[name].score if name in tags else float(scores_C[column[name]]),
+            float(tagger.selector.cutoffs_C[column[name]]),
+            name in tags,
+            int(token_K[k]),
+            float(above_K[k]),
+            None if taught is None else taught[k],
+            _instead(vocabulary, name, tags),
+        )
+        for k, name in enumerate(wanted)
+    ]
+    reasons.sort(key=lambda reason: (-reason.score, reason.label))
+    return Explanation(photo, tuple(reasons), _places(model, pixels_1HW3))
+
+
+def heat_map(model: Model, photo: Path, label: str) -> Float32Array | None:
+    """Where the query token that fits ``label`` best looked [G, G], 0 to 1; the grid covers what
+    the model saw of the photo. None where the model does not tell. Raises as ``explain``."""
+    found = explain(photo, model, Vocabulary(()), [label])
+    return found.heat(found.reasons[0])
+
+
+def scaled(heat_GG: Float32Array) -> Float32Array:
+    """A map brought to 0 to 1; 0 everywhere where it is flat."""
+    low, high = float(heat_GG.min()), float(heat_GG.max())
+    return np.asarray((heat_GG - low) / max(high - low, 1e-9), np.float32)
+
+
+def overlay(pixels_HW3: UInt8Array, heat_GG: Float32Array) -> UInt8Array:
+    """The photo, dimmed where the token did not look and warm where it did: uint8 [H, W, 3]."""
+    from PIL import Image
+
+    height, width = pixels_HW3.shape[:2]
+    large = Image.fromarray(heat_GG, "F").resize((width, height), Image.Resampling.BICUBIC)
+    heat_HW1 = np.clip(np.asarray(large, np.float32), 0, 1)[..., None]
+    warm = np.array([255.0, 96.0, 0.0], np.float32)
+    dimmed = pixels_HW3 * (0.35 + 0.65 * heat_HW1)
+    mixed = dimmed * (1 - 0.35 * heat_HW1) + warm * (0.35 * heat_HW1)
+    return np.asarray(np.clip(mixed, 0, 255), np.uint8)
+
+
+def picture_of(explanation: Explanation, reason: Reason, resize: str, side: int) -> UInt8Array:
+    """The photo with the heat of one reason over it, its longer side ``side`` pixels at most.
+
+    Raises ``UsageError`` where the model does not tell where it looked, ``PhotoError`` where the
+    photo cannot be read any more."""
+    from PIL import Image
+
+    from qks_cli.photos.readers import shared
+    from qks_cli.photos.thumbnails import fitting
+
+    heat_GG = explanation.heat(reason)
+    if heat_GG is None:
+        raise UsageError(
+            "this model does not tell where it looked", hint="the bundled model does: --model mini"
+        )
+    squashed = np.empty((side, side, 3), np.uint8)
+    reading = shared().read(explanation.photo, resize, squashed)
+    if resize == "crop":  # the model saw the square in the middle, and so does the reader of it
+        return overlay(squashed, heat_GG)
+    size = fitting(reading.size, side)
+    photo = Image.fromarray(squashed).resize(size, Image.Resampling.BICUBIC)
+    return overlay(np.asarray(photo), heat_GG)
+
+
+def write_picture(pixels_HW3: UInt8Array, out: Path) -> None:
+    """Write a new PNG. Raises ``UsageError`` where the file is there already, ``QksError`` where it
+    cannot be written."""
+    from PIL import Image
+
+    try:
+        with out.open("xb") as file:
+            Image.fromarray(pixels_HW3).save(file, "PNG")
+    except FileExistsError as error:
+        raise UsageError(f"{shown(out)} is there already", hint="give a new name") from error
+    except OSError as error:
+        raise QksError(f"cannot write {shown(out)}: {error.strerror or error}") from error
+
+
+def _with(vocabulary: Vocabulary, labels: Sequence[str]) -> Vocabulary:
+    """The vocabulary, and those of ``labels`` that it lacks."""
+    missing: dict[str, Label] = {}
+    for label in labels:
+        if not label.strip():
+            raise UsageError("a label is empty")
+        if vocabulary.lookup(label) is None:
+            missing[label.strip()] = Label(label.strip())
+    return Vocabulary((*vocabulary.labels, *missing.values()))
+
+
+def _name(vocabulary: Vocabulary, word: str) -> str:
+    found = vocabulary.lookup(word) or vocabulary.lookup(word.strip())
+    assert found is not None
+    return found.name
+
+
+def _chosen(tags: Mapping[str, Tag], tagger: Tagger, scores_C: Float32Array) -> list[str]:
+    names = tagger.selector.names
+    lacks_C = scores_C - tagger.selector.cutoffs_C
+    others = [names[c] for c in np.argsort(-lacks_C) if names[c] not in tags]
+    return [*tags, *others[:MISSED]]
+
+
+def _instead(vocabulary: Vocabulary, name: str, tags: Mapping[str, Tag]) -> str:
+    """The tag that implies a shown label, or that keeps one of the same group from being shown."""
+    label = vocabulary.lookup(name)
+    assert label is not None
+    if name in tags:
+        if not tags[name].implied:
+            return ""
+        return next((one for one in tags if vocabulary.parent_of.get(one) == name), "")
+    if label.group is None:
+        return ""
+    rivals = (other.name for other in vocabulary.labels if other.group == label.group)
+    return next((rival for rival in rivals if rival in tags), "")
+
+
+def _places(model: Model, pixels_1HW3: UInt8Array) -> Float32Array | None:
+    attention_1MP = model.engine.attention(pixels_1HW3)
+    if attention_1MP is None:
+        return None
+    queries, places = attention_1MP.shape[1:]
+    side = isqrt(places)
+    return None if side * side != places else attention_1MP[0].reshape(queries, side, side)
+
+
+def _share(above: float) -> str:
+    """A share as text, never 100 % where it is not all."""
+    return "all" if above == 1 else f"{min(100 * above, 99.9):.3g} %"

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.run import run
+
+Patch = pytest.MonkeyPatch
+Capture = pytest.CaptureFixture[str]
+
+
+def test_reasons_as_lines_and_as_json(photos: Path, monkeypatch: Patch, capfd: Capture) -> None:
+    done = run(monkeypatch, capfd, "explain", photos / "cat.jpg", "--format", "table")
+    assert done.code == 0
+    assert done.out.startswith("+ cat 1.00: fits better than all of the model's reference photos")
+    assert "\n- " in done.out
+    rows = run(monkeypatch, capfd, "explain", photos / "cat.jpg", "dog", "cat").rows
+    assert [(row["label"], row["shown"]) for row in rows] == [("cat", True), ("dog", False)]
+    assert rows[0]["cutoff"] == 0.5
+
+
+def test_a_heat_map_is_written(
+    photos: Path, tmp_path: Path, monkeypatch: Patch, capfd: Capture
+) -> None:
+    out = tmp_path / "heat.png"
+    done = run(monkeypatch, capfd, "explain", photos / "cat.jpg", "cat", "--heatmap", out)
+    assert done.code == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    again = run(monkeypatch, capfd, "explain", photos / "cat.jpg", "cat", "--heatmap", out)
+    assert again.code == 2
+    assert "there already" in again.err
+
+
+def test_a_photo_that_is_not_there(tmp_path: Path, monkeypatch: Patch, capfd: Capture) -> None:
+    done = run(monkeypatch, capfd, "explain", tmp_path / "gone.jpg")
+    assert done.code == 2
+    assert "gone.jpg" in done.err
+    assert "Traceback" not in done.err

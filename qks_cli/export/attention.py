@@ -10,13 +10,18 @@ from onnx import ModelProto, TensorProto, helper
 
 OUTPUT = "attention"
 _SCOPE = "/cross_attention/"
+_BASE = "/source/"  # the model below a trained head, whose own queries are not the head's
 
 
 def expose_attention(model: ModelProto) -> bool:
     """Add the output ``attention``, float32 [B, heads, M, P], where the graph has a decoder with
     cross-attention. Returns whether it has."""
     graph = model.graph
-    softmaxes = [n for n in graph.node if n.op_type == "Softmax" and _SCOPE in n.name]
+    softmaxes = [
+        node
+        for node in graph.node
+        if node.op_type == "Softmax" and _SCOPE in node.name and _BASE not in node.name
+    ]
     if not softmaxes:
         return False
     shape = ["batch", "heads", "queries", "places"]

@@ -15,6 +15,7 @@ import numpy as np
 from qks_cli import settings
 from qks_cli.errors import ModelError
 from qks_cli.model.bundle import WEIGHTS, Bundle
+from qks_cli.model.places import over_places
 from qks_cli.model.tokenizer import TextTokenizer
 from qks_cli.types import Float32Array, UInt8Array
 
@@ -47,7 +48,7 @@ class OnnxEngine:
         if all(output.name != "attention" for output in self._image.get_outputs()):
             return None
         (attention_BHMP,) = self._image.run(["attention"], {"pixels": pixels_BHW3})
-        return np.asarray(attention_BHMP.mean(1), np.float32)
+        return over_places(attention_BHMP.mean(1), self.bundle)
 
     def text_embeddings(self, texts: Sequence[str]) -> Float32Array:
         """See ``Engine``."""

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from math import isqrt
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from qks_cli.model.bundle import Bundle
+from qks_cli.model.places import over_places
 from qks_cli.model.tokenizer import TextTokenizer
 from qks_cli.model.weights import load_image_model, load_text_tower
 from qks_cli.network.decoder import split_heads
+from qks_cli.network.head import HeadedModel
 from qks_cli.network.pixels import PixelsToTokens
 from qks_cli.network.text import TextTower
 from qks_cli.network.zero_shot import ZeroShotText
@@ -54,7 +56,9 @@ class TorchEngine:
     @torch.inference_mode()
     def attention(self, pixels_BHW3: UInt8Array) -> Float32Array | None:
         """See ``Engine``."""
-        layers = getattr(getattr(self._image.model, "decoder", None), "layers", None)
+        model = self._image.model
+        decoder = model.head if isinstance(model, HeadedModel) else getattr(model, "decoder", None)
+        layers: Any = getattr(decoder, "layers", None)
         if not layers:
             return None
         given: list[tuple[Tensor, tuple[Tensor, Tensor]]] = []
@@ -67,12 +71,8 @@ class TorchEngine:
         ((query_BMD, (key_BHPK, _)),) = given
         query_BHMK = split_heads(last.query(query_BMD), last.heads)
         fit_BHMP = query_BHMK @ key_BHPK.mT / query_BHMK.shape[-1] ** 0.5
-        attention_BMP = torch.softmax(fit_BHMP.float(), -1).mean(1)
-        side = isqrt(attention_BMP.shape[-1])
-        # A vision transformer's first image token is the class token, which stands nowhere.
-        attention_BMP = attention_BMP[..., attention_BMP.shape[-1] - side * side :]
-        attention_BMP = attention_BMP / attention_BMP.sum(-1, keepdim=True)
-        return np.asarray(attention_BMP.cpu().numpy(), np.float32)
+        attention_BMP = torch.softmax(fit_BHMP.float(), -1).mean(1).cpu().numpy()
+        return over_places(attention_BMP, self.bundle)
 
     @cached_property
     def _tokenizer(self) -> TextTokenizer:

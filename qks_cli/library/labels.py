@@ -32,6 +32,16 @@ def counts(library: Database) -> list[LabelCount]:
     return [LabelCount(*row) for row in rows]
 
 
+def tag_counts(library: Database) -> dict[str, int]:
+    """About how many photos carry each shown label: much faster than ``counts``, but missing photos
+    count, and one that carries two labels shown as one counts twice."""
+    rows = library.rows(
+        "SELECT label, sum(number) FROM (SELECT label_id AS stored, count(*) AS number FROM tags "
+        "GROUP BY label_id) JOIN shown_labels ON shown_labels.id = stored GROUP BY label"
+    )
+    return dict(rows)
+
+
 def photos_with(library: Database, name: str) -> int:
     """How many photos carry a shown label."""
     ids = known_ids(library, name)

@@ -16,12 +16,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from qks_cli.review import labels, photos
-from qks_cli.review.asking import unforeseen
+from qks_cli.review.asking import Asked, unforeseen
 from qks_cli.review.security import ENTRANCE, Guard, Key
 from qks_cli.review.state import Review
 from qks_cli.search.grammar import HELP
 from qks_cli.search.sorting import Sort
 
+MODULES = ("api", "verdicts", "grid", "complete", "judge", "photo")  # that pages import
 HERE = Path(__file__).parent
 # Of a system that thinks otherwise: browsers run nothing that is no JavaScript.
 mimetypes.add_type("text/javascript", ".js")
@@ -42,7 +43,8 @@ def make_app(review: Review, key: Key) -> ASGIApp:
         return response
 
     def index(request: Request) -> Response:
-        return render("photos.html", page="photos", orders=list(Sort), language=HELP)
+        first = photos.first(review, Asked(request.query_params))
+        return render("photos.html", page="photos", orders=list(Sort), language=HELP, first=first)
 
     def all_labels(request: Request) -> Response:
         return render("labels.html", page="labels")
@@ -84,6 +86,6 @@ def _templates() -> Callable[..., HTMLResponse]:
     )
 
     def render(name: str, **values: object) -> HTMLResponse:
-        return HTMLResponse(environment.get_template(name).render(values))
+        return HTMLResponse(environment.get_template(name).render(modules=MODULES, **values))
 
     return render

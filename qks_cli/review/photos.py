@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from dataclasses import asdict
 
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from qks_cli.errors import PhotoError, QksError, UsageError
@@ -18,7 +19,8 @@ from qks_cli.search.sorting import Sort
 from qks_cli.workflows import review as work
 from qks_cli.workflows.report import Report
 
-WINDOW = 500  # photos of one answer
+WINDOW = 500  # photos of one answer at most
+PAGE = 120  # photos of a window as the pages ask for them (static/grid.js)
 FRESH = "private, max-age=60, stale-while-revalidate=86400"
 
 
@@ -39,7 +41,8 @@ def routes(review: Review) -> list[BaseRoute]:
 
 
 def listing(review: Review, asked: Asked) -> Answer:
-    """The photos that answer a query: how many, and the number under which windows show them."""
+    """The photos that answer a query: how many, the number under which windows show them, and the
+    first window."""
     query = asked.text("q")
     try:
         sort = Sort(asked.text("sort", Sort.score))
@@ -52,28 +55,33 @@ def listing(review: Review, asked: Asked) -> Answer:
     said = [
         note.removeprefix("qks: ").replace("; --weak shows the best there is", "") for note in notes
     ]
-    return _listed(review, found, said)
+    return _listed(review, found, said, asked.text("label"))
 
 
 def alike(review: Review, asked: Asked) -> Answer:
     """A listing of the photos that look most like one."""
     with review.thinking, review.library() as library:
         found = work.alike(library, asked.number("photo"), model=review.model)
-    return _listed(review, found, [])
+    return _listed(review, found, [], asked.text("label"))
 
 
-def _listed(review: Review, found: list[int], notes: list[str]) -> Answer:
+def _listed(review: Review, found: list[int], notes: list[str], label: str) -> Answer:
     number = review.listings.add(array("q", found))
-    return {"listing": number, "total": len(found), "notes": notes}
+    photos = _cards(review, found[:PAGE], label)
+    return {"listing": number, "total": len(found), "notes": notes, "photos": photos}
 
 
 def window(review: Review, asked: Asked) -> Answer:
     """Some photos of a listing, as cards; those that are gone from the library are None."""
     start, count = asked.number("start"), asked.number("count", 1, WINDOW)
     wanted = review.listings.get(asked.number("listing"))[start : start + count].tolist()
+    return {"photos": _cards(review, wanted, asked.text("label"))}
+
+
+def _cards(review: Review, wanted: list[int], label: str) -> list[object]:
     with review.library() as library:
-        found = {one.id: one for one in work.cards(library, wanted, asked.text("label"))}
-    return {"photos": [asdict(found[x]) if x in found else None for x in wanted]}
+        found = {one.id: one for one in work.cards(library, wanted, label)}
+    return [asdict(found[x]) if x in found else None for x in wanted]
 
 
 def ids(review: Review, asked: Asked) -> Answer:
@@ -115,19 +123,35 @@ def undo(review: Review, asked: Asked) -> Answer:
     return {"photos": count, "label": change.label, "ids": list(change.before)}
 
 
+def first(review: Review, asked: Asked) -> str:
+    """The listing that a page shows first, with its first window, in JSON: so that the page has it
+    with itself. '' where it has to ask, or the query cannot be answered."""
+    if "like" in asked.values:
+        return ""
+    try:
+        return json.dumps(listing(review, asked))
+    except QksError:
+        return ""
+
+
 def _pictures(path: str, side: int, review: Review) -> Route:
+    def picture(number: int) -> tuple[str, bytes]:
+        file = review.picture(number, side).file
+        return f'"{file.stem}"', file.read_bytes()
+
     async def endpoint(request: Request) -> Response:
         number = request.path_params["photo"]
         if number > MOST_ID:
             return as_json({"error": "no such photo"}, 404)
         try:
-            made = await to_thread.run_sync(
-                review.picture, number, side, limiter=review.readers_limit
-            )
+            tag, webp = await to_thread.run_sync(picture, number, limiter=review.readers_limit)
         except PhotoError as error:
             return as_json({"error": work.as_words(error)}, 404)
-        except (QksError, ReadersClosedError):
+        except (QksError, ReadersClosedError, OSError):
             return as_json({"error": "no such photo"}, 404)
-        return FileResponse(made.file, media_type="image/webp", headers={"Cache-Control": FRESH})
+        headers = {"Cache-Control": FRESH, "ETag": tag}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(webp, media_type="image/webp", headers=headers)
 
     return Route(path, endpoint, methods=["GET"])

@@ -56,4 +56,5 @@ def make_server(review: Review, key: Key) -> uvicorn.Server:
 
 def serve(review: Review, key: Key, opened: socket.socket) -> None:
     """Answer until Ctrl-C (raises ``KeyboardInterrupt``) or SIGTERM."""
+    review.warm()
     make_server(review, key).run(sockets=[opened])

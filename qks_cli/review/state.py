@@ -7,7 +7,7 @@ import threading
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from anyio import CapacityLimiter
 
 from qks_cli import settings
-from qks_cli.errors import UsageError
-from qks_cli.photos.readers import Readers
+from qks_cli.errors import PhotoError, QksError, UsageError
+from qks_cli.photos.readers import Readers, ReadersClosedError
 from qks_cli.photos.thumbnails import Thumbnail, Thumbnails
 from qks_cli.review.jobs import Jobs
+from qks_cli.search.sorting import Sort
 from qks_cli.workflows.cutoffs import LabelScores
-from qks_cli.workflows.review import Change, path_of
+from qks_cli.workflows.review import Change, find, path_of
 from qks_cli.workflows.session import open_library, opened
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 SMALL, LARGE = 320, 1280  # longer sides, in pixels, of pictures in the grid and of single photos
 LISTINGS = 16  # kept for whoever scrolls in them
 CHANGES = 5000  # that can be undone
+FIRST = 40  # photos of a first page, about
 SCORES = 4  # labels whose scores are kept
 
 T = TypeVar("T")
@@ -104,6 +106,7 @@ class Review:
 
     def __post_init__(self) -> None:
         self.jobs = Jobs(self.complain)
+        self._warming: threading.Thread | None = None
         folder = settings.cache_path() / "thumbnails"
         self._readers = Readers()
         self._pictures = {side: Thumbnails(folder, side=side) for side in (SMALL, LARGE)}
@@ -132,7 +135,24 @@ class Review:
             path = path_of(library, photo_id)
         return self._pictures[side].one(path, self._readers)
 
+    def warm(self) -> None:
+        """Make the pictures of the first page, while the user's browser opens; in a thread that
+        ``close`` ends."""
+        self._warming = threading.Thread(target=self._warm)
+        self._warming.start()
+
+    def _warm(self) -> None:
+        with suppress(QksError, ReadersClosedError):
+            with self.thinking, self.library() as library:
+                model = self.model if self.query.strip() else self.model_name
+                first = find(library, self.query, Sort.score, model=model)[:FIRST]
+            for photo_id in first:
+                with suppress(PhotoError):
+                    self.picture(photo_id, SMALL)
+
     def close(self) -> None:
         """End what goes on: the job, and the processes that read photos."""
         self.jobs.close()
         self._readers.close()
+        if self._warming is not None:
+            self._warming.join()

@@ -230,7 +230,7 @@ def suggest(library: Library, typed: str) -> list[Suggestion]:
     """Labels whose names or synonyms hold typed text; those that begin with it first, then those
     that more photos carry."""
     wanted = fold(typed.strip())
-    counts = {one.label: one.present for one in labels.counts(library)}
+    counts = labels.tag_counts(library)
     shown = labels.shown_names(library)
     words = {fold(name): name for name in counts} | vocabulary_words(library)
     best: dict[str, tuple[bool, bool, str]] = {}  # the best word of a label, False first

@@ -163,3 +163,13 @@ def test_the_command_line_does_the_same(file: Path, qks: Qks) -> None:
     assert qks("labels", "cutoff", "flag", "0.1", "--reset").returncode == 2
     wrong = qks("labels", "cutoff", "unicorn", "0.1")
     assert wrong.returncode == 2 and b"none of the words" in wrong.stderr
+
+
+def test_photos_like_one_and_by_meaning(page: Page) -> None:
+    cat = page.ids("name:cat.jpg")[0]
+    found = page.get("/api/alike", photo=cat)
+    assert found["photos"][0]["name"] == "cat.jpg" and 1 < found["total"] <= 4
+    assert "no longer" in page.get("/api/alike", 400, photo=99)["error"]
+    assert page.ids("cat")[0] == page.ids("kitten")[0] == cat
+    nothing = page.get("/api/listing", q="xyzzyq")
+    assert nothing["total"] == 0 and "xyzzyq" in " ".join(nothing["notes"])

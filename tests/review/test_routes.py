@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import json
+import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -172,3 +177,25 @@ def test_it_goes_on_beside_a_run_that_writes(page: Page, db: Path, folder: Path)
             library.execute("UPDATE photos SET size = size")
             found = page.get("/api/photo", photo=1)["tags"]
     assert [(x["label"], x["state"]) for x in found] == [("tree", "confirmed"), ("dog", "rejected")]
+
+
+def test_the_first_listing_comes_with_the_page(page: Page) -> None:
+    def brought(**values: str) -> Any:
+        text = page.client.get("/", params=values).text
+        found = html.unescape(re.search(r'data-first="([^"]*)"', text)[1])  # type: ignore[index]
+        return json.loads(found) if found else None
+
+    first = brought(sort="name")
+    assert first["total"] == 4 and first["photos"][0]["name"] == NAMES[2]
+    assert page.get("/api/ids", listing=first["listing"])["ids"] == page.ids(sort="name")
+    assert brought(q="tag:dog")["total"] == 2
+    assert brought(q="dog colour:red") is brought(sort="x") is brought(like="1") is None
+    assert "<script>alert" not in page.client.get("/").text
+
+
+def test_a_picture_is_sent_once(page: Page, folder: Path) -> None:
+    tag = page.client.get("/small/1").headers["etag"]
+    again = page.client.get("/small/1", headers={"If-None-Match": tag})
+    assert again.status_code == 304 and again.content == b""
+    os.utime(folder / "a.png", ns=(0, 0))
+    assert page.client.get("/small/1", headers={"If-None-Match": tag}).status_code == 200

@@ -30,8 +30,9 @@ export class Grid {
     this.tiles.clear();
   }
 
-  show(listing, total) {
+  show(listing, total, photos) {
     this.reset(listing, total);
+    this.pages.set(0, { photos });
     this.select(() => this.selected.clear());
     this.box.scrollTop = 0;
     this.layout();

@@ -16,6 +16,16 @@ let total = null;
 let notes = [];
 let asking = null;
 
+// The page brings its first listing with it; whatever is asked later comes from the server.
+const first = {
+  text: byId("grid").dataset.first,
+  take() {
+    const { text } = this;
+    this.text = "";
+    return text ? JSON.parse(text) : null;
+  },
+};
+
 // The address holds what is shown, so that going back, another tab and a bookmark show it too.
 function asked() {
   const values = new URLSearchParams(location.search);
@@ -42,13 +52,15 @@ async function search() {
   asking = new AbortController();
   showProblem(null);
   try {
-    const answer = wanted.like
-      ? await ask("/api/alike", { photo: wanted.like }, asking.signal)
-      : await ask("/api/listing", { q: wanted.q, sort: wanted.sort }, asking.signal);
+    const brought = first.text !== "";
+    const answer = first.take() ?? await (wanted.like
+      ? ask("/api/alike", { photo: wanted.like, label: field.value }, asking.signal)
+      : ask("/api/listing", { q: wanted.q, sort: wanted.sort, label: field.value }, asking.signal));
     total = answer.total;
     notes = wanted.like ? ["photos like the first one"] : answer.notes;
     grid.label = field.value;
-    grid.show(answer.listing, answer.total);
+    grid.show(answer.listing, answer.total, answer.photos);
+    if (brought && field.value !== wanted.label) grid.refresh(); // the page did not know the label
     count();
   } catch (error) {
     if (error.at === undefined) tellProblem(error);

@@ -1,0 +1,120 @@
+"""Takes the pictures of docs/review.md: `qks review` in chromium, over the example photos.
+
+Run `python docs/make_screenshots.py` again when the pages, the bundled model or the example photos
+change. It needs playwright and a chromium, works on a library in a temporary folder, and writes
+docs/review-*.webp.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+DOCS = Path(__file__).parent
+PHOTOS = DOCS.parent / "examples" / "photos"
+SIZE = {"width": 1000, "height": 640}
+
+
+@contextmanager
+def review(folder: Path) -> Iterator[str]:
+    """The address of a server over the example photos, as a user has it."""
+    environment = {
+        **os.environ,
+        "QKS_DB": str(folder / "library.db"),
+        "QKS_CACHE": str(folder / "cache"),
+        "QKS_CONFIG": str(folder / "config.toml"),
+    }
+    qks = [sys.executable, "-m", "qks_cli"]
+    photos = shutil.copytree(PHOTOS, folder / "Photos")
+    labels = folder / "labels.txt"
+    subprocess.run([*qks, "labels", "init", str(labels)], check=True, env=environment)
+    tag = [*qks, "tag", str(photos), "--labels", str(labels), "-q"]
+    subprocess.run(tag, check=True, env=environment)
+    with subprocess.Popen(
+        [*qks, "review", "--no-browser"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def take(page: Page, name: str) -> None:
+    """Keep what is in sight, small."""
+    page.wait_for_timeout(800)
+    png = DOCS / f"{name}.png"
+    page.screenshot(path=png)
+    with Image.open(png) as picture:
+        picture.convert("RGB").save(DOCS / f"{name}.webp", quality=80, method=6)
+    png.unlink()
+    print(f"docs/{name}.webp: {(DOCS / f'{name}.webp').stat().st_size // 1024} KB")
+
+
+def press(page: Page, *keys: str) -> None:
+    """Keys, one after another."""
+    for key in keys:
+        page.keyboard.press(key)
+        page.wait_for_timeout(250)
+
+
+def grid(page: Page) -> None:
+    """Photos of the sky, two of them judged, two selected."""
+    press(page, "a")
+    page.keyboard.type("sky")
+    press(page, "Enter", "ArrowRight", "y", "n", "ArrowRight", "x", "ArrowDown", "x")
+
+
+def photo(page: Page) -> None:
+    """One photo with its tags."""
+    press(page, "Escape", "/")
+    page.keyboard.type("name:dogs")
+    press(page, "Enter", "Enter", "y", "ArrowDown", "n")
+
+
+def judge(page: Page) -> None:
+    """One label, one photo after another."""
+    press(page, "Escape", "/", "Control+a", "Delete", "Enter", "a")
+    page.keyboard.type("flower")
+    press(page, "Enter", "j", "y")
+
+
+def label(page: Page) -> None:
+    """A label's cut-off."""
+    page.goto(page.url.partition("/?")[0] + "/label?label=person")
+    page.wait_for_selector("#below .still")
+
+
+SHOTS: dict[str, Callable[[Page], None]] = {
+    "review-grid": grid,
+    "review-photo": photo,
+    "review-judge": judge,
+    "review-label": label,
+}
+
+
+def main() -> None:
+    """Take all of them."""
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        chromium = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        with review(Path(name)) as address:
+            page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
+            page.goto(address)
+            page.wait_for_selector("#photo-0 img[src]")
+            for shot, act in SHOTS.items():
+                act(page)
+                take(page, shot)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ from qks_cli.library.store import Library
 from qks_cli.search.filters import Condition
 from qks_cli.search.grammar import And, Filter, Node, Not, Or, Sum, Text
 from qks_cli.search.plan import Plan
-from qks_cli.search.scorer import Int64Array, RawScores, found_among
+from qks_cli.search.scorer import Int64Array, RawScores, found_among, ids_of
 from qks_cli.search.words import Words
 from qks_cli.types import Float32Array
 
@@ -140,8 +140,7 @@ class Evaluation:
 
     def _named(self, where: Condition) -> Float32Array:
         """1 where a condition holds, else 0."""
-        rows = self.library.rows(f"SELECT id FROM photos WHERE {where.sql}", where.values)
-        ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        ids = ids_of(self.library, f"SELECT id FROM photos WHERE {where.sql}", where.values)
         _, places = found_among(self.ids_N, ids)
         passed_N = np.zeros(len(self.ids_N), np.float32)
         passed_N[places] = 1

@@ -29,6 +29,7 @@ from qks_cli.search.scorer import (
     RawScores,
     compact_scores,
     exact_scores,
+    ids_of,
     mean_token,
 )
 from qks_cli.search.sorting import Sort
@@ -168,8 +169,7 @@ def most_similar(
 
 
 def _ids(library: Library, where: str, values: tuple[object, ...] = ()) -> Int64Array:
-    rows = library.rows(f"SELECT id FROM photos WHERE {where} ORDER BY id", values)
-    return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+    return ids_of(library, f"SELECT id FROM photos WHERE {where}", values)
 
 
 def _compared(library: Library, evidence: Evidence) -> Compared | None:

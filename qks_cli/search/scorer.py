@@ -107,6 +107,14 @@ def compact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> R
     return raw
 
 
+def ids_of(library: Library, sql: str, values: tuple[object, ...] = ()) -> Int64Array:
+    """The ids of all rows of a query for ``id``, ascending.
+
+    As one text, which SQLite makes in a third of the time that 100,000 rows take to fetch."""
+    text = library.value(f"SELECT group_concat(id) FROM ({sql})", values)
+    return np.sort(np.fromstring(text or "", np.int64, sep=","))
+
+
 def found_among(ids_N: Int64Array, others: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Rows of ``others`` that are among ``ids_N`` (ascending), and where they stand there."""
     if not len(ids_N):

@@ -29,6 +29,7 @@ EXIT_CODES = (
 VARIABLES = (
     ("QKS_DB", "the library file"),
     ("QKS_LABELS, QKS_MODEL, QKS_MIN_SCORE", "what --labels, --model and --min-score are without"),
+    ("QKS_SOCKET", "where `qks serve` listens"),
     ("QKS_MODELS", "folder of models that were pulled"),
     ("QKS_CACHE", "folder of what can be made again"),
     ("QKS_CONFIG", "the file of default options"),

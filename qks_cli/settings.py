@@ -34,6 +34,12 @@ def models_path() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_data_path(APP) / "models"
 
 
+def socket_path() -> Path:
+    """Where `qks serve` listens: ``$QKS_SOCKET``, else in the platform's folder for sockets."""
+    named = os.environ.get("QKS_SOCKET")
+    return Path(named).expanduser() if named else platformdirs.user_runtime_path(APP) / "qks.sock"
+
+
 def processors() -> int:
     """How many processors this process may use, at least 1."""
     if hasattr(os, "sched_getaffinity"):  # Linux; it knows of taskset and containers

@@ -43,6 +43,7 @@ def private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QKS_DB", str(tmp_path / "library" / "library.db"))
     monkeypatch.setenv("QKS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("QKS_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("QKS_SOCKET", str(tmp_path / "qks.sock"))
     monkeypatch.setenv("QKS_CONFIG", str(tmp_path / "config.toml"))
     for name in ("QKS_LABELS", "QKS_MODEL", "QKS_MIN_SCORE"):
         monkeypatch.delenv(name, raising=False)

@@ -46,6 +46,7 @@ NOT_RUN = {
 # Lines that run until they are interrupted: what they say when they are ready, and exit codes.
 ENDLESS = {
     "qks watch": ("watching", (0, 130)),
+    "qks serve": ("answering at", (0,)),
     "qks review": ("ctrl-c ends it", (130,)),
     "datasette library.db": ("running", (0, 1)),
 }

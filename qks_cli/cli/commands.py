@@ -23,6 +23,7 @@ PLACES = {
     "stats": "stats.stats",
     "status": "status.status",
     "retag": "retag.retag",
+    "serve": "serve.serve",
     "diff": "diff.diff",
     "watch": "watch.watch",
     "write": "write.write",

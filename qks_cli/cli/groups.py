@@ -10,7 +10,7 @@ from qks_cli.cli.commands import Commands
 
 GROUPS = {
     "Tag": "tag watch status retag labels",
-    "Find": "search similar explain review duplicates clusters places stats report diff",
+    "Find": "search similar serve explain review duplicates clusters places stats report diff",
     "Keywords in photos": "write untag undo verify import tags",
     "The library": "prune backup restore doctor config",
     "Models": "models train eval datasets",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,8 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self.path = path
+        self._derived: dict[Hashable, Any] | None = None
+        self._derived_at: tuple[int, int] | None = None
         self.add_function("qks_fold", fold_key, 1)
 
     @classmethod
@@ -128,6 +130,33 @@ class Database:
         ``before`` are the values of the placeholders before the list."""
         for part in in_chunks(wanted):
             yield from self.rows(sql.format(placeholders(part)), [*before, *part])
+
+    # What was made of it
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what is derived from the library is kept in memory."""
+        return self._derived is not None
+
+    def remember(self) -> None:
+        """From now on keep in memory what is derived from the library, until anybody writes to it:
+        for whoever asks often, as `qks serve`."""
+        self._derived = {}
+
+    def derived(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` makes of the library as it is now; where it ``remembers``, made once for
+        every state of the file, by ``key``."""
+        if self._derived is None:
+            return make()
+        # Another connection's commits, and this one's own changes.
+        now = (int(self.value("PRAGMA data_version")), self._connection.total_changes)
+        if now != self._derived_at:
+            self._derived.clear()
+            self._derived_at = now
+        if key not in self._derived:
+            self._derived[key] = make()
+        found: T = self._derived[key]
+        return found
 
     def add_function(self, name: str, function: Callable[..., Any], arguments: int) -> None:
         """Make a pure Python function callable in SQL."""

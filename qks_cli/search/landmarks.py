@@ -54,7 +54,10 @@ class Landmarks:
     def of(cls, library: Database) -> Landmarks:
         """Those of a library."""
         dated = "SELECT 1 FROM photos WHERE taken_at IS NOT NULL LIMIT 1"
-        return cls(lambda: _folder_names(library), lambda: library.row(dated) is not None)
+        return cls(
+            lambda: library.derived("folders", lambda: list(_folder_names(library))),
+            lambda: library.row(dated) is not None,
+        )
 
     @cached_property
     def folders(self) -> dict[str, str]:

@@ -169,7 +169,10 @@ def most_similar(
 
 
 def _ids(library: Library, where: str, values: tuple[object, ...] = ()) -> Int64Array:
-    return ids_of(library, f"SELECT id FROM photos WHERE {where}", values)
+    def read() -> Int64Array:
+        return ids_of(library, f"SELECT id FROM photos WHERE {where}", values)
+
+    return library.derived("ids", read) if where in (THERE, f"{THERE} AND 1") else read()
 
 
 def _compared(library: Library, evidence: Evidence) -> Compared | None:

@@ -5,7 +5,7 @@ numpy only. Axes: N photos, M query tokens, E label space, K phrases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -63,6 +63,10 @@ def cosine_similarity(
 
 def mean_token(library: Library, model_id: int) -> Float32Array:
     """The mean query token [E] over a fixed sample of one model's photos."""
+    return library.derived(("mean token", model_id), lambda: _mean_token(library, model_id))
+
+
+def _mean_token(library: Library, model_id: int) -> Float32Array:
     _, tokens_NME = library.tokens.of(library.tokens.sample_ids(model_id, SAMPLE), model_id)
     assert tokens_NME is not None
     width = tokens_NME.shape[2]
@@ -93,7 +97,7 @@ def compact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> R
     """About the same, by compact vectors: for a first choice among many photos."""
     raw = _unknown(compared, len(ids_N))
     vectors_KE = compared.stacked()
-    for block, basis_ED in compact.blocks(library, compared.model_id):
+    for block, basis_ED in _blocks(library, compared.model_id):
         rows, places = found_among(ids_N, block.ids)
         if not len(rows):
             continue
@@ -105,6 +109,13 @@ def compact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> R
             alike_N = compact.cosine_similarity(block, basis_ED, tokens_ME, compared.mean_token_E)
             raw[node][places] = alike_N[rows]
     return raw
+
+
+def _blocks(library: Library, model_id: int) -> Iterable[tuple[compact.Block, Float32Array]]:
+    """Compact vectors as they are read, or from memory."""
+    if not library.remembers:
+        return compact.blocks(library, model_id)
+    return library.derived(("compact", model_id), lambda: list(compact.blocks(library, model_id)))
 
 
 def ids_of(library: Library, sql: str, values: tuple[object, ...] = ()) -> Int64Array:

@@ -207,7 +207,11 @@ class _Asked:
 
 def nearest_labels(library: Library, model: Model, phrases: Sequence[str]) -> list[str]:
     """Labels that photos carry and that come nearest to phrases, by spelling and by meaning."""
-    carried = [one.label for one in labels.counts(library) if one.present]
+    carried = [
+        one.label
+        for one in library.derived("counts", lambda: labels.counts(library))
+        if one.present
+    ]
     found: dict[str, None] = {}
     for phrase in phrases:
         folded = {fold(label): label for label in carried}

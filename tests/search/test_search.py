@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qks_cli.folding import fold
 from qks_cli.library import keywords
+from qks_cli.library.paths import fold_key, path_key
 from qks_cli.library.store import Library
 from qks_cli.search import compact
 from qks_cli.search.evaluation import Meaning
+from qks_cli.search.filters import folded
 from qks_cli.search.grammar import QueryError
 from qks_cli.search.plan import make_plan
 from qks_cli.search.ranking import Evidence, most_similar, search
@@ -286,3 +292,15 @@ def test_letters_of_any_language(foreign: Library, query: str, wanted: set[str])
     others = {fold(name): name for name in foreign.tags.names()}
     plan = make_plan(query, lambda word: others.get(fold(word)))
     assert {hit.path.stem for hit in search(foreign, plan, Evidence())} == wanted
+
+
+@settings(deadline=None)
+@given(st.text(max_size=12) | st.binary(max_size=8).map(lambda x: "/" + os.fsdecode(x)))
+def test_sql_folds_as_python_does(text: str) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.create_function("qks_fold", 1, fold_key)
+        key = path_key(Path(text)) if text else ""
+        (found,) = connection.execute(
+            f"WITH x(name) AS (VALUES (?)) SELECT {folded('name')} FROM x", (key,)
+        ).fetchone()
+        assert found == fold_key(key)

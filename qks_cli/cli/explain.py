@@ -40,7 +40,7 @@ def explain(
     from qks_cli.workflows.session import kept_words
     from qks_cli.workflows.words import choose_words
 
-    fields = ("label", "score", "cutoff", "shown", "token", "above", "reason")
+    fields = ("label", "score", "cutoff", "shown", "token", "above", "leans_on", "reason")
     records = Records(format, fields)
     opened = Opened.open(model)
     words = choose_words(
@@ -67,6 +67,7 @@ def explain(
                 "shown": reason.shown,
                 "token": reason.token,
                 "above": round(reason.above, 4),
+                "leans_on": [word for word, _ in reason.leans_on],
                 "reason": reason.sentence,
             }
             for reason in found.reasons

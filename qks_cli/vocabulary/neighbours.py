@@ -55,6 +55,16 @@ def nearest(labels_CE: Float32Array, taught_TE: Float32Array) -> tuple[IntArray,
     return nearest_C, cosine_CT[np.arange(len(cosine_CT)), nearest_C]
 
 
+def leaning(
+    labels_CE: Float32Array, taught_TE: Float32Array, count: int
+) -> tuple[IntArray, Float32Array]:
+    """For each label as it was embedded the taught words that weigh most in what it is brought
+    towards, at most ``NEAREST``: rows [C, K], nearest first, and their cosines [C, K]."""
+    cosine_CT = _unit(labels_CE[:, :-1]) @ _unit(taught_TE[:, :-1]).T
+    nearest_CK = np.argsort(-cosine_CT, axis=1, kind="stable")[:, : min(count, NEAREST)]
+    return nearest_CK, np.take_along_axis(cosine_CT, nearest_CK, axis=1)
+
+
 def carried_over(
     labels_CE: Float32Array, taught_TE: Float32Array, values_T: Float32Array
 ) -> Float32Array:

@@ -22,7 +22,11 @@ from qks_cli.photos.readers import read_one
 from qks_cli.similarity import max_similarity, winners
 from qks_cli.types import Float32Array, Tag, UInt8Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
+from qks_cli.vocabulary.neighbours import TAUGHT
+from qks_cli.workflows.audit import STRANGE
 
+LEANS = 2  # taught words that are named
+MATTERS = 1.25  # factor of the odds from which on it is worth a word
 MISSED = 3  # labels below their cut-off that are explained unasked
 
 
@@ -31,10 +35,12 @@ class Reason:
     """Why one label is a tag of a photo, or not.
 
     ``score`` and ``cutoff`` are 0 to 1. ``token`` is the query token that fits the label best.
-    ``above`` is the share of the model's reference photos that fit the label less. ``taught`` is
-    the nearest word that the model was taught, with their cosine similarity (None where the model
-    does not say). ``implied_by`` is the tag that the label is a parent of, or the tag of its group
-    that fits better; empty where neither.
+    ``above`` is the share of the model's reference photos that fit the label less. ``leans_on``
+    are the nearest words that the model was taught, with their cosine similarities, best first
+    (none where the model does not say); ``trust`` is what the odds are multiplied with where the
+    label is none of them, ``labelled`` what labelled photos of these words multiply them with.
+    ``implied_by`` is the tag that the label is a parent of, or the tag of its group that fits
+    better; empty where neither.
     """
 
     label: str
@@ -43,7 +49,9 @@ class Reason:
     shown: bool
     token: int
     above: float
-    taught: tuple[str, float] | None = None
+    leans_on: tuple[tuple[str, float], ...] = ()
+    trust: float = 1.0
+    labelled: float = 1.0
     implied_by: str = ""
 
     @property
@@ -52,14 +60,27 @@ class Reason:
         fits = f"fits better than {_share(self.above)} of the model's reference photos"
         said = f"{self.label} {self.score:.2f}: {fits}; cut-off {self.cutoff:.2f}"
         if self.shown and self.implied_by:
-            said = f"{self.label} {self.score:.2f}: follows from {self.implied_by}"
-        elif self.implied_by:
+            return f"{self.label} {self.score:.2f}: follows from {self.implied_by}"
+        if self.implied_by:
             said += f"; not shown, for {self.implied_by} of the same group fits better"
         elif not self.shown and self.score >= self.cutoff:
             said += "; not shown, for --top other labels fit better"
-        if self.taught is not None and self.taught[0] != self.label:
-            word, cosine = self.taught
-            said += f"; the nearest word that the model was taught is {word} ({cosine:.2f})"
+        return said + self._words()
+
+    def _words(self) -> str:
+        """What is known of the label itself."""
+        said = ""
+        if self.leans_on and self.leans_on[0][0] != self.label:
+            words = " and ".join(f"{word} ({cosine:.2f})" for word, cosine in self.leans_on)
+            nearest, cosine = self.leans_on[0]
+            if cosine >= TAUGHT:
+                said += f"; the model was taught it as {nearest}"
+            elif cosine < STRANGE:
+                said += f"; it is far from every word that the model was taught, even from {words}"
+            else:
+                said += f"; the model was not taught it and leans on {words}"
+        if not 1 / MATTERS < self.labelled < MATTERS:
+            said += f"; labelled photos multiply its odds by {self.labelled:.2g}"
         return said
 
 
@@ -102,8 +123,10 @@ def explain(
     scores_C = tagger.scores(tokens_1ME)[0]
     wanted = [_name(vocabulary, label) for label in labels] or _chosen(tags, tagger, scores_C)
     column = {name: c for c, name in enumerate(vocabulary.names)}
-    taught = model.nearest_taught([vocabulary.labels[column[name]] for name in wanted])
+    leaning = model.leaning([vocabulary.labels[column[name]] for name in wanted], LEANS)
     columns_K = np.array([column[name] for name in wanted], np.intp)
+    offset_C = tagger.stats.offset
+    labelled_K = np.ones(len(wanted)) if offset_C is None else np.exp(offset_C[columns_K])
     labels_KE = tagger.labels_CE[columns_K]
     token_K = winners(tokens_1ME[0], labels_KE)
     raw_K = max_similarity(tokens_1ME, labels_KE)[0]
@@ -116,7 +139,9 @@ def explain(
             name in tags,
             int(token_K[k]),
             float(above_K[k]),
-            None if taught is None else taught[k],
+            () if leaning is None else tuple(leaning[k]),
+            float(tagger.trust_C[column[name]]),
+            float(labelled_K[k]),
             _instead(vocabulary, name, tags),
         )
         for k, name in enumerate(wanted)

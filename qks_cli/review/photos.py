@@ -32,11 +32,13 @@ def routes(review: Review) -> list[BaseRoute]:
         get("/api/window", window, review),
         get("/api/ids", ids, review),
         get("/api/photo", photo, review),
+        get("/api/why", why, review),
         get("/api/suggest", suggest, review),
         post("/api/say", say, review),
         post("/api/undo", undo, review),
         _pictures("/small/{photo:int}", SMALL, review),
         _pictures("/large/{photo:int}", LARGE, review),
+        _heat("/heat/{photo:int}", review),
     ]
 
 
@@ -93,6 +95,15 @@ def photo(review: Review, asked: Asked) -> Answer:
     """One photo with its tags."""
     with review.library() as library:
         return asdict(work.photo(library, asked.number("photo")))
+
+
+def why(review: Review, asked: Asked) -> Answer:
+    """Why a photo carries a label, as a sentence, and whether the model tells where it looked."""
+    with review.thinking, review.library() as library:
+        found, reason = work.why(
+            library, asked.number("photo"), asked.text("label"), model=review.model
+        )
+    return {"sentence": reason.sentence, "heat": found.places_MGG is not None}
 
 
 def suggest(review: Review, asked: Asked) -> Answer:
@@ -153,5 +164,25 @@ def _pictures(path: str, side: int, review: Review) -> Route:
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         return Response(webp, media_type="image/webp", headers=headers)
+
+    return Route(path, endpoint, methods=["GET"])
+
+
+def _heat(path: str, review: Review) -> Route:
+    def picture(number: int, label: str) -> bytes:
+        with review.thinking, review.library() as library:
+            found, reason = work.why(library, number, label, model=review.model)
+            return work.heat_picture(found, reason, review.model.bundle.resize, LARGE)
+
+    async def endpoint(request: Request) -> Response:
+        number = request.path_params["photo"]
+        try:
+            if number > MOST_ID:
+                raise UsageError("no such photo")
+            label = Asked(request.query_params).text("label")
+            webp = await to_thread.run_sync(picture, number, label, limiter=review.readers_limit)
+        except (QksError, ReadersClosedError):
+            return as_json({"error": "no such picture"}, 404)
+        return Response(webp, media_type="image/webp")
 
     return Route(path, endpoint, methods=["GET"])

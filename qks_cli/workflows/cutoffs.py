@@ -94,7 +94,7 @@ def scores_of(library: Library, label: str, *, model: str | Model = "mini") -> L
 
     Raises ``UsageError`` where it is none, and ``ModelError`` as ``words_of``."""
     found, words = words_of(library, model)
-    own = _label(library, words.vocabulary, label)
+    own = label_of(library, words.vocabulary, label)
     alone = Vocabulary((replace(own, parent=None, group=None),))
     tagger = found.tagger(alone, min_score=words.chosen.min_score)
     model_id = library.models.stored(found.hash)
@@ -162,7 +162,7 @@ def save_cutoff(
     the file cannot be written, ``VocabularyError`` where the file is no labels file."""
     found, words = words_of(library, model)
     if file is None:
-        before = _label(library, words.vocabulary, label)
+        before = label_of(library, words.vocabulary, label)
         changed = replace(before, cutoff=cutoff)
         vocabulary = Vocabulary(
             tuple(changed if x is before else x for x in words.vocabulary.labels)
@@ -170,7 +170,7 @@ def save_cutoff(
         source = None
     else:
         vocabulary, _ = read_labels(file)
-        before = _label(library, vocabulary, label)
+        before = label_of(library, vocabulary, label)
         _edit(file, before.name, cutoff)
         vocabulary, _ = read_labels(file)
         source = str(file)
@@ -181,8 +181,9 @@ def save_cutoff(
     return CutoffSet(before.name, before.cutoff, cutoff, done)
 
 
-def _label(library: Library, vocabulary: Vocabulary, wanted: str) -> Label:
-    """The label of a vocabulary that is shown under this name, or has it."""
+def label_of(library: Library, vocabulary: Vocabulary, wanted: str) -> Label:
+    """The label of a vocabulary that is shown under this name, or has it. Raises ``UsageError``
+    where it has none."""
     shown = labels.shown_names(library)
     for label in vocabulary.labels:
         if shown.get(label.name, label.name) == wanted:

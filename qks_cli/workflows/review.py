@@ -6,8 +6,9 @@ All that is changed here is a verdict as of ``qks tags confirm``, ``reject`` and
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,14 @@ from qks_cli.folding import fold
 from qks_cli.library import keywords, labels, ledger, verdicts
 from qks_cli.library.described import described
 from qks_cli.library.store import Library
+from qks_cli.photos.thumbnails import QUALITY
 from qks_cli.report.page import readable
 from qks_cli.search.lookup import vocabulary_words
 from qks_cli.search.sorting import Sort
+from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows import tags
+from qks_cli.workflows.cutoffs import label_of, words_of
+from qks_cli.workflows.explain import Explanation, Reason, explain, picture_of
 from qks_cli.workflows.report import SILENT, Report
 from qks_cli.workflows.search import SearchOptions, search_ids, similar
 
@@ -244,6 +249,33 @@ def suggest(library: Library, typed: str) -> list[Suggestion]:
         Suggestion(name, best[name][2] if best[name][1] else "", counts.get(name, 0))
         for name in order[:SUGGESTED]
     ]
+
+
+def why(
+    library: Library, photo_id: int, label: str, *, model: str | Model = "mini"
+) -> tuple[Explanation, Reason]:
+    """Why a photo carries a label or does not, and where the model looked for it.
+
+    The label need not be of the vocabulary. Raises as ``explain`` and ``words_of``."""
+    found, words = words_of(library, model)
+    try:
+        own = replace(label_of(library, words.vocabulary, label), parent=None, group=None)
+    except UsageError:
+        own = Label(label)
+    cutoff = words.chosen.min_score
+    path = path_of(library, photo_id)
+    explained = explain(path, found, Vocabulary((own,)), [own.name], min_score=cutoff)
+    return explained, explained.reasons[0]
+
+
+def heat_picture(explained: Explanation, reason: Reason, resize: str, side: int) -> bytes:
+    """A photo in WebP, dimmed where the model did not look for a label; at most ``side`` pixels
+    long. Raises as ``picture_of``."""
+    from PIL import Image
+
+    out = BytesIO()
+    Image.fromarray(picture_of(explained, reason, resize, side)).save(out, "WEBP", quality=QUALITY)
+    return out.getvalue()
 
 
 def as_words(error: PhotoError) -> str:

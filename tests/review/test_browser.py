@@ -398,6 +398,27 @@ def test_a_cutoff_is_tried_and_saved(labels_page: Page, tmp_path: Path) -> None:
         check_accessible(page)
 
 
+def test_where_the_model_looked_and_photos_like_this(labels_page: Page) -> None:
+    page = labels_page
+    page.click("nav >> text=Photos")
+    expect(page.locator("#photo-3 span").first).not_to_be_empty()
+    press(page, "/")
+    page.keyboard.type("name:cat")
+    press(page, "Enter")
+    expect(page.locator("#count")).to_have_text("1 photo")
+    press(page, "Enter", "h")
+    picture = page.locator("#photo-picture")
+    expect(picture).to_have_attribute("src", re.compile(r"^/heat/\d+\?label=cat$"))
+    expect(page.locator("#photo-news")).to_contain_text("cut-off 0.50")
+    assert page.evaluate("document.getElementById('photo-picture').decode()") is None
+    check_accessible(page)
+    press(page, "h")
+    expect(picture).to_have_attribute("src", re.compile("^/large/"))
+    press(page, "l")
+    expect(page.locator("#count")).to_contain_text("photos like the first one")
+    expect(page.locator("#photo-0 span").first).to_have_text("cat.jpg")
+
+
 def check_accessible(page: Page) -> None:
     """No serious finding of axe-core's rules."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from qks_cli import settings
@@ -173,3 +175,24 @@ def test_photos_like_one_and_by_meaning(page: Page) -> None:
     assert page.ids("cat")[0] == page.ids("kitten")[0] == cat
     nothing = page.get("/api/listing", q="xyzzyq")
     assert nothing["total"] == 0 and "xyzzyq" in " ".join(nothing["notes"])
+
+
+def test_where_the_model_looked(page: Page) -> None:
+    cat = page.ids("name:cat.jpg")[0]
+    told = page.get("/api/why", photo=cat, label="cat")
+    assert told["heat"] is True and told["sentence"].startswith("cat 1.00: fits")
+    unknown = page.get("/api/why", photo=cat, label="<b>unicorn</b>")
+    assert unknown["sentence"].startswith("<b>unicorn</b> 0.")
+    answer = page.client.get(f"/heat/{cat}", params={"label": "cat"})
+    assert answer.headers["content-type"] == "image/webp"
+    with (
+        Image.open(BytesIO(answer.content)) as hot,
+        Image.open(BytesIO(page.client.get(f"/large/{cat}").content)) as plain,
+    ):
+        assert hot.size == plain.size
+        corner = (hot.width - 8, hot.height - 8)
+        here, there = (sum(x.convert("RGB").getpixel(corner)) for x in (hot, plain))  # type: ignore[arg-type]
+        assert here < 0.6 * there  # the fake model looks at the first quarter
+    for path in (f"/heat/{cat}", "/heat/99?label=cat", f"/heat/{2**63}?label=cat"):
+        assert page.client.get(path).status_code == 404
+    page.get("/api/why", 400, photo=cat, label=" ")

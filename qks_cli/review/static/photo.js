@@ -29,6 +29,8 @@ export class PhotoView {
     if (!card) return;
     this.card = card;
     this.at = 0;
+    this.hot = false;
+    byId("heat").setAttribute("aria-pressed", "false");
     this.tags = []; // no key may mean a tag of the photo before
     this.rows.replaceChildren();
     tell("", this.news);
@@ -120,6 +122,7 @@ export class PhotoView {
     else if (key === "ArrowUp" || key === "ArrowDown") this.step(key === "ArrowUp" ? -1 : 1);
     else if (key in SAID) this.sayOfTag(key);
     else if (key === "a") byId("add").focus();
+    else if (key === "h") this.heat(!this.hot);
     else if (key === "u") this.undo();
     else if (key === "l") { this.dialog.close(); this.onAlike(this.card); }
     else return false;
@@ -129,6 +132,33 @@ export class PhotoView {
   step(by) {
     this.at = Math.max(0, Math.min(this.tags.length - 1, this.at + by));
     this.focusTag();
+    if (this.hot) this.heat(true);
+  }
+
+  // Where the model looked for the chosen tag, over the photo, and why the photo has it.
+  async heat(wanted) {
+    const { card } = this;
+    await this.ready;
+    const label = this.tags[this.at]?.label;
+    if (card !== this.card || !label) return;
+    this.hot = wanted;
+    byId("heat").setAttribute("aria-pressed", String(wanted));
+    if (!wanted) {
+      this.picture.src = `/large/${card.id}`;
+      this.picture.alt = card.name;
+      tell("", this.news);
+      return;
+    }
+    try {
+      const { sentence, heat } = await ask("/api/why", { photo: card.id, label });
+      if (card !== this.card || label !== this.tags[this.at]?.label || !this.hot) return;
+      tell(heat ? sentence : `${sentence} (this model does not tell where it looked)`, this.news);
+      if (!heat) return;
+      this.picture.src = `/heat/${card.id}?${new URLSearchParams({ label })}`;
+      this.picture.alt = `${card.name}, warm where the model looked for ${label}`;
+    } catch (error) {
+      tellProblem(error, this.news);
+    }
   }
 
   clicked(event) {

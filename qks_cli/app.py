@@ -20,6 +20,7 @@ from qks_cli.cli import config
 from qks_cli.cli.groups import Grouped
 from qks_cli.errors import OutputError, QksError, ReaderGoneError, UsageError, missing_package
 from qks_cli.escape import shown
+from qks_cli.wording import did_you_mean
 
 app = typer.Typer(
     name="qks",
@@ -45,10 +46,7 @@ def help_command(
         inner = found.get_command(at, name) if isinstance(found, TyperGroup) else None
         if inner is None:
             known = found.list_commands(at) if isinstance(found, TyperGroup) else []
-            import difflib
-
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else "`qks --help` lists all"
+            hint = did_you_mean(name, known, else_say="`qks --help` lists all")
             raise UsageError(f"no command '{' '.join([*path[1:], name])}'", hint=hint)
         found = inner
         path.append(name)

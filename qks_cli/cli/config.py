@@ -13,6 +13,7 @@ from qks_cli import settings
 from qks_cli.cli.output import say
 from qks_cli.errors import UsageError
 from qks_cli.escape import shown
+from qks_cli.wording import did_you_mean
 
 # What values of an option are, by how its type's name begins; all others are text.
 WANTED = {"bool": "true or false", "int": "a whole number", "float": "a number"}
@@ -127,7 +128,9 @@ def _check(values: dict[str, Any], file: Path, options: dict[str, dict[str, Any]
     for key, value in values.items():
         if not isinstance(value, dict):
             if key not in everywhere:
-                raise UsageError(f"{file}: no command has an option '{key}'")
+                raise UsageError(
+                    f"{file}: no command has an option '{key}'", hint=did_you_mean(key, everywhere)
+                )
             _check_value(everywhere[key], value, file, key)
             continue
         for inner, deeper in value.items():
@@ -139,7 +142,12 @@ def _check(values: dict[str, Any], file: Path, options: dict[str, dict[str, Any]
                 known = options.get(name, {})
                 unknown = set(own) - set(known)
                 if unknown:
-                    raise UsageError(f"{file}: `qks {name}` has no option '{min(unknown)}'")
+                    meant = did_you_mean(min(unknown), known)
+                    if not known:
+                        meant = did_you_mean(name, options, else_say="`qks --help` lists commands")
+                    raise UsageError(
+                        f"{file}: `qks {name}` has no option '{min(unknown)}'", hint=meant
+                    )
                 for option, one in own.items():
                     _check_value(known[option], one, file, f"{name}.{option}")
 

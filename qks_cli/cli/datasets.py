@@ -13,6 +13,8 @@ from qks_cli.escape import shown
 
 app = typer.Typer(help="Labelled data sets to train on and evaluate with.", no_args_is_help=True)
 
+# As training/datasets names them, which no command imports before it is run.
+LAYOUTS = "nuswide openimages coco voc folder csv jsonl webdataset library".split()
 Source = Annotated[str, typer.Option(help="Only the photos of one source (jsonl).")]
 
 
@@ -29,7 +31,7 @@ def list_datasets(format: RecordFormat = None) -> None:
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(help="A data set, as `qks datasets list` names it.")],
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(LAYOUTS)}.")],
     root: Annotated[Path, typer.Option(help="Its folder.")],
     source: Source = "",
     format: RecordFormat = None,

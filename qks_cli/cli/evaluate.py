@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qks_cli.cli.datasets import Source
+from qks_cli.cli.datasets import LAYOUTS, Source
 from qks_cli.cli.options import Model, RecordFormat, TrainingDevice
 from qks_cli.cli.output import Format, Records, say
 from qks_cli.escape import shown
@@ -26,7 +26,29 @@ class Protocol(StrEnum):
     both = "both"
 
 
-Dataset = Annotated[str, typer.Option(help="As `qks datasets list` names it.")]
+class F1(StrEnum):
+    """What unjudged labels count as in F1."""
+
+    published = "published"
+    judged = "judged"
+
+
+class Unjudged(StrEnum):
+    """What unjudged labels count as in average precision."""
+
+    masked = "masked"
+    absent = "absent"
+
+
+class MethodName(StrEnum):
+    """Training-free methods to compare with."""
+
+    sparc = "sparc"
+    piaa = "piaa"
+    tagclip = "tagclip"
+
+
+Dataset = Annotated[str, typer.Option(help=f"One of {', '.join(LAYOUTS)}.")]
 Root = Annotated[Path, typer.Option(help="The data set's folder.")]
 ProtocolOption = Annotated[
     Protocol, typer.Option(help="Photos with a label of the subset, all photos, or both.")
@@ -36,15 +58,14 @@ Ks = Annotated[
     typer.Option("--k", min=1, help="K of F1@K; repeatable. Default: 3, 5; openimages 10, 20."),
 ]
 F1Option = Annotated[
-    str,
+    F1,
     typer.Option(help="published: unjudged labels count as absent; judged: they are left out."),
 ]
 Unknown = Annotated[
-    str, typer.Option(help="What nobody judged, for mAP: masked (left out) or absent.")
+    Unjudged, typer.Option(help="What nobody judged, for mAP: masked (left out) or absent.")
 ]
 Method = Annotated[
-    list[str] | None,
-    typer.Option(help="A further training-free method: sparc, piaa, tagclip; repeatable."),
+    list[MethodName] | None, typer.Option(help="A further training-free method; repeatable.")
 ]
 Compounds = Annotated[
     Path | None, typer.Option(help="sparc: prompts that name several labels, a line each.")
@@ -74,8 +95,8 @@ def evaluate(
     model: Model = "mini",
     protocol: ProtocolOption = Protocol.both,
     k: Ks = None,
-    f1: F1Option = "published",
-    unknown: Unknown = "masked",
+    f1: F1Option = F1.published,
+    unknown: Unknown = Unjudged.masked,
     method: Method = None,
     compounds: Compounds = None,
     bootstrap: Bootstrap = 200,

@@ -59,9 +59,10 @@ Top = Annotated[
 ]
 Device = Annotated[DeviceName, typer.Option(help="Where the model runs.")]
 RowFormat = Annotated[Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")]
+# Of what is no list of photos: --format paths is refused with what to take instead.
 RecordFormat = Annotated[
     Format | None,
-    typer.Option(help="table, jsonl or csv. Default: table on a terminal, else jsonl."),
+    typer.Option(metavar="<table|jsonl|csv>", help="Default: table on a terminal, else jsonl."),
 ]
 Null = Annotated[bool, typer.Option("-0", "--null", help="Paths end with NUL.")]
 Exclude = Annotated[

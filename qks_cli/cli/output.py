@@ -37,12 +37,14 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One photo. ``extra`` are further fields of its JSON line, after the path."""
+    """One photo. ``extra`` are further fields of its JSON line, after the path; ``parents`` are
+    labels that a table leaves out: it shows their children."""
 
     path: Path
     tags: Sequence[Tag] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     note: str = ""  # stands before the tags in the table
+    parents: frozenset[str] = frozenset()
 
 
 def _chosen(format: Format | None, *, nul: bool) -> Format:
@@ -114,7 +116,8 @@ class Writer:
             lines = [(x.label, f"{x.score:.4f}", str(int(x.implied))) for x in row.tags]
             # A photo without tags has a line too: it was looked at, or found.
             return _csv((row.path, *line) for line in lines or [("",) * 3])
-        tags = ", ".join(f"{tag.label} {tag.score:.2f}" for tag in row.tags)
+        shown_tags = [tag for tag in row.tags if tag.label not in row.parents]
+        tags = ", ".join(f"{tag.label} {tag.score:.2f}" for tag in shown_tags)
         return f"{shown(row.path)}  {shown(row.note)}{shown(tags) or '-'}\n"
 
 

@@ -17,6 +17,7 @@ from qks_cli.search.sorting import Sort
 
 if TYPE_CHECKING:
     from qks_cli.search.ranking import Found, Hit
+    from qks_cli.vocabulary.labels_file import Vocabulary
 
 MIN_SCORE = 0.005  # words without meaning stay below it, weak answers above
 
@@ -89,14 +90,15 @@ def search(
     from qks_cli.workflows.report import Report
     from qks_cli.workflows.search import SearchOptions
     from qks_cli.workflows.search import search as find
-    from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.session import library_vocabulary, open_library
 
     options = SearchOptions(
         model, limit, min_score, not semantic_only, not tags_only, exact, weak, sort
     )
     with open_library(db) as library:
         hits = find(library, " ".join(query), options, Report(note=say))
-    _show(writer, hits, names=names)
+        words = library_vocabulary(library)
+    _show(writer, hits, words, names=names)
     if view:
         open_viewer([hit.path for hit in hits])
 
@@ -119,17 +121,18 @@ def similar(
     use_one_thread()
     from qks_cli.workflows.search import SearchOptions
     from qks_cli.workflows.search import similar as find
-    from qks_cli.workflows.session import open_library
+    from qks_cli.workflows.session import library_vocabulary, open_library
 
     with open_library(db) as library:
         hits = find(library, photo, SearchOptions(model, limit, min_score, exact=exact))
-    _show(writer, hits)
+        words = library_vocabulary(library)
+    _show(writer, hits, words)
 
 
-def _show(writer: Writer, hits: Found, *, names: bool = False) -> None:
+def _show(writer: Writer, hits: Found, words: Vocabulary, *, names: bool = False) -> None:
     """Print what was found. Exits with 1 where nothing was."""
     if writer.format is Format.table:
-        rows = (_cells(hit, names=names) for hit in hits)
+        rows = (_cells(hit, words, names=names) for hit in hits)
         writer.text(table(("score", "date", "photo", "tags"), rows, shorten="photo"))
         if hits.total > len(hits):
             say(f"{len(hits):,} of {hits.total:,} shown; --limit shows more")
@@ -140,9 +143,9 @@ def _show(writer: Writer, hits: Found, *, names: bool = False) -> None:
         raise typer.Exit(1)
 
 
-def _cells(hit: Hit, *, names: bool) -> tuple[str, ...]:
-    kids = {tag.label for tag in hit.tags if not tag.implied}
-    tags = [tag.label for tag in hit.tags if tag.label in kids]
+def _cells(hit: Hit, words: Vocabulary, *, names: bool) -> tuple[str, ...]:
+    parents = words.parents_among(tag.label for tag in hit.tags)
+    tags = [x.label for x in hit.tags if not x.implied and x.label not in parents]
     matched = [f"[{one}]" for one in hit.matched]
     if names:
         matched += [f"[also {name}]" for name in hit.names]

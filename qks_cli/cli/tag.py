@@ -33,6 +33,7 @@ from qks_cli.cli.walking import Walking
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from qks_cli.vocabulary.labels_file import Vocabulary
     from qks_cli.workflows.photo_writer import Options
     from qks_cli.workflows.pipeline import LoadOptions, Result
     from qks_cli.workflows.tag import Tagging, TagRun
@@ -142,7 +143,7 @@ def _run(
             if result.warning and not quiet:
                 progress.problem(result.photo.path, result.warning)
             tally.add(result)
-            writer.write([result_row(result)])
+            writer.write([result_row(result, tagging.vocabulary)])
         writer.close()
     if not quiet:
         library_note = "" if dry_run else f"; library {db or settings.index_path()}"
@@ -160,14 +161,15 @@ def use_one_thread() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def result_row(result: Result) -> Row:
+def result_row(result: Result, vocabulary: Vocabulary) -> Row:
     """What a tagged or failed photo prints."""
     extra: dict[str, object] = {"status": result.status}
     note = ""
     if result.reason is not None:
         extra["error"] = result.reason
         note = f"failed: {result.reason} "
-    return Row(result.photo.path, result.tags, extra, note)
+    parents = vocabulary.parents_among(tag.label for tag in result.tags)
+    return Row(result.photo.path, result.tags, extra, note, parents)
 
 
 def _exit(counts: Counter[str], *, stopped: bool, strict: bool) -> None:

@@ -8,14 +8,13 @@ from typing import Annotated
 
 import typer
 
-from qks_cli.cli.datasets import Source
+from qks_cli.cli.datasets import LAYOUTS, Source
 from qks_cli.cli.options import TrainingDevice
 from qks_cli.cli.output import say
 from qks_cli.cli.progress import RunTable
 from qks_cli.escape import shown
 
 MINI = "mini"
-NAMES = "mini, nuswide, openimages, coco, voc, folder, csv, jsonl, webdataset, library"
 
 
 class Loss(StrEnum):
@@ -57,7 +56,7 @@ class Precision(StrEnum):
     fp16 = "fp16"
 
 
-Dataset = Annotated[str, typer.Option(help=f"One of {NAMES}.")]
+Dataset = Annotated[str, typer.Option(help=f"One of {', '.join([MINI, *LAYOUTS])}.")]
 Out = Annotated[Path, typer.Option(help="Folder for checkpoints and the finished model.")]
 Root = Annotated[Path | None, typer.Option(help="The data set's folder.")]
 BaseModel = Annotated[

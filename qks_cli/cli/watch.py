@@ -76,7 +76,7 @@ def watch(
         with closing(results):
             for result in results:
                 if result.status != "unchanged":
-                    writer.write([result_row(result)])
+                    writer.write([result_row(result, tagging.vocabulary)])
 
 
 @contextmanager

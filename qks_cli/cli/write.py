@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qks_cli.cli import inputs
-from qks_cli.cli.options import All, Db, MinScore, Null, Paths, RecordFormat
+from qks_cli.cli.options import All, Db, MinScore, Null, Paths, RowFormat
 from qks_cli.cli.output import Records, count_of, say, tell_problem
 from qks_cli.keywords.choices import Backend, Compat, Mtime, Style, Target
 
@@ -63,7 +63,7 @@ def write(
     places: Places = False,
     dry_run: DryRun = False,
     db: Db = None,
-    format: RecordFormat = None,
+    format: RowFormat = None,
     nul: Null = False,
 ) -> None:
     """Write tags as keywords into XMP sidecars, or into the photos (--to embed).
@@ -107,7 +107,7 @@ def untag(
     mtime: MtimeOption = Mtime.bump,
     dry_run: DryRun = False,
     db: Db = None,
-    format: RecordFormat = None,
+    format: RowFormat = None,
     nul: Null = False,
 ) -> None:
     """Take all our keywords out of photos and sidecars, and nothing else.
@@ -132,7 +132,7 @@ def undo(
     mtime: MtimeOption = Mtime.bump,
     dry_run: DryRun = False,
     db: Db = None,
-    format: RecordFormat = None,
+    format: RowFormat = None,
 ) -> None:
     """Take back what one run wrote into photos and sidecars: they get the bytes that they had.
 
@@ -154,7 +154,7 @@ def verify(
     paths: Paths = None,
     everything: All = False,
     db: Db = None,
-    format: RecordFormat = None,
+    format: RowFormat = None,
     nul: Null = False,
 ) -> None:
     """Read again what we wrote, and report what drifted. Exit code 1 where anything did.
@@ -185,7 +185,7 @@ def import_keywords(
     paths: Paths = None,
     everything: All = False,
     db: Db = None,
-    format: RecordFormat = None,
+    format: RowFormat = None,
     nul: Null = False,
 ) -> None:
     """Read the keywords that you have in photos and sidecars into the library, as your own.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from qks_cli.errors import UsageError
 from qks_cli.folding import fold
 from qks_cli.library.database import Database, now, placeholders
+from qks_cli.wording import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +147,15 @@ def shown_ids(library: Database, name: str) -> list[int]:
     return []
 
 
+def nearest(library: Database, name: str, otherwise: str = "`qks tags list` shows them") -> str:
+    """A hint for who names a label that is not there: the one that was perhaps meant."""
+    rows = library.rows("SELECT DISTINCT label FROM shown_labels")
+    return did_you_mean(name, [label for (label,) in rows], also=otherwise, else_say=otherwise)
+
+
 def known_ids(library: Database, name: str) -> list[int]:
     """``shown_ids``. Raises ``UsageError`` where there is none."""
     ids = shown_ids(library, name)
     if not ids:
-        raise UsageError(f"no label '{name}' in this library", hint="`qks tags list` shows them")
+        raise UsageError(f"no label '{name}' in this library", hint=nearest(library, name))
     return ids

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from qks_cli.errors import UsageError
 from qks_cli.library.database import Database, now, placeholders
-from qks_cli.library.labels import known_ids, shown_ids
+from qks_cli.library.labels import known_ids, nearest, shown_ids
 from qks_cli.library.migrations.m006_verdicts import BY_HAND
 
 
@@ -23,7 +23,8 @@ def confirm(library: Database, photo_ids: Sequence[int], name: str, *, add: bool
         raise UsageError(f"'{name}' is no name for a label")
     ids = shown_ids(library, name)
     if not ids and not add:
-        raise UsageError(f"no label '{name}' in this library", hint="--add gives it to photos")
+        hint = nearest(library, name, "--add gives it to photos")
+        raise UsageError(f"no label '{name}' in this library", hint=hint)
     with library.atomic():
         execute = library.execute
         if not ids:

@@ -17,6 +17,7 @@ from qks_cli import settings
 from qks_cli.errors import ModelError
 from qks_cli.model import verified
 from qks_cli.network.config import ModelConfig
+from qks_cli.wording import did_you_mean
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -152,17 +153,15 @@ def find_bundle(name_or_folder: str) -> Path:
     places = ", ".join(str(folder / name_or_folder) for folder in search_folders())
     raise ModelError(
         f"no model '{name_or_folder}' (looked for {CONFIG} in {places})",
-        hint=_nearest(name_or_folder) or "`qks models list` shows what is here",
+        hint=_nearest(name_or_folder),
     )
 
 
 def _nearest(name: str) -> str:
     """Names of models that are here and nearly so called."""
-    import difflib
-
     here = {path.parent.name for folder in search_folders() for path in folder.glob(f"*/{CONFIG}")}
-    near = difflib.get_close_matches(name, here, 1)
-    return f"did you mean {near[0]}? `qks models list` shows what is here" if near else ""
+    all_of_them = "`qks models list` shows what is here"
+    return did_you_mean(name, here, also=all_of_them, else_say=all_of_them)
 
 
 def read_bundle(name_or_folder: str) -> Bundle:

@@ -7,7 +7,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 from qks_cli.folding import fold
 from qks_cli.library.database import Database
 from qks_cli.search.grammar import Filter, QueryError
+from qks_cli.wording import did_you_mean
 
 EARTH_KM = 6371.0
 
@@ -59,17 +60,23 @@ def condition(filter: Filter, query: str) -> Condition:
         return _number(name, value, refuse)
     maker = _MAKERS.get(name)
     if maker is None:
-        known = ", ".join(sorted({*_MAKERS, *_NUMBERS, *SCORED}))
-        raise refuse(f"no filter '{name}' (there are {known}); put words with ':' in quotes")
+        known = sorted({*_MAKERS, *_NUMBERS, *SCORED})
+        meant = did_you_mean(name, known, else_say=f"there are {', '.join(known)}")
+        raise refuse(f"no filter '{name}' ({meant}); put words with ':' in quotes")
     return maker(value, refuse)
 
 
 _Refuse = Callable[[str], Exception]
 
 
+def _none_of(value: str, known: Iterable[str]) -> str:
+    meant = did_you_mean(value, known)
+    return f"'{value}' is none of {', '.join(known)}" + (f"; {meant}" if meant else "")
+
+
 def _has(value: str, refuse: _Refuse) -> Condition:
     if value not in _HAS:
-        raise refuse(f"'{value}' is none of {', '.join(_HAS)}")
+        raise refuse(_none_of(value, _HAS))
     return Condition(_HAS[value])
 
 
@@ -127,7 +134,7 @@ def _type(value: str, refuse: _Refuse) -> Condition:
 
 def _shape(value: str, refuse: _Refuse) -> Condition:
     if value not in _SHAPES:
-        raise refuse(f"'{value}' is none of {', '.join(_SHAPES)}")
+        raise refuse(_none_of(value, _SHAPES))
     return Condition(_SHAPES[value])
 
 

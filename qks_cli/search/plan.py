@@ -5,7 +5,7 @@ Everything that can be wrong with a query is found here, before a model is opene
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from qks_cli.search.filters import SCORED, Condition, bounds, condition
@@ -49,7 +49,12 @@ class Plan:
 
 
 def make_plan(
-    text: str, lookup: Lookup, *, landmarks: Landmarks | None = None, min_score: float = 0.0
+    text: str,
+    lookup: Lookup,
+    *,
+    landmarks: Landmarks | None = None,
+    min_score: float = 0.0,
+    nearest: Callable[[str], str] = lambda word: "",
 ) -> Plan:
     """Read and check a query. ``lookup`` tells which label a word names, ``landmarks`` what in
     plain words is a date or a folder.
@@ -57,7 +62,7 @@ def make_plan(
     Raises ``QueryError`` that points at what cannot be used as it stands: a filter that is not
     there or whose value is none, a NOT of something that only meaning could tell, a score inside OR
     or NOT."""
-    checker = _Checker(text, lookup, landmarks or Landmarks())
+    checker = _Checker(text, lookup, landmarks or Landmarks(), nearest)
     whole, scores = checker.take_scores(parse_query(text), min_score)
     checker.check(whole, negated=False)
     where, node = checker.take_conditions(whole)
@@ -80,6 +85,7 @@ class _Checker:
     text: str
     lookup: Lookup
     landmarks: Landmarks
+    nearest: Callable[[str], str]
     phrases: list[Text | Sum] = field(default_factory=list)
     likes: list[Filter] = field(default_factory=list)
     labels: dict[Text, Words] = field(default_factory=dict)
@@ -144,7 +150,9 @@ class _Checker:
         elif node.name == "tag":
             label = in_any_number(node.value, self.lookup)
             if label is None:
-                raise self._refuse(f"no label '{node.value}' in this library", node.at)
+                meant = self.nearest(node.value)
+                more = f" ({meant})" if meant else ""
+                raise self._refuse(f"no label '{node.value}' in this library{more}", node.at)
             self.named[node] = label
         else:
             self.conditions[node] = condition(node, self.text)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -65,6 +66,17 @@ class Vocabulary:
     def parent_of(self) -> dict[str, str]:
         """Child name to parent name, for the labels that have one."""
         return {label.name: label.parent for label in self.labels if label.parent is not None}
+
+    def parents_among(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of ``names`` that others of them lie below: who reads "dog" needs no "animal"."""
+        named = frozenset(names)
+        above: set[str] = set()
+        for name in named:
+            parent = self.parent_of.get(name)
+            while parent is not None and parent not in above:
+                above.add(parent)
+                parent = self.parent_of.get(parent)
+        return named & above
 
     @cached_property
     def digest(self) -> str:

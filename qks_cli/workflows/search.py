@@ -109,6 +109,7 @@ def _ask(library: Library, query: str, options: SearchOptions, report: Report) -
         label_lookup(library),
         landmarks=Landmarks.of(library),
         min_score=0.0 if everything else options.min_score,
+        nearest=lambda word: labels.nearest(library, word, ""),
     )
     if any(map(needs_places, plan.conditions)):
         name_places(library, report)
@@ -238,12 +239,21 @@ def _meanings(model: Model, nodes: Sequence[Text | Sum]) -> dict[Node, Meaning]:
 
 
 def _tokens_of(library: Library, model: Model, model_id: int, photo: Path) -> Float32Array:
-    """Query tokens [M, E] of a photo, from the library where it is there."""
+    """Query tokens [M, E] of a photo, from the library where they are of the file as it is now.
+
+    Raises ``UsageError`` where it is gone or cannot be read: nobody can see what it shows."""
     from qks_cli.photos.walk import absolute
 
     path = absolute(photo.expanduser())
     known = library.photos.known([path]).get(path)
-    if known is not None:
+    try:
+        with path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+    except OSError as error:
+        also = ", though the library knows it" if known else ""
+        raise UsageError(f"{path}: {error.strerror}{also}") from error
+    same = known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns)
+    if known is not None and same:
         _, stored_NME = library.tokens.of([known.id], model_id)
         if stored_NME is not None:
             return np.asarray(stored_NME[0], np.float32)

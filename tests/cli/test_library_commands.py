@@ -149,6 +149,17 @@ def test_similar_photos_and_duplicates(tagged: Path, qks: Qks) -> None:
     by_query = qks("search", f'like:"{tagged}/same.png"', "--limit", "3", "--format", "paths")
     assert len(by_query.stdout.splitlines()) == 3
     assert qks("similar", tagged / "nothing.jpg").returncode == 2
+    (tagged / "empty.jpg").touch()
+    (tagged / "cat.jpg").unlink()
+    for name, words in (
+        ("cat.jpg", "No such file or directory, though the library knows it"),
+        ("empty.jpg", "the file is empty"),
+        ("space", "Is a directory"),
+    ):
+        for line in (("similar", tagged / name), ("search", f"like:{tagged / name}")):
+            done = qks(*line)
+            assert (done.returncode, done.stdout) == (2, b""), line
+            assert done.stderr.decode() == f"qks: {tagged / name}: {words}\n"
 
 
 def test_clusters_say_what_is_there(tagged: Path, qks: Qks) -> None:

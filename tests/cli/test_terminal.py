@@ -51,6 +51,16 @@ def test_a_run_ends_with_a_summary_on_a_terminal(photos: Path) -> None:
     assert "4 ok" in on_terminal("verify", photos)
 
 
+def test_a_table_shows_no_parent_beside_its_child(photos: Path, qks: Qks) -> None:
+    for done in (
+        qks("tag", photos / "cat.jpg", "--format", "table"),
+        qks("search", "tag:cat", "--format", "table"),
+    ):
+        assert b"cat" in done.stdout and b"animal" not in done.stdout
+    row = json.loads(qks("tag", photos / "cat.jpg", "--format", "jsonl").stdout)
+    assert {tag["label"] for tag in row["tags"]} == {"cat", "animal"}
+
+
 def test_quiet_prints_no_rows(photos: Path, qks: Qks) -> None:
     assert qks("tag", photos, "-q").stdout == b""
     assert len(qks("tag", photos, "-q", "--format", "jsonl").stdout.splitlines()) == 4

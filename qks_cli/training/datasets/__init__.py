@@ -10,6 +10,7 @@ from qks_cli.errors import UsageError
 from qks_cli.training.datasets import coco, nuswide, openimages, shards, simple, voc
 from qks_cli.training.datasets.labelled import DataSet
 from qks_cli.training.datasets.parts import Part
+from qks_cli.wording import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ def layout(name: str) -> Layout:
     """Raises ``UsageError`` for a name that is not known."""
     if name not in LAYOUTS:
         known = ", ".join((*LAYOUTS, LIBRARY))
-        raise UsageError(f"no data set '{name}'", hint=f"one of {known}")
+        meant = did_you_mean(name, (*LAYOUTS, LIBRARY), also=f"There are {known}")
+        raise UsageError(f"no data set '{name}'", hint=meant or f"one of {known}")
     return LAYOUTS[name]
 
 

@@ -59,7 +59,8 @@ def label_rows(library: Library, *, model: str | Model = "mini") -> list[LabelRo
     for finding in judged.findings:
         for about, remark in _remarks(finding, judged.judged):
             name = shown.get(about, about)
-            if name is not None:
+            # One that is implied by others, or given by hand, is on photos all the same.
+            if name is not None and not (remark.kind == "never" and carried.get(name)):
                 remarks.setdefault(name, []).append(remark)
     for name, one in said.items():
         if one.missed or one.wrong:

@@ -140,6 +140,9 @@ def test_the_labels_that_need_attention_come_first(page: Page) -> None:
     by_hand = next(row for row in rows if row["label"] == "our <b>dog</b>")
     assert by_hand["cutoff"] is None and by_hand["photos"] == by_hand["confirmed"] == 1
     assert kinds["flag"] == ["never"]
+    page.post("/api/say", said="confirm", label="wolf", ids=cat)
+    (wolf,) = [row for row in page.get("/api/labels")["labels"] if row["label"] == "wolf"]
+    assert [x["text"] for x in wolf["remarks"]] == ["you said yes on 1 without it"]
 
 
 def test_a_relative_file_is_the_same_only_while_it_holds_the_same(
@@ -196,3 +199,17 @@ def test_where_the_model_looked(page: Page) -> None:
     for path in (f"/heat/{cat}", "/heat/99?label=cat", f"/heat/{2**63}?label=cat"):
         assert page.client.get(path).status_code == 404
     page.get("/api/why", 400, photo=cat, label=" ")
+
+
+def test_a_job_that_is_stopped_goes_on_the_next_time(file: Path) -> None:
+    with Library.open(settings.index_path()) as library:
+        done = cutoffs.save_cutoff(library, "flag", 0.3, file=file, stop=lambda: True)
+        assert (done.before, done.tagged.anew) == (None, 0) and tagged("flag") == set()
+        status = library.value("SELECT status FROM runs ORDER BY id DESC LIMIT 1")
+        assert status == "interrupted"
+        seen: list[tuple[int, int]] = []
+        done = cutoffs.save_cutoff(
+            library, "flag", 0.3, file=file, advance=lambda done, of: seen.append((done, of))
+        )
+    assert (done.before, done.tagged.anew, seen) == (0.3, 4, [(0, 4)])
+    assert tagged("flag") == {"astronaut.jpg"}

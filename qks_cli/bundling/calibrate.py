@@ -28,7 +28,7 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 BANK = 2000  # reference photos
 PRIOR = 1.0  # deviation, in logits, of what single labels differ by from the rest
-CONFIRMED = 0.84  # share of what passes the default cut-off that a teacher or a true label confirms
+CONFIRMED = 0.82  # share of what passes the default cut-off that a teacher or a true label confirms
 # Drawings and screenshots are rare in photo libraries; the bank is meant to look like one.
 NOT_PHOTOS = frozenset("drawings pacs screens1 screens2".split())
 

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qks_cli.keywords.errors import Refusal
-from qks_cli.photos.suffixes import PHOTOS, RAW
+from qks_cli.photos.suffixes import JXL, PHOTOS, RAW
 
 XMP = ".xmp"
+_PICTURES = PHOTOS | JXL | RAW
 LONGEST = 255  # bytes of a name where the file system does not say
 
 # Whether a sidecar holds keywords of this photo (True), of another one (False), or neither (None).
@@ -131,14 +132,14 @@ def _is_mine(photo: Path, name: str, folders: Folders) -> bool:
     """Whether a sidecar of this name would be this photo's and no other's."""
     if name == photo.name + XMP:
         return True
-    if Path(photo.stem).suffix.lower() in RAW | PHOTOS and photo.stem in folders.named(
+    if Path(photo.stem).suffix.lower() in _PICTURES and photo.stem in folders.named(
         photo.parent, Path(photo.stem).stem
     ):
         return False  # beside a.jpg.png, a.jpg.xmp is a.jpg's
     rivals = [
         other
         for other in folders.named(photo.parent, photo.stem)
-        if other == photo.name or Path(other).suffix.lower() in RAW | PHOTOS
+        if other == photo.name or Path(other).suffix.lower() in _PICTURES
     ]
     return min([photo.name, *rivals], key=_rank) == photo.name
 

@@ -47,7 +47,7 @@ def of_photo(photo: Path) -> Own:
             stream.seek(0)
             if kind is None:
                 # A decoder of the system's hands it out, which a broken file can bring down.
-                packet = shared().packet(photo) if stream.peek(12)[4:8] == b"ftyp" else b""
+                packet = shared().packet(photo) if _by_decoder(stream.peek(12)) else b""
                 return _own(_Blocks(_some(packet or None)))
             return _own(_blocks(stream, kind))
     except Refusal as refusal:
@@ -63,6 +63,11 @@ def of_sidecar(file: Path) -> Own:
         return Own() if data is None else _own(_Blocks([data]))
     except Refusal as refusal:
         return Own(problem=refusal.reason)
+
+
+def _by_decoder(head: bytes) -> bool:
+    """Whether a file that begins so is HEIC, AVIF, JPEG XL or Photoshop's."""
+    return head[4:8] in (b"ftyp", b"JXL ") or head[:4] == b"8BPS"
 
 
 def _own(blocks: _Blocks) -> Own:

@@ -38,7 +38,7 @@ def read_details(path: Path, *, limits: Limits | None = None) -> Details:
 
 def read_packet(path: Path) -> bytes:
     """The XMP packet that stands in one file; empty where there is none or it cannot be read.
-    Nothing is decoded, so that no picture is too large."""
+    No pixels are decoded, so that no picture is too large."""
     try:
         with opened(path, whole=False) as file:
             return open_picture(file, Limits(decoded_mb=math.inf)).notes.xmp

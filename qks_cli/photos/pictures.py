@@ -1,7 +1,7 @@
 """An opened photo as a picture: its header is read and its cost counted before it is decoded.
 
-Pillow reads most formats, libheif (pi-heif) HEIC. Only the plugin of the format that the bytes
-show is imported and tried.
+Pillow reads most formats, libheif (pi-heif) HEIC, libjxl (an extra) JPEG XL. Only the plugin of
+the format that the bytes show is imported and tried.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any, BinaryIO, Protocol
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
+from qks_cli.errors import PhotoError
 from qks_cli.photos.limits import Limits, decoded_bytes
 from qks_cli.photos.mending import whole_jpeg, without_side_chunks
 from qks_cli.photos.opened import PhotoFile
-from qks_cli.photos.readable import raw_readable
-from qks_cli.photos.recognise import HEIC, JPEG, PNG, RAW, TIFF, WEBP, Format
+from qks_cli.photos.readable import jxl_readable, raw_readable
+from qks_cli.photos.recognise import HEIC, JPEG, JXL, PNG, PSD, RAW, TIFF, WEBP, Format
 
 # qks counts decoded bytes itself (limits.py); Pillow's guard speaks in pixels and of attacks.
 Image.MAX_IMAGE_PIXELS = None
@@ -193,12 +194,29 @@ def open_picture(file: PhotoFile, limits: Limits, *, side: int | None = None) ->
         picture = HeifPicture(file)
     elif file.format is RAW:
         picture = _raw(file)
+    elif file.format is JXL:
+        picture = _jxl(file)
+    elif file.format is PSD:
+        from qks_cli.photos.psd import PsdPicture
+
+        picture = PsdPicture(file)
     else:
         picture = Picture(file, file.format)
     if side is not None:
         picture.shrink_to(side)
     limits.check(file.path, picture.needed)
     return picture
+
+
+def _jxl(file: PhotoFile) -> AnyPicture:
+    """A JPEG XL file, where the extra that reads it is installed."""
+    if not jxl_readable():
+        raise PhotoError(
+            file.path, "unsupported", "a JPEG XL file; `pip install 'qks[jxl]'` reads it"
+        )
+    from qks_cli.photos.jxl import JxlPicture
+
+    return JxlPicture(file)
 
 
 def _raw(file: PhotoFile) -> AnyPicture:

@@ -10,3 +10,9 @@ from functools import cache
 def raw_readable() -> bool:
     """Whether rawpy is installed, without importing it."""
     return importlib.util.find_spec("rawpy") is not None
+
+
+@cache
+def jxl_readable() -> bool:
+    """Whether pillow-jxl-plugin is installed, without importing it."""
+    return importlib.util.find_spec("pillow_jxl") is not None

@@ -32,7 +32,9 @@ DIB = Format("DIB", "DIB", "PIL.BmpImagePlugin")
 TIFF = Format("TIFF", "TIFF", "PIL.TiffImagePlugin")
 AVIF = Format("AVIF", "AVIF", "PIL.AvifImagePlugin")
 JPEG2000 = Format("JPEG 2000", "JPEG2000", "PIL.Jpeg2KImagePlugin")
+PSD = Format("Photoshop", "PSD", "PIL.PsdImagePlugin")
 HEIC = Format("HEIC")
+JXL = Format("JPEG XL")
 RAW = Format("RAW")
 # For whoever opens pictures with Pillow itself: what it may try.
 PILLOW_FORMATS = tuple(x.pillow for x in (JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, JPEG2000))
@@ -41,9 +43,7 @@ UNREAD = (
     (0, b"%!PS", "PostScript"),
     (0, b"\xc5\xd0\xd3\xc6", "PostScript"),
     (0, b"%PDF", "PDF"),
-    (0, b"8BPS", "Photoshop"),
-    (0, b"\xff\x0a", "JPEG XL"),
-    (4, b"JXL \r\n\x87\n", "JPEG XL"),
+    (0, b"8BPS\0\2", "Photoshop's large documents (PSB)"),
     (0, b"icns", "Apple icon"),
     (0, b"\0\0\1\0", "Windows icon"),
     (0, b"gimp xcf", "GIMP"),
@@ -64,6 +64,9 @@ _STARTS = (
     (b"GIF89a", GIF),
     (b"\0\0\0\x0cjP  \r\n\x87\n", JPEG2000),
     (b"\xff\x4f\xff\x51", JPEG2000),
+    (b"\xff\x0a", JXL),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", JXL),
+    (b"8BPS\0\1", PSD),
     (b"BM", BMP),
     (b"FUJIFILMCCD-RAW", RAW),
     (b"IIRO", RAW),  # Olympus

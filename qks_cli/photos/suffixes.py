@@ -10,8 +10,9 @@ from pathlib import Path
 
 PHOTOS = frozenset(
     ".jpg .jpeg .jpe .jfif .jif .jps .mpo .pjp .pjpeg .png .apng .webp .gif .bmp .dib .tif .tiff "
-    ".heic .heif .hif .heics .heifs .avif .avifs .jp2 .j2k .jpf .jpx .jpc".split()
+    ".heic .heif .hif .heics .heifs .avif .avifs .jp2 .j2k .jpf .jpx .jpc .psd".split()
 )
+JXL = frozenset({".jxl"})  # photos where pillow-jxl-plugin is installed
 # What LibRaw, exiftool and darktable read as raw. DNG is one of them, whoever made it.
 RAW = frozenset(
     ".3fr .ari .arw .bay .cap .cr2 .cr3 .crw .cs1 .dcr .dcs .dng .drf .eip .erf .fff .gpr .iiq "
@@ -27,11 +28,13 @@ SIDECARS = frozenset(".aae .arp .cos .dop .mie .on1 .pp3 .thm .xmp".split())
 
 
 def kind_of(name: str) -> str:
-    """What a file's name promises: ``photo``, ``raw``, ``video``, ``sidecar`` or ``other``."""
+    """What a file's name promises: ``photo``, ``raw``, ``jxl``, ``video``, ``sidecar`` or
+    ``other``."""
     suffix = Path(name).suffix.lower()
     for kind, suffixes in (
         ("photo", PHOTOS),
         ("raw", RAW),
+        ("jxl", JXL),
         ("video", VIDEOS),
         ("sidecar", SIDECARS),
     ):

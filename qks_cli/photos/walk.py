@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from qks_cli.photos.readable import raw_readable
+from qks_cli.photos.readable import jxl_readable, raw_readable
 from qks_cli.photos.suffixes import kind_of
 from qks_cli.types import Photo
 
@@ -43,8 +43,8 @@ def walk(
     real path; ``on_name`` hears of its other names, with the path that it is yielded under first.
     ``exclude`` are globs against a name or a whole path. ``on_problem`` hears of what cannot
     be read, ``on_skip`` of files that are no photos by their names, with their kind (``raw``,
-    ``video`` or ``other``; sidecars belong to their photos), and of pipes, sockets and devices with
-    a photo's name (``special``).
+    ``jxl``, ``video`` or ``other``; sidecars belong to their photos), and of pipes, sockets and
+    devices with a photo's name (``special``).
     """
     walker = _Walker(exclude, hidden, only_photos, on_problem, on_skip, on_name)
     for path in paths:
@@ -72,8 +72,10 @@ def _path(name: bytes, nul: bool) -> Path:
 
 
 def kinds_read() -> frozenset[str]:
-    """Kinds of files (suffixes.py) that are photos to qks: raw ones where rawpy is installed."""
-    return frozenset({"photo", "raw"} if raw_readable() else {"photo"})
+    """Kinds of files (suffixes.py) that are photos to qks: raw ones where rawpy is installed,
+    JPEG XL where pillow-jxl-plugin is."""
+    also = {"raw": raw_readable(), "jxl": jxl_readable()}
+    return frozenset({"photo", *(kind for kind, readable in also.items() if readable)})
 
 
 class _Walker:

@@ -9,9 +9,15 @@ from qks_cli.escape import shown
 
 _WORDS = {
     "raw": ("RAW", "RAW"),
+    "jxl": ("JPEG XL", "JPEG XL"),
     "video": ("video", "videos"),
     "special": ("pipe or device", "pipes or devices"),
     "other": ("other", "other"),
+}
+# What would help, by kind.
+_HINTS = {
+    "raw": "`pip install rawpy` reads RAW",
+    "jxl": "`pip install 'qks[jxl]'` reads JPEG XL",
 }
 SUFFIXES = 5  # that are named of a kind
 
@@ -32,12 +38,12 @@ class Skipped:
     def add_meant(self, path: Path, kind: str) -> None:
         """Count one file unless it is of a kind that no camera writes: programs come and go with
         their own files beside photos that are watched."""
-        if kind in ("raw", "video"):
+        if kind in ("raw", "jxl", "video"):
             self.add(path, kind)
 
     def line(self) -> str:
         """``skipped, not photos that qks reads: 3 RAW (.cr2), 1 video (.mov)``; what to do about
-        RAW files, which only need a package."""
+        files that only need a package."""
         parts = []
         for kind, (one, many) in _WORDS.items():
             found = Counter({suffix: n for (x, suffix), n in self._counts.items() if x == kind})
@@ -46,6 +52,6 @@ class Skipped:
                 more = ", …" if len(found) > len(names) else ""
                 word = one if found.total() == 1 else many
                 parts.append(f"{found.total():,} {word} ({shown(', '.join(names))}{more})")
-        raw = any(kind == "raw" for kind, _ in self._counts)
-        hint = "; `pip install rawpy` reads RAW" if raw else ""
-        return f"skipped, not photos that qks reads: {', '.join(parts)}{hint}"
+        kinds = {kind for kind, _ in self._counts}
+        hints = [hint for kind, hint in _HINTS.items() if kind in kinds]
+        return "; ".join([f"skipped, not photos that qks reads: {', '.join(parts)}", *hints])

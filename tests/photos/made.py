@@ -152,6 +152,32 @@ def gif_bomb(side: int = 17_300) -> bytes:
     return b"GIF89a" + screen + frame
 
 
+def psd(
+    image: Image.Image,
+    *,
+    layers: int = 0,
+    depth: int = 8,
+    resources: dict[int, bytes] | None = None,
+) -> bytes:
+    """A Photoshop file with its flattened picture, uncompressed; of layers only their number."""
+    mode = {"L": 1, "RGB": 3, "RGBA": 3, "CMYK": 4}[image.mode]
+    bands = image.split()
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, len(bands), image.height, image.width, depth, mode)
+    parts = b""
+    for identity, data in (resources or {}).items():
+        parts += (
+            b"8BIM" + struct.pack(">HHI", identity, 0, len(data)) + data + b"\0" * (len(data) % 2)
+        )
+    info = struct.pack(">IIh", 6, 2, layers) if layers else b""
+    info = info or struct.pack(">I", 0)
+    inverted = image.mode == "CMYK"
+    body = b"".join(
+        (band.point(lambda v: 255 - v) if inverted else band).tobytes() for band in bands
+    )
+    sections = struct.pack(">II", 0, len(parts)) + parts + info
+    return head + sections + struct.pack(">H", 0) + body
+
+
 def slow_photo(side: int = 11_000) -> bytes:
     """A bitmap of 45 kB that Pillow unpacks one pixel at a time, for many seconds."""
     rows = b"\1\1\0\0" * side

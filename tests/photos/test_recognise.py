@@ -15,8 +15,8 @@ from PIL import Image
 from qks_cli.errors import PhotoError
 from qks_cli.photos.decode import decode
 from qks_cli.photos.opened import opened
-from qks_cli.photos.suffixes import PHOTOS, RAW, SIDECARS, VIDEOS, kind_of
-from tests.photos.made import LONG, SHORT, exif, picture, saved
+from qks_cli.photos.suffixes import JXL, PHOTOS, RAW, SIDECARS, VIDEOS, kind_of
+from tests.photos.made import LONG, SHORT, exif, picture, psd, saved
 
 POSTSCRIPT = (
     b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\n0 0 moveto showpage\n"
@@ -42,6 +42,7 @@ MAKERS = {
     "AVIF": lambda: saved(picture(), "AVIF"),
     "JPEG 2000": lambda: saved(picture(), "JPEG2000"),
     "HEIC": heic,
+    "Photoshop": lambda: psd(picture()),
 }
 
 
@@ -70,6 +71,7 @@ def test_a_suffix_may_lie(tmp_path: Path, name: str, suffix: str) -> None:
         (POSTSCRIPT, "its bytes say PostScript"),
         (b"\xc5\xd0\xd3\xc6" + bytes(40), "its bytes say PostScript"),
         (b"%PDF-1.7\n", "its bytes say PDF"),
+        (b"8BPS\0\2" + bytes(40), "its bytes say Photoshop's large documents (PSB)"),
         (b"icns" + bytes(40), "its bytes say Apple icon"),
         (b"\0\0\0\x18ftypmp42" + bytes(20), "its bytes say video"),
         (b"P6 2 2 255\n" + bytes(12), "not an image that qks can read"),
@@ -139,7 +141,7 @@ def test_a_brand_that_nobody_knows_is_what_it_is_compatible_with(
 
 
 def test_every_kind_of_file_has_one_list() -> None:
-    lists = (PHOTOS, RAW, VIDEOS, SIDECARS)
+    lists = (PHOTOS, JXL, RAW, VIDEOS, SIDECARS)
     assert len(frozenset().union(*lists)) == sum(map(len, lists))
     for name, kind in {
         "a.JPE": "photo",
@@ -148,6 +150,8 @@ def test_every_kind_of_file_has_one_list() -> None:
         "a.apng": "photo",
         "a.jp2": "photo",
         "a.dib": "photo",
+        "a.psd": "photo",
+        "a.JXL": "jxl",
         "a.DNG": "raw",
         "a.mov": "video",
         "a.jpg.xmp": "sidecar",

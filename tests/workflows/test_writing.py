@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ import pytest
 from qks_cli.keywords.choices import Backend, Style, Target
 from qks_cli.keywords.embed import packet_of, parse
 from qks_cli.keywords.formats import jpeg
-from qks_cli.keywords.xmp import SUBJECT, Packet
+from qks_cli.keywords.xmp import SUBJECT, TAGS_LIST, Packet
 from qks_cli.library import ledger
 from qks_cli.library.ledger import Write
 from qks_cli.library.store import Library
 from qks_cli.workflows.checking import verify_all
 from qks_cli.workflows.photo_writer import Options
 from tests.keywords import files
+from tests.photos.made import psd
 from tests.workflows.libraries import (
     WORDS,
     chosen,
@@ -283,3 +285,33 @@ def test_a_broken_sidecar_that_is_none_of_ours_is_no_matter(folder: Path) -> Non
         assert untag(library) == {}
         (folder / "a.jpg.xmp").write_bytes("broken http://ns.qks-tagger.org/1.0/".encode("utf-16"))
         assert untag(library)["a.jpg.xmp"].status == "refused"
+
+
+def jxl(body: bytes) -> bytes:
+    pytest.importorskip("pillow_jxl")  # which registers itself with Pillow
+    stream = io.BytesIO()
+    files.picture().save(stream, "JXL", lossless=True, xmp=body)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("a_jxl", jxl), ("a_psd", lambda body: psd(files.picture(), resources={1060: body}))],
+)
+@pytest.mark.parametrize("to", Target)
+def test_jpeg_xl_and_photoshop_files_get_sidecars_and_keep_their_bytes(
+    folder: Path, name: str, make: Callable[[bytes], bytes], to: Target
+) -> None:
+    data = make(files.packet("Grandma"))
+    file, side = name.replace("_", "."), name.replace("_", ".") + ".xmp"
+    with opened(folder, **{name: data}) as library:
+        for backend in Backend:
+            assert write(library, Options(to=to, backend=backend))[file].status == "written"
+            assert everything(folder)[file] == data
+            # Programs that read the sidecar's list first still see what the photo holds.
+            assert set(Packet((folder / side).read_bytes()).keywords(TAGS_LIST)) >= {
+                "Grandma",
+                *WORDS,
+            }
+            assert untag(library)[side].status == "removed"
+            assert everything(folder) == {file: data}

@@ -99,7 +99,7 @@ class Readers:
 
     def _ask(self, path: Path, request: dict[str, Any], into: memoryview | None = None) -> Any:
         limits = {"decoded_mb": self.limits.decoded_mb, "seconds": self.limits.seconds}
-        request |= {"path": str(path), "limits": limits}
+        request |= {"path": _from_anywhere(path), "limits": limits}
         process = self._take()
         try:
             answer = process.ask(request, self._budget, into)
@@ -200,6 +200,14 @@ class _Process:
         if not line.endswith(b"\n"):
             raise EOFError
         return json.loads(line)
+
+
+def _from_anywhere(path: Path) -> str:
+    """A path that a process understands which was started in another folder."""
+    try:
+        return str(path.absolute())
+    except FileNotFoundError:  # the folder that we are in is gone
+        return str(path)
 
 
 def _cause(status: int, seconds: float) -> tuple[str, str]:

@@ -148,3 +148,15 @@ def test_names_that_are_not_utf8_reach_the_other_process(tmp_path: Path) -> None
     path.write_bytes(saved(picture(), "JPEG"))
     assert read_one(path, "squash", SIDE).shape == (SIDE, SIDE, 3)
     assert full_pixels(path).shape == (240, 320, 3)
+
+
+def test_a_relative_path_is_that_of_whoever_asks(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The processes stay where they were started; a program may go to another folder."""
+    (tmp_path / "below").mkdir()
+    with Readers() as readers:
+        readers.pixel_digest(photo)
+        monkeypatch.chdir(tmp_path / "below")
+        assert readers.pixel_digest(Path("../a.jpg")) == digest_pixels(photo, Limits())
+        assert refusal(readers, Path("b.jpg")).kind == "missing"

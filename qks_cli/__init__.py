@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qks_cli.api import Library, load_model, open_library
+    from qks_cli.api import Library, explain, heat_map, load_model, open_library
     from qks_cli.errors import (
         LibraryError,
         ModelError,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from qks_cli.search.grammar import QueryError
     from qks_cli.search.ranking import Hit
     from qks_cli.types import Tag
+    from qks_cli.workflows.explain import Reason
     from qks_cli.workflows.pipeline import Result
 
 __version__ = "0.2.0"
@@ -44,10 +45,13 @@ _PLACES = {
     "PhotoError": "qks_cli.errors",
     "QksError": "qks_cli.errors",
     "QueryError": "qks_cli.search.grammar",
+    "Reason": "qks_cli.workflows.explain",
     "Result": "qks_cli.workflows.pipeline",
     "Tag": "qks_cli.types",
     "UsageError": "qks_cli.errors",
     "VocabularyError": "qks_cli.errors",
+    "explain": "qks_cli.api",
+    "heat_map": "qks_cli.api",
     "load_model": "qks_cli.api",
     "open_library": "qks_cli.api",
 }
@@ -61,11 +65,14 @@ __all__ = [
     "PhotoError",
     "QksError",
     "QueryError",
+    "Reason",
     "Result",
     "Tag",
     "UsageError",
     "VocabularyError",
     "__version__",
+    "explain",
+    "heat_map",
     "load_model",
     "open_library",
 ]

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from qks_cli.model.model import Model
-from qks_cli.types import Tag
+from qks_cli.types import Float32Array, Tag
 from qks_cli.workflows import session
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from qks_cli.search.ranking import Hit
     from qks_cli.vocabulary.labels_file import Vocabulary
     from qks_cli.workflows.duplicates import Group
+    from qks_cli.workflows.explain import Reason
     from qks_cli.workflows.photo_writer import Options, Outcome
     from qks_cli.workflows.pipeline import Result
     from qks_cli.workflows.report import Report
@@ -33,6 +34,40 @@ def load_model(name: str = "mini", *, device: str = "auto", threads: int = 0) ->
     when they are first needed. Raises ``ModelError`` where it is missing or damaged.
     """
     return Model.open(name, device=device, threads=threads)
+
+
+def explain(
+    photo: Path | str,
+    labels: Sequence[str] = (),
+    model: Model | None = None,
+    *,
+    min_score: float | None = None,
+    top: int = 20,
+) -> list[Reason]:
+    """Why a photo would have labels, or would not, best first: for ``labels``, any words, or for
+    the model's own labels that fit it and the few that nearly do (docs/explain.md).
+
+    ``min_score`` is 0 to 1 (None: the model's cut-off), ``top`` the most tags of a photo. Raises
+    ``UsageError`` where the photo cannot be read, and for an empty label."""
+    from qks_cli.workflows.explain import explain as reasons
+
+    model = model or load_model()
+    words = model.vocabulary()
+    found = reasons(Path(photo), model, words, labels, min_score=min_score, top=top)
+    return list(found.reasons)
+
+
+def heat_map(
+    photo: Path | str, label: str, model: Model | None = None, *, attention: bool = False
+) -> Float32Array:
+    """Where on a photo the score of a label comes from: float32 [G, G], 0 to 1, a grid over the
+    photo (over the square in its middle, where the model sees no more of it). With ``attention``
+    where the query token looked that fits the label best.
+
+    Raises ``UsageError`` where the photo cannot be read, or the model has no such attention."""
+    from qks_cli.workflows.heat import heat_map as heat
+
+    return heat(model or load_model(), Path(photo), label, attention=attention)
 
 
 def open_library(path: Path | str | None = None, *, create: bool = False) -> Library:

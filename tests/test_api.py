@@ -27,11 +27,14 @@ def test_the_exported_names() -> None:
         "PhotoError",
         "QksError",
         "QueryError",
+        "Reason",
         "Result",
         "Tag",
         "UsageError",
         "VocabularyError",
         "__version__",
+        "explain",
+        "heat_map",
         "load_model",
         "open_library",
     ]
@@ -62,6 +65,8 @@ def test_the_examples_of_the_page(
     assert lines[1].startswith("cat.jpg tagged ['cat', 'animal'")
     assert "4 photos" in lines
     assert lines[lines.index("4 photos") + 1] == "1.00 cat.jpg"
+    assert "cat 1.00: fits better than all of the model's reference photos; cut-off 0.50" in lines
+    assert "(7, 7)" in lines
     assert lines[-1] == "no model 'nothing'"
 
 
@@ -105,3 +110,19 @@ def test_whoever_stops_asking_interrupts_the_run(photos: Path, fake_model: Path)
         results.close()
         states = library._store.rows("SELECT command, status FROM runs")
     assert states == [("tag", "interrupted")]
+
+
+def test_reasons_for_labels_and_for_a_photo(photos: Path, fake_model: Path) -> None:
+    model = qks_cli.load_model("mini", device="cpu")
+    own = qks_cli.explain(photos / "cat.jpg", ["sky", "cat"], model)
+    assert [(reason.label, reason.shown) for reason in own] == [("cat", True), ("sky", False)]
+    every = qks_cli.explain(str(photos / "cat.jpg"))
+    assert {tag.label for tag in model.tag([photos / "cat.jpg"])[0]} == {
+        reason.label for reason in every if reason.shown
+    }
+    strict = qks_cli.explain(photos / "cat.jpg", ["cat"], model, min_score=1.0)
+    assert strict[0].cutoff == 1.0
+    looked = qks_cli.heat_map(photos / "cat.jpg", "cat", model, attention=True)
+    assert looked.tolist() == [[1.0, 0.0], [0.0, 0.0]]
+    with pytest.raises(qks_cli.UsageError):
+        qks_cli.explain("nowhere.jpg")

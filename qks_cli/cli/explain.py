@@ -11,6 +11,8 @@ from qks_cli.cli.options import Db, Labels, MinScore, Model, RecordFormat
 from qks_cli.cli.output import Format, Records, say
 from qks_cli.escape import shown
 
+SIDE = 1024  # pixels of a heat map's longer side
+
 
 def explain(
     photo: Annotated[Path, typer.Argument(help="The photo.")],
@@ -20,8 +22,14 @@ def explain(
     ] = None,
     heatmap: Annotated[
         Path | None,
-        typer.Option(help="Write a PNG: the photo, warm where the model looked for the label."),
+        typer.Option(help="Write a PNG: the photo, warm where the first label's score comes from."),
     ] = None,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="The heat map: where the query token looked.")
+    ] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Draw that picture in the terminal.")
+    ] = False,
     labels: Labels = None,
     min_score: MinScore = None,
     format: RecordFormat = None,
@@ -31,17 +39,19 @@ def explain(
     """Tell why a photo has a tag, or has it not: its score, the cut-off, and what decided.
 
     Lines begin with + for labels that the photo is tagged with, with - for others. The photo need
-    not be in the library. --heatmap shows where the model looked for the first label listed.
+    not be in the library.
     """
+    from qks_cli.cli.pictures import drawn, require_terminal
     from qks_cli.model.model import Model as Opened
     from qks_cli.workflows.explain import explain as find
-    from qks_cli.workflows.explain import picture_of, write_picture
     from qks_cli.workflows.report import Report
     from qks_cli.workflows.session import kept_words
     from qks_cli.workflows.words import choose_words
 
     fields = ("label", "score", "cutoff", "shown", "token", "above", "leans_on", "reason")
     records = Records(format, fields)
+    if show:
+        require_terminal()
     opened = Opened.open(model)
     words = choose_words(
         opened, kept_words(db), labels, min_score=min_score, report=Report(note=say)
@@ -72,7 +82,15 @@ def explain(
             }
             for reason in found.reasons
         )
-    if heatmap is not None:
-        first = found.reasons[0]
-        write_picture(picture_of(found, first, opened.bundle.resize, 1024), heatmap)
-        say(f"qks: where {opened.name} looked for {first.label}: {shown(heatmap)}")
+    if heatmap is not None or show:
+        from qks_cli.workflows.heat import heat_map, picture, write_picture
+
+        first = found.reasons[0].label
+        label_of_it = words.vocabulary.lookup(first) or first
+        heat_GG = heat_map(opened, photo, label_of_it, attention=attention)
+        pixels_HW3 = picture(photo, heat_GG, opened.bundle.resize, SIDE)
+        if show:
+            records.text(drawn(pixels_HW3))
+        if heatmap is not None:
+            write_picture(pixels_HW3, heatmap)
+            say(f"qks: what speaks for {first}: {shown(heatmap)}")

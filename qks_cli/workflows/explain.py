@@ -1,29 +1,27 @@
 """Why a photo has a tag, or has it not: the query token, the score, the cut-off, and where on the
 photo the token looked.
 
-Axes: M query tokens, P places of a square grid over the photo, G a side of it, C labels, R
-reference photos, H×W pixels.
+Axes: M query tokens, G a side of a square grid over the photo, C labels, R reference photos, H×W
+pixels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isqrt
 from pathlib import Path
 
 import numpy as np
 
-from qks_cli.errors import PhotoError, QksError, UsageError
-from qks_cli.escape import shown
+from qks_cli.errors import UsageError
 from qks_cli.model.model import Model
 from qks_cli.model.tagger import Tagger
-from qks_cli.photos.readers import read_one
 from qks_cli.similarity import max_similarity, winners
 from qks_cli.types import Float32Array, Tag, UInt8Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.vocabulary.neighbours import TAUGHT
 from qks_cli.workflows.audit import STRANGE
+from qks_cli.workflows.heat import NO_ATTENTION, picture, places_of, scaled, seen
 
 LEANS = 2  # taught words that are named
 MATTERS = 1.25  # factor of the odds from which on it is worth a word
@@ -112,10 +110,7 @@ def explain(
     tags and the ``MISSED`` labels that were nearest to become one.
 
     Raises ``UsageError`` where the photo cannot be read, and for an empty label."""
-    try:
-        pixels_1HW3 = read_one(photo, model.bundle.resize, model.bundle.image_size)[None]
-    except PhotoError as error:
-        raise UsageError(f"{shown(photo)}: {error.message}") from error
+    pixels_1HW3 = seen(model, photo)[None]
     tokens_1ME = model.query_tokens(pixels_1HW3)
     vocabulary = _with(vocabulary, labels)
     tagger = model.tagger(vocabulary, min_score=min_score, top=top)
@@ -147,71 +142,19 @@ def explain(
         for k, name in enumerate(wanted)
     ]
     reasons.sort(key=lambda reason: (-reason.score, reason.label))
-    return Explanation(photo, tuple(reasons), _places(model, pixels_1HW3))
-
-
-def heat_map(model: Model, photo: Path, label: str) -> Float32Array | None:
-    """Where the query token that fits ``label`` best looked [G, G], 0 to 1; the grid covers what
-    the model saw of the photo. None where the model does not tell. Raises as ``explain``."""
-    found = explain(photo, model, Vocabulary(()), [label])
-    return found.heat(found.reasons[0])
-
-
-def scaled(heat_GG: Float32Array) -> Float32Array:
-    """A map brought to 0 to 1; 0 everywhere where it is flat."""
-    low, high = float(heat_GG.min()), float(heat_GG.max())
-    return np.asarray((heat_GG - low) / max(high - low, 1e-9), np.float32)
-
-
-def overlay(pixels_HW3: UInt8Array, heat_GG: Float32Array) -> UInt8Array:
-    """The photo, dimmed where the token did not look and warm where it did: uint8 [H, W, 3]."""
-    from PIL import Image
-
-    height, width = pixels_HW3.shape[:2]
-    large = Image.fromarray(heat_GG, "F").resize((width, height), Image.Resampling.BICUBIC)
-    heat_HW1 = np.clip(np.asarray(large, np.float32), 0, 1)[..., None]
-    warm = np.array([255.0, 96.0, 0.0], np.float32)
-    dimmed = pixels_HW3 * (0.35 + 0.65 * heat_HW1)
-    mixed = dimmed * (1 - 0.35 * heat_HW1) + warm * (0.35 * heat_HW1)
-    return np.asarray(np.clip(mixed, 0, 255), np.uint8)
+    return Explanation(photo, tuple(reasons), places_of(model, pixels_1HW3))
 
 
 def picture_of(explanation: Explanation, reason: Reason, resize: str, side: int) -> UInt8Array:
-    """The photo with the heat of one reason over it, its longer side ``side`` pixels at most.
+    """The photo, warm where the token of one reason looked, its longer side ``side`` pixels at most
+    (``heat.picture``).
 
     Raises ``UsageError`` where the model does not tell where it looked, ``PhotoError`` where the
     photo cannot be read any more."""
-    from PIL import Image
-
-    from qks_cli.photos.readers import shared
-    from qks_cli.photos.thumbnails import fitting
-
     heat_GG = explanation.heat(reason)
     if heat_GG is None:
-        raise UsageError(
-            "this model does not tell where it looked", hint="the bundled model does: --model mini"
-        )
-    squashed = np.empty((side, side, 3), np.uint8)
-    reading = shared().read(explanation.photo, resize, squashed)
-    if resize == "crop":  # the model saw the square in the middle, and so does the reader of it
-        return overlay(squashed, heat_GG)
-    size = fitting(reading.size, side)
-    photo = Image.fromarray(squashed).resize(size, Image.Resampling.BICUBIC)
-    return overlay(np.asarray(photo), heat_GG)
-
-
-def write_picture(pixels_HW3: UInt8Array, out: Path) -> None:
-    """Write a new PNG. Raises ``UsageError`` where the file is there already, ``QksError`` where it
-    cannot be written."""
-    from PIL import Image
-
-    try:
-        with out.open("xb") as file:
-            Image.fromarray(pixels_HW3).save(file, "PNG")
-    except FileExistsError as error:
-        raise UsageError(f"{shown(out)} is there already", hint="give a new name") from error
-    except OSError as error:
-        raise QksError(f"cannot write {shown(out)}: {error.strerror or error}") from error
+        raise UsageError("this model does not tell where it looked", hint=NO_ATTENTION)
+    return picture(explanation.photo, heat_GG, resize, side)
 
 
 def _with(vocabulary: Vocabulary, labels: Sequence[str]) -> Vocabulary:
@@ -250,15 +193,6 @@ def _instead(vocabulary: Vocabulary, name: str, tags: Mapping[str, Tag]) -> str:
         return ""
     rivals = (other.name for other in vocabulary.labels if other.group == label.group)
     return next((rival for rival in rivals if rival in tags), "")
-
-
-def _places(model: Model, pixels_1HW3: UInt8Array) -> Float32Array | None:
-    attention_1MP = model.engine.attention(pixels_1HW3)
-    if attention_1MP is None:
-        return None
-    queries, places = attention_1MP.shape[1:]
-    side = isqrt(places)
-    return None if side * side != places else attention_1MP[0].reshape(queries, side, side)
 
 
 def _share(above: float) -> str:

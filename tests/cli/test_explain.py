@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.run import run
+from tests.cli.test_terminal import on_terminal
 
 Patch = pytest.MonkeyPatch
 Capture = pytest.CaptureFixture[str]
@@ -37,3 +38,20 @@ def test_a_photo_that_is_not_there(tmp_path: Path, monkeypatch: Patch, capfd: Ca
     assert done.code == 2
     assert "gone.jpg" in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_picture_is_asked_of_no_pipe(photos: Path, monkeypatch: Patch, capfd: Capture) -> None:
+    done = run(monkeypatch, capfd, "explain", photos / "cat.jpg", "cat", "--show")
+    assert (done.code, done.out) == (2, "")
+    assert "--heatmap FILE" in done.err
+
+
+def test_a_picture_is_drawn_in_the_terminal(photos: Path, monkeypatch: Patch) -> None:
+    for name in ("TMUX", "STY", "NO_COLOR", "TERM_PROGRAM", "LC_TERMINAL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    said = on_terminal("explain", photos / "cat.jpg", "cat", "--show")
+    assert said.startswith("+ cat 1.00")
+    assert said.count("▀") > 500
+    monkeypatch.setenv("TERM", "xterm-kitty")
+    assert "\x1b_Ga=T,f=100" in on_terminal("explain", photos / "cat.jpg", "cat", "--show")

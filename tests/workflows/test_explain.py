@@ -10,7 +10,8 @@ from PIL import Image
 
 from qks_cli.errors import UsageError
 from qks_cli.model.model import Model
-from qks_cli.workflows.explain import explain, heat_map, overlay, picture_of, write_picture
+from qks_cli.workflows.explain import explain, picture_of
+from qks_cli.workflows.heat import GRID, covered, heat_map, overlay, picture, write_picture
 
 
 @pytest.fixture
@@ -64,11 +65,11 @@ def test_where_it_looked_is_drawn_over_the_photo(
     model: Model, photos: Path, tmp_path: Path
 ) -> None:
     photo = photos / "coffee.jpg"
-    heat_GG = heat_map(model, photo, "coffee")
-    assert heat_GG is not None
+    heat_GG = heat_map(model, photo, "coffee", attention=True)
     assert heat_GG.tolist() == [[1.0, 0.0], [0.0, 0.0]]
     found = explain(photo, model, model.vocabulary(), ["coffee"])
     drawn = picture_of(found, found.reasons[0], "squash", 300)
+    np.testing.assert_array_equal(picture(photo, heat_GG, "squash", 300), drawn)
     with Image.open(photo) as image:
         assert drawn.shape[:2] == (200, 300)
         assert image.width * 2 == image.height * 3, "the test asks for this shape"
@@ -77,6 +78,38 @@ def test_where_it_looked_is_drawn_over_the_photo(
         np.testing.assert_array_equal(np.asarray(written), drawn)
     with pytest.raises(UsageError, match="there already"):
         write_picture(drawn, photo)
+
+
+def test_the_score_comes_from_where_painting_over_costs_it(model: Model) -> None:
+    side = model.bundle.image_size
+    pixels = np.zeros((side, side, 3), np.uint8)
+    pixels[side // 2 :, side // 2 :] = (255, 0, 0)  # the last quarter is red
+    heat_GG = covered(model, pixels, model.label_vectors(model.vocabulary(["red"]).labels)[0])
+    assert heat_GG.shape == (GRID, GRID)
+    y, x = divmod(int(heat_GG.argmax()), GRID)
+    assert min(y, x) >= GRID // 2
+    assert heat_GG[: GRID // 2 - 1, : GRID // 2 - 1].max() < 0.5
+
+
+@pytest.mark.parametrize("resize", ["crop", "crop:bilinear"])
+def test_a_model_that_sees_the_middle_is_drawn_on_the_middle(
+    model: Model, photos: Path, resize: str
+) -> None:
+    heat_GG = np.zeros((2, 2), np.float32)
+    assert picture(photos / "coffee.jpg", heat_GG, resize, 60).shape == (60, 60, 3)
+
+
+def test_a_model_without_attention_says_what_does(
+    model: Model, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(model.engine), "attention", lambda self, pixels: None)
+    found = explain(photos / "cat.jpg", model, model.vocabulary(), ["cat"])
+    assert found.places_MGG is None
+    with pytest.raises(UsageError, match="where it looked"):
+        picture_of(found, found.reasons[0], "squash", 60)
+    with pytest.raises(UsageError, match="where it looked"):
+        heat_map(model, photos / "cat.jpg", "cat", attention=True)
+    assert heat_map(model, photos / "cat.jpg", "cat").shape == (GRID, GRID)
 
 
 def test_the_overlay_is_warm_where_the_heat_is() -> None:

@@ -35,7 +35,7 @@ def model(tmp_path: Path, pictures: dict[str, UInt8Array]) -> Model:
 def test_what_the_model_was_taught_is_said(model: Model, photos: Path) -> None:
     labels = ["cat", "tame cat", "steam engine"]
     found = explain(photos / "cat.jpg", model, model.vocabulary(), labels)
-    reasons = {reason.label: reason for reason in list(getattr(found, "reasons", found))}
+    reasons = {reason.label: reason for reason in found.reasons}
     cat, tame, engine = (reasons[label] for label in labels)
     assert [word for word, _ in cat.leans_on] == ["cat", "wild cat"]
     assert cat.leans_on[0][1] == pytest.approx(1, abs=1e-3)

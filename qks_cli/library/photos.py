@@ -62,7 +62,12 @@ class Photos:
             list(by_key),
         )
         return {
-            by_key[key]: KnownPhoto(photo_id, key_path(own), *values)
+            by_key[key]: KnownPhoto(
+                # Making a path takes as long as all the rest of a row.
+                photo_id,
+                by_key[key] if own == key else key_path(own),
+                *values,
+            )
             for key, photo_id, own, *values in rows
         }
 

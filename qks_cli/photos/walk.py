@@ -140,20 +140,22 @@ class _Walker:
                 self.on_problem(folder, error.strerror or str(error))
                 continue
             deeper = []
+            straight = folder == real  # then a path that is no link itself is its own real path
             for entry in entries:
                 path = Path(entry.path)
                 if self.is_hidden(entry.name) or self.excluded(path):
                     continue
                 try:
+                    own = path if straight and not entry.is_symlink() else _real(entry, real)
                     if entry.is_dir():
                         if entry.name.casefold() not in SKIPPED_FOLDERS:
-                            deeper.append((path, _real(entry, real), entry.stat(), above))
+                            deeper.append((path, own, entry.stat(), above))
                         continue
                     kind = kind_of(entry.name)
                     if kind in self.kinds:
                         status = entry.stat()
                         if stat.S_ISREG(status.st_mode):
-                            yield from self.file(path, _real(entry, real), status)
+                            yield from self.file(path, own, status)
                         elif not times:
                             self.on_skip(path, "special")
                     elif kind != "sidecar" and not times:
@@ -171,6 +173,8 @@ class _Walker:
             found_as = None if own == path else path
             size, time = status.st_size, status.st_mtime_ns
             yield Photo(own, size, time, status.st_nlink, found_as)
+        if own is path is real:  # nearly always
+            return
         for name in {path, real} - {own}:
             self.on_name(own, name)
 
@@ -194,5 +198,7 @@ def _real(entry: os.DirEntry[str], folder: Path) -> Path:
 def _says_what_it_is(path: Path, real: Path) -> bool:
     """Whether a real path can stand for the link that led to it. Some programs keep files under
     names without a suffix in hidden folders, and show links to them (git-annex)."""
+    if path == real:
+        return True
     hidden = [part for part in real.parts if part.startswith(".") and part not in path.parts]
-    return path == real or (not hidden and kind_of(real.name) == kind_of(path.name))
+    return not hidden and kind_of(real.name) == kind_of(path.name)

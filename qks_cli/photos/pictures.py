@@ -16,11 +16,24 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from qks_cli.errors import PhotoError
+from qks_cli.photos.animations import first_sharp
 from qks_cli.photos.limits import Limits, decoded_bytes
 from qks_cli.photos.mending import whole_jpeg, without_side_chunks
 from qks_cli.photos.opened import PhotoFile
 from qks_cli.photos.readable import jxl_readable, raw_readable
-from qks_cli.photos.recognise import HEIC, JPEG, JXL, PNG, PSD, RAW, TIFF, WEBP, Format
+from qks_cli.photos.recognise import (
+    AVIF,
+    GIF,
+    HEIC,
+    JPEG,
+    JXL,
+    PNG,
+    PSD,
+    RAW,
+    TIFF,
+    WEBP,
+    Format,
+)
 
 # qks counts decoded bytes itself (limits.py); Pillow's guard speaks in pixels and of attacks.
 Image.MAX_IMAGE_PIXELS = None
@@ -28,6 +41,8 @@ Image.MAX_IMAGE_PIXELS = None
 PngImagePlugin.MAX_TEXT_CHUNK = 8 << 20
 
 
+_ANIMATED = (GIF, WEBP, PNG, AVIF)
+_FRAMES_HELD = 2  # the frame that is shown, and the one before it that it is drawn over
 _NOTHING_SAID = "not identified by this driver"  # Pillow's words for any failure
 _MARKER, _START_OF_SCAN = 0xFF, 0xDA  # of JPEG
 # What every build of libtiff unpacks, by Pillow's names.
@@ -86,7 +101,8 @@ class Picture:
     @property
     def needed(self) -> int:
         """Bytes that decoding takes."""
-        return decoded_bytes(self.image, self.stored_size, by_scans=self._by_scans)
+        once = decoded_bytes(self.image, self.stored_size, by_scans=self._by_scans)
+        return once * _FRAMES_HELD if self._animated else once
 
     @property
     def drafted(self) -> bool:
@@ -97,6 +113,9 @@ class Picture:
         """The decoded image; its Exif orientation is still to be followed, if it has one."""
         image: Image.Image = self.image
         try:
+            if self._animated:
+                self._show_frame()
+                image = self.image
             image.load()
         except (OSError, ValueError, SyntaxError) as error:
             mended = self._mended(error)
@@ -120,7 +139,26 @@ class Picture:
             exif = None
         return Notes(exif, xmp.encode() if isinstance(xmp, str) else bytes(xmp), texts)
 
+    @cached_property
+    def _animated(self) -> bool:
+        """Whether there is a second frame; one that cannot be found costs nothing."""
+        try:
+            return self.format in _ANIMATED and bool(getattr(self.image, "is_animated", False))
+        except Exception:  # GIFs are searched for it, whatever stands behind the first
+            self.image = self._open()
+            return False
+
+    def _show_frame(self) -> None:
+        """Go to the frame that stands for an animation."""
+        number = first_sharp(self.image, decoded_bytes(self.image))
+        # Opened anew: not all decoders go back, and a broken frame may have been met.
+        self.image = self._open()
+        for at in range(1, number + 1):
+            self.image.seek(at)
+            self.image.load()
+
     def _open(self) -> Any:
+        self.file.stream.seek(0)
         try:
             return _by_pillow(self.format, self.file.stream)
         except (OSError, ValueError, SyntaxError):

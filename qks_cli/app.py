@@ -85,10 +85,13 @@ def main() -> None:
     try:
         # A broken configuration must not keep anyone from mending it.
         mending = sys.argv[1:2] == ["config"]
-        app(
-            prog_name="qks",
-            default_map={} if mending else config.defaults(lambda: get_command(app)),
-        )
+        try:
+            app(
+                prog_name="qks",
+                default_map={} if mending else config.defaults(lambda: get_command(app)),
+            )
+        finally:
+            sys.stdout.flush()  # what Python holds still, while a full disk can be told of
     except OutputError as error:
         _forget_output()
         _fail(error)
@@ -101,7 +104,7 @@ def main() -> None:
         _fail(known)
     except KeyboardInterrupt:
         sys.exit(130)
-    except ReaderGoneError:
+    except (ReaderGoneError, BrokenPipeError):
         _forget_output()
         sys.exit(0)
     except OSError as error:

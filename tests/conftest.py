@@ -91,9 +91,11 @@ def qks() -> Qks:
     return run_qks
 
 
-def run_qks(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def run_qks(
+    *arguments: object, stdin: bytes = b"", stdout: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
     """``qks`` as a user runs it, but for the start of a new Python: the same file descriptors, the
-    same exit code, a traceback where one would be shown."""
+    same exit code, a traceback where one would be shown. ``stdout`` takes what is printed."""
     from qks_cli.app import main
 
     given = ["qks", *(str(one) for one in arguments)]
@@ -104,6 +106,9 @@ def run_qks(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProce
     before = sys.argv, sys.stdin, sys.stdout, sys.stderr
     sys.stdout.flush()
     sys.stderr.flush()
+    if stdout is not None:
+        files[1].close()
+        files[1] = stdout.open("wb", buffering=0)
     for number, file in enumerate(files):
         os.dup2(file.fileno(), number)
     sys.argv = given
@@ -130,7 +135,8 @@ def run_qks(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProce
             os.close(one)
     outputs = []
     for file in files:
-        file.seek(0)
-        outputs.append(file.read())
+        if file.readable():
+            file.seek(0)
+        outputs.append(file.read() if file.readable() else b"")
         file.close()
     return subprocess.CompletedProcess(given, int(str(code)), outputs[1], outputs[2])

@@ -104,3 +104,11 @@ def test_every_example_photo_has_its_author_licence_and_source() -> None:
         assert re.search(r"public domain|CC0|CC BY", author), name
     assert 12 <= len(photos) <= 16
     assert sum(photo.stat().st_size for photo in photos) <= 3e6
+
+
+def test_every_test_that_the_page_of_odd_files_names_is_there() -> None:
+    page = (ROOT / "docs" / "hostile-files.md").read_text(encoding="utf-8")
+    tests = "\n".join(x.read_text(encoding="utf-8") for x in (ROOT / "tests").rglob("test_*.py"))
+    names = set(re.findall(r"`(test_\w+)`", page))
+    assert len(names) > 30
+    assert {name for name in names if f"def {name}(" not in tests} == set()

@@ -1,8 +1,9 @@
-"""Draws the pictures of the README: the example photos with their tags, and what searches find.
+"""Draws the pictures of the README: the example photos with their tags, and what searches find;
+and that of docs/explain.md: where scores come from.
 
 Run `python docs/make_pictures.py` again whenever the bundled model, its labels or the example
 photos change. It runs the command line as a user would, on a library in a temporary folder, and
-writes docs/tagged.jpg and docs/found.jpg.
+writes docs/tagged.jpg, docs/found.jpg and docs/explained.jpg.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 DOCS = Path(__file__).parent
 PHOTOS = DOCS.parent / "examples" / "photos"
 SEARCHES = ("flowers", "mountain", "animal")
+EXPLAINED = (("cat", "cat"), ("bee", "bee"), ("bridge", "bridge"), ("coffee", "cup"))
 
 COLUMNS = 4
 TILE = (240, 160)  # pixels of a photo: width, height
@@ -101,8 +103,26 @@ class Sheet:
         return sheet
 
 
+def explained(folder: Path, library: Path) -> Sheet:
+    """Some photos, warm where a label's score comes from, with its score below."""
+    sheet, tiles = Sheet(), []
+    for photo, label in EXPLAINED:
+        heat = folder / f"{photo}.png"
+        asked = ("explain", f"examples/photos/{photo}.jpg", label, "--heatmap", str(heat))
+        (reason,) = rows_of(library, *asked)
+        tiles.append(({"path": heat}, [f"{label} {reason['score']:.2f}"]))
+    sheet.add("qks explain PHOTO LABEL --heatmap FILE", tiles, 1)
+    return sheet
+
+
+def save(name: str, sheet: Sheet) -> None:
+    """A picture into docs/."""
+    sheet.draw().save(DOCS / name, quality=80, optimize=True)
+    print(f"docs/{name}: {(DOCS / name).stat().st_size // 1024} KB")
+
+
 def main() -> None:
-    """Tags and searches the example photos, and draws both pictures."""
+    """Tags, searches and explains the example photos, and draws the pictures."""
     tagged, found = Sheet(), Sheet()
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "library.db"
@@ -111,9 +131,9 @@ def main() -> None:
         for query in SEARCHES:
             rows = rows_of(library, "search", query, "--limit", str(COLUMNS))
             found.add(f"qks search {query}", [(row, [f"{row['score']:.2f}"]) for row in rows], 1)
-    for name, sheet in (("tagged.jpg", tagged), ("found.jpg", found)):
-        sheet.draw().save(DOCS / name, quality=80, optimize=True)
-        print(f"docs/{name}: {(DOCS / name).stat().st_size // 1024} KB")
+        save("explained.jpg", explained(Path(folder), library))
+    save("tagged.jpg", tagged)
+    save("found.jpg", found)
 
 
 if __name__ == "__main__":

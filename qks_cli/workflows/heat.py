@@ -54,7 +54,7 @@ def seen(model: Model, photo: Path) -> UInt8Array:
 
 def covered(model: Model, pixels_SS3: UInt8Array, label_E: Float32Array) -> Float32Array:
     """What the raw score of a label loses where parts of a photo are painted over in its mean
-    colour: [G, G], brought to 0 to 1."""
+    colour: [G, G], brought to 0 to 1; 0 where it loses nothing."""
     edges = np.linspace(0, len(pixels_SS3), GRID + 1).round().astype(int)
     windows = [
         (max(y, 0), max(x, 0), y + 2, x + 2) for y in range(-1, GRID) for x in range(-1, GRID)
@@ -69,7 +69,8 @@ def covered(model: Model, pixels_SS3: UInt8Array, label_E: Float32Array) -> Floa
     for loss, (top, left, bottom, right) in zip(raw_V[0] - raw_V[1:], windows, strict=True):
         lost_GG[top:bottom, left:right] += loss
         times_GG[top:bottom, left:right] += 1
-    return scaled(lost_GG / times_GG)
+    # What the score gains from being painted over does not speak for the label: no heat either.
+    return scaled(np.maximum(lost_GG / times_GG, 0))
 
 
 def attended(model: Model, pixels_SS3: UInt8Array, label_E: Float32Array) -> Float32Array:

@@ -18,6 +18,7 @@ from qks_cli.photos.recognise import (
     HEAD,
     JPEG,
     PNG,
+    RAW,
     WEBP,
     Format,
     name_of_unread,
@@ -75,10 +76,12 @@ def opened(path: Any, *, whole: bool = True) -> Iterator[PhotoFile]:
         with _stream(path) as (stream, size):
             if not size:
                 raise PhotoError(path, "empty", "the file is empty")
-            if whole and size <= IN_MEMORY:
+            found = recognise(stream)
+            # Of a raw file only its preview is needed, a tenth of it or less.
+            if whole and size <= IN_MEMORY and found is not RAW:
+                stream.seek(0)
                 stream = io.BytesIO(stream.read())
                 size = len(stream.getvalue())
-            found = recognise(stream)
             if found is None:
                 stream.seek(0)
                 raise PhotoError(path, "unsupported", _not_read(stream.read(HEAD)))

@@ -40,7 +40,7 @@ class RawPicture:
 
         self.file = file
         try:
-            self._raw = rawpy.imread(io.BytesIO(file.data()))
+            self._raw = rawpy.imread(_source(file))
         except rawpy.LibRawError as error:
             raise OSError(_text(error)) from error
         sizes = self._raw.sizes
@@ -110,6 +110,16 @@ class RawPicture:
         if self.flip in (5, 6) and upright == (image.width < image.height):
             return None
         return turn
+
+
+def _source(file: PhotoFile) -> Any:
+    """What LibRaw reads: the file itself, in pieces, else all of its bytes."""
+    if isinstance(file.stream, io.BytesIO):
+        return io.BytesIO(file.data())
+    try:
+        return str(file.path).encode().decode()
+    except UnicodeEncodeError:  # a name that is no UTF-8
+        return io.BytesIO(file.data())
 
 
 def _text(error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import time
 from pathlib import Path
 
@@ -152,3 +154,16 @@ def test_a_preview_costs_little(tmp_path: Path) -> None:
     began = time.process_time()
     read(path)
     assert time.process_time() - began < 0.3
+
+
+@pytest.mark.usefixtures("rawpy")
+def test_only_the_preview_of_a_raw_file_is_read(tmp_path: Path) -> None:
+    large = picture(3000, 2000)
+    whole = dng(large, preview=saved(large.resize((600, 400)), "JPEG"))
+    names = [os.fsencode(tmp_path) + b"/" + name for name in (b"a.dng", b"\xff.dng")]
+    for name in names:
+        path = Path(os.fsdecode(name))
+        path.write_bytes(whole)
+        with opened(path) as file:
+            assert not isinstance(file.stream, io.BytesIO)
+        assert read(path)[1] == (3000, 2000)

@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from qks_cli.model.model import Model
+from qks_cli.photos.recognise import PILLOW_FORMATS
 from qks_cli.vocabulary.labels_file import Label
 from qks_cli.workflows.heat import attended, covered
 
@@ -40,7 +41,8 @@ def main() -> None:
     found = []  # photo, hits by covering and by attention, middle in a box, covered share
     with ZipFile(given.pool / f"{given.source}.zip") as photos:
         for number, row in enumerate(rows):
-            with Image.open(io.BytesIO(photos.read(Path(row["file"]).name))) as image:
+            data = io.BytesIO(photos.read(Path(row["file"]).name))
+            with Image.open(data, formats=PILLOW_FORMATS) as image:
                 small = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
             names = sorted({box[0] for box in row["boxes"]})
             for name, label in zip(

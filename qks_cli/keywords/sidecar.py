@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,10 @@ from qks_cli.keywords.xmp import (
 def read(path: Path) -> bytes | None:
     """A sidecar's bytes; None where there is none. Raises ``Refusal`` where it cannot be read."""
     try:
-        if path.stat().st_size > LIMIT:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+            raise Refusal("its sidecar is no plain file", sidecar=False)
+        if status.st_size > LIMIT:
             raise Refusal(f"its sidecar is larger than {LIMIT >> 20} MB", sidecar=False)
         return path.read_bytes()
     except FileNotFoundError:

@@ -16,7 +16,7 @@ def verify(
 ) -> tuple[str, tuple[str, ...]]:
     """``ok``, ``changed``, ``lost`` or ``gone``, and the keywords that are lost."""
     try:
-        data = file.read_bytes()
+        data = _plain(file)
     except OSError:
         return "gone", tuple(labels)
     if hashlib.sha256(data).digest() == sha_after:
@@ -30,11 +30,19 @@ def verify(
     return ("lost" if lost else "changed"), lost
 
 
+def _plain(file: Path) -> bytes:
+    """The bytes of a plain file. Raises ``OSError`` for another, which may be waited for without
+    end."""
+    if not file.is_file():
+        raise OSError("it is no plain file")
+    return file.read_bytes()
+
+
 def mentions_us(file: Path) -> bool:
     """Whether a sidecar has the name of our part of XMP in it, readable or not."""
     name = NAMESPACES["qks"]
     try:
-        data = file.read_bytes()
+        data = _plain(file)
     except OSError:
         return True
     return any(name.encode(encoding) in data for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
@@ -43,7 +51,7 @@ def mentions_us(file: Path) -> bool:
 def has_ours(file: Path) -> bool:
     """Whether keywords of ours stand in a photo or sidecar; True where that cannot be told."""
     try:
-        data = file.read_bytes()
+        data = _plain(file)
         try:
             packet = embed.packet_of(embed.parse(data))
         except Refusal:

@@ -247,8 +247,10 @@ def _tokens_of(library: Library, model: Model, model_id: int, photo: Path) -> Fl
     path = absolute(photo.expanduser())
     known = library.photos.known([path]).get(path)
     try:
-        with path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
+        status = path.stat()
+        if path.is_file():  # a pipe would be waited for
+            with path.open("rb"):
+                pass
     except OSError as error:
         also = ", though the library knows it" if known else ""
         raise UsageError(f"{path}: {error.strerror}{also}") from error

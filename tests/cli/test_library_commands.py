@@ -150,11 +150,13 @@ def test_similar_photos_and_duplicates(tagged: Path, qks: Qks) -> None:
     assert len(by_query.stdout.splitlines()) == 3
     assert qks("similar", tagged / "nothing.jpg").returncode == 2
     (tagged / "empty.jpg").touch()
+    os.mkfifo(tagged / "pipe.jpg")
     (tagged / "cat.jpg").unlink()
     for name, words in (
         ("cat.jpg", "No such file or directory, though the library knows it"),
         ("empty.jpg", "the file is empty"),
         ("space", "Is a directory"),
+        ("pipe.jpg", "it is not a regular file"),
     ):
         for line in (("similar", tagged / name), ("search", f"like:{tagged / name}")):
             done = qks(*line)

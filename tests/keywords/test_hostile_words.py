@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from qks_cli.keywords import reading, sidecar
 from qks_cli.keywords.formats import iptc
+from qks_cli.keywords.verify import has_ours, mentions_us, verify
 from qks_cli.keywords.xmp import HIERARCHY, SUBJECT, Keyword, Packet, Source, flat
 from tests.keywords import files
 
@@ -168,3 +170,11 @@ def test_a_heic_is_asked_for_xmp_by_a_process_of_its_own(
     monkeypatch.setattr(pi_heif, "open_heif", lambda *_, **__: pytest.fail("in this process"))
     assert words_of(out.getvalue(), tmp_path, "a.heic") == ("Grandma",)
     assert words_of(out.getvalue()[:300], tmp_path, "b.heic") == ()
+
+
+def test_a_pipe_in_the_place_of_a_sidecar_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "a.jpg.xmp"
+    os.mkfifo(pipe)
+    assert reading.of_sidecar(pipe).problem == "its sidecar is no plain file"
+    assert mentions_us(pipe) and has_ours(pipe)
+    assert verify(pipe, b"", ["dog"], embedded=False)[0] == "gone"

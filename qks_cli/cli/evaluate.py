@@ -16,6 +16,7 @@ from qks_cli.wording import count_of
 
 if TYPE_CHECKING:
     from qks_cli.model.cutoffs import CutoffReport
+    from qks_cli.workflows.evaluate import Evaluation
 
 
 class Protocol(StrEnum):
@@ -121,9 +122,8 @@ def evaluate(
     from qks_cli.workflows.train import check_device
 
     check_device(device)
-    bundle = read_bundle(model)
     request = workflow.Request(
-        bundle,
+        read_bundle(model),
         read_dataset(dataset, root, source, Report(note=say)),
         tuple(k or ([10, 20] if dataset == "openimages" else [3, 5])),
         tuple(workflow.PROTOCOLS) if protocol is Protocol.both else (protocol.value,),
@@ -137,9 +137,7 @@ def evaluate(
         None if compounds is None else compounds.expanduser(),
         keep=any(one is not None for one in (plots, save, fit_cutoffs)),
     )
-    columns = workflow.columns_of(request)
-    if format is not Format.jsonl:  # the ends of an interval of F1 are for programs
-        columns = [name for name in columns if not name.startswith("f1") or "_" not in name]
+    columns = _columns(workflow.columns_of(request), format)
     writer = Records(format, columns)
     found = workflow.evaluate(request, lambda text: say(shown(text)))
     for name in found.empty():
@@ -150,9 +148,22 @@ def evaluate(
     if fit_cutoffs is not None:
         _tell_cutoffs(workflow.save_cutoffs(found, fit_cutoffs.expanduser()))
     if plots is not None:
-        for name, row in workflow.draw(found, plots.expanduser()).items():
-            figures = ", ".join(f"{key} {value}" for key, value in row.items())
-            say(f"{name} at the default cut-off: {figures}")
+        _draw(found, plots.expanduser())
+
+
+def _columns(columns: list[str], format: Format | None) -> list[str]:
+    """The ends of an interval of F1 are for programs."""
+    if format is Format.jsonl:
+        return columns
+    return [name for name in columns if not name.startswith("f1") or "_" not in name]
+
+
+def _draw(found: Evaluation, folder: Path) -> None:
+    from qks_cli.workflows.evaluate import draw
+
+    for name, row in draw(found, folder).items():
+        figures = ", ".join(f"{key} {value}" for key, value in row.items())
+        say(f"{name} at the default cut-off: {figures}")
 
 
 def _tell_cutoffs(report: CutoffReport) -> None:

@@ -11,29 +11,33 @@ from qks_cli.cli.options import Db, Model
 from qks_cli.cli.output import count_of, say
 from qks_cli.escape import shown
 
+Out = Annotated[Path, typer.Option(help="The folder to make, or an earlier report.")]
+Query = Annotated[
+    list[str] | None, typer.Argument(help="Words and filters as in qks search. Default: all.")
+]
+Title = Annotated[str, typer.Option(help="Heading of the page.")]
+Sheet = Annotated[bool, typer.Option("--sheet", help="Contact sheets too, as a PDF of A4 pages.")]
+WithCameras = Annotated[
+    bool, typer.Option("--with-cameras", help="Tell which cameras took the photos.")
+]
+WithPlaces = Annotated[
+    bool, typer.Option("--with-places", help="Tell where photos were taken, to some 10 km.")
+]
+WithPaths = Annotated[bool, typer.Option("--with-paths", help="Whole paths instead of file names.")]
+Size = Annotated[int, typer.Option(min=64, max=2048, help="Longer side of a thumbnail, in pixels.")]
+Limit = Annotated[int, typer.Option(min=1, help="Photos at most.")]
+
 
 def report(
-    out: Annotated[Path, typer.Option(help="The folder to make, or an earlier report.")],
-    query: Annotated[
-        list[str] | None, typer.Argument(help="Words and filters as in qks search. Default: all.")
-    ] = None,
-    title: Annotated[str, typer.Option(help="Heading of the page.")] = "",
-    sheet: Annotated[
-        bool, typer.Option("--sheet", help="Contact sheets too, as a PDF of A4 pages.")
-    ] = False,
-    with_cameras: Annotated[
-        bool, typer.Option("--with-cameras", help="Tell which cameras took the photos.")
-    ] = False,
-    with_places: Annotated[
-        bool, typer.Option("--with-places", help="Tell where photos were taken, to some 10 km.")
-    ] = False,
-    with_paths: Annotated[
-        bool, typer.Option("--with-paths", help="Whole paths instead of file names.")
-    ] = False,
-    size: Annotated[
-        int, typer.Option(min=64, max=2048, help="Longer side of a thumbnail, in pixels.")
-    ] = 320,
-    limit: Annotated[int, typer.Option(min=1, help="Photos at most.")] = 10_000,
+    out: Out,
+    query: Query = None,
+    title: Title = "",
+    sheet: Sheet = False,
+    with_cameras: WithCameras = False,
+    with_places: WithPlaces = False,
+    with_paths: WithPaths = False,
+    size: Size = 320,
+    limit: Limit = 10_000,
     db: Db = None,
     model: Model = "mini",
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from qks_cli.cli.options import TrainingDevice
 from qks_cli.cli.output import say
 from qks_cli.cli.progress import RunTable
 from qks_cli.escape import shown
+
+if TYPE_CHECKING:
+    from qks_cli.workflows.train import HeadRequest
 
 MINI = "mini"
 
@@ -176,53 +179,36 @@ def train(
     (OUT/image), the text tower (OUT/text), the bundle (OUT/bundle).
     """
     from qks_cli.workflows import train as workflow
-    from qks_cli.workflows.report import Report
 
     workflow.use_threads(threads)
     if dataset == MINI:
-        small = workflow.MiniRequest(
-            pool or (),
-            teachers or (),
-            out,
-            config,
-            start,
-            wordnet,
-            text_epochs,
-            device,
-            model_version,
-        )
-        with RunTable(active=True) as table:
-            _ready(workflow.train_mini(small, table.row))
+        _train_mini(pool, teachers, out, config, start, wordnet, text_epochs, device, model_version)
         return
-    given: dict[str, object] = {
-        "kind": head,
-        "queries": queries,
-        "layers": layers,
-        "loss": loss,
-        "epochs": epochs,
-    }
-    given |= {"batch": batch, "rate": rate, "seed": seed, "unknown": unknown}
+    given: dict[str, object] = {"kind": head, "queries": queries, "layers": layers, "loss": loss}
+    given |= {"epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "unknown": unknown}
     given |= {"unfreeze": unfreeze or None, "precision": precision}
+    data = workflow.Source(dataset, root, source)
+    means = workflow.Means(device, workers, cache_tokens, tokens, tensorboard)
     request = workflow.HeadRequest(
-        dataset,
-        out,
-        root,
-        source,
-        model,
-        config,
-        {name: str(x) if isinstance(x, StrEnum) else x for name, x in given.items()},
-        prompts,
-        cache_tokens,
-        tokens,
-        seeds or (),
-        refit,
-        tensorboard,
-        resume,
-        device,
-        workers,
-        model_version,
+        data, out, model, config, given, prompts, means, seeds or (), refit, resume, model_version
     )
-    training = workflow.HeadTraining(request, Report(note=say))
+    _train_head(request)
+
+
+def _train_mini(
+    pools: list[Path] | None, teachers: list[Path] | None, out: Path, *options: Any
+) -> None:
+    from qks_cli.workflows.train import MiniRequest, train_mini
+
+    with RunTable(active=True) as table:
+        _ready(train_mini(MiniRequest(pools or (), teachers or (), out, *options), table.row))
+
+
+def _train_head(request: HeadRequest) -> None:
+    from qks_cli.workflows.report import Report
+    from qks_cli.workflows.train import HeadTraining
+
+    training = HeadTraining(request, Report(note=say))
     if training.main:
         say(training.summary())
     with RunTable(active=training.main) as table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,26 +28,42 @@ Row = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class HeadRequest:
-    """A head for ``dataset`` on the frozen ``model``; ``given`` are values of its configuration,
-    None where the data set's own stand. See `qks train --help` for the rest."""
+class Source:
+    """A data set by its name, its folder, and what else its layout needs to be found."""
 
     dataset: str
-    out: Path
     root: Path | None = None
     source: str = ""
-    model: str = "mini"
-    config: Path | None = None
-    given: dict[str, Any] = field(default_factory=dict)
-    prompts: str = "model"
-    keep_tokens: bool | None = None
-    tokens: Path | None = None
-    seeds: Sequence[int] = ()
-    refit: bool = False
-    tensorboard: bool = False
-    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How a run is carried out. ``keep_tokens`` keeps the base model's image tokens in the folder
+    ``tokens`` (None: the run's own) instead of computing them in every epoch; None decides by the
+    device. ``workers`` are processes that read photos otherwise."""
+
     device: str = "cpu"
     workers: int = 0
+    keep_tokens: bool | None = None
+    tokens: Path | None = None
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRequest:
+    """A head for a data set on the frozen ``model``. ``given`` are values of its configuration,
+    None where the data set's own stand. See `qks train --help` for the rest."""
+
+    data: Source
+    out: Path
+    model: str = "mini"
+    config: Path | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    prompts: str = "model"
+    means: Means = Means()
+    seeds: Sequence[int] = ()
+    refit: bool = False
+    resume: bool = False
     version: str = "1"
 
 
@@ -105,19 +121,20 @@ class HeadTraining:
 
     def __init__(self, request: HeadRequest, report: Report = SILENT) -> None:
         """Raises ``UsageError`` for what cannot be trained, ``TrainingError`` for bad data."""
-        check_device(request.device)
+        means, source = request.means, request.data
+        check_device(means.device)
         _check_can_finish()
         base = Base.open(request.model)
-        main, device = _processes(request.device)
+        main, device = _processes(means.device)
         if request.resume:
             _check_begun(request.out, request.seeds)
         unfreeze = bool(request.given.get("unfreeze"))
-        keep = request.keep_tokens
+        keep = means.keep_tokens
         if keep and unfreeze:
             raise UsageError("--unfreeze changes the tokens that --cache-tokens would keep")
         self.seeds = list(dict.fromkeys(request.seeds))
         self.plan = Plan(
-            read_dataset(request.dataset, request.root, request.source, report),
+            read_dataset(source.dataset, source.root, source.source, report),
             base,
             _settled(base, request),
             _templates(request.prompts, base.bundle),
@@ -125,13 +142,13 @@ class HeadTraining:
             settings.cache_path(),
             device,
             keep if keep is not None else device == "cpu" and not unfreeze,
-            request.tokens,
-            request.workers,
+            means.tokens,
+            means.workers,
             request.version,
             main,
-            root=None if request.root is None else request.root.expanduser(),
+            root=None if source.root is None else source.root.expanduser(),
             refit=request.refit,
-            tensorboard=request.tensorboard,
+            tensorboard=means.tensorboard,
         )
 
     @property
@@ -158,15 +175,16 @@ class HeadTraining:
 
 def _settled(base: Base, request: HeadRequest) -> HeadConfig:
     """The paper's values for the data set, then those of the file, then the given ones."""
-    layout = LAYOUTS.get(request.dataset, LAYOUTS["jsonl"])
+    layout = LAYOUTS.get(request.data.dataset, LAYOUTS["jsonl"])
     standard: dict[str, Any] = {
         "head": {"queries": layout.queries, "layers": layout.layers},
-        "loss": "bce" if request.dataset == "openimages" else "asl",
+        "loss": "bce" if request.data.dataset == "openimages" else "asl",
     }
     own = _read_config(request.config)
     if isinstance(own.get("head"), dict):
         own["head"] = standard["head"] | own["head"]
-    return settle(HeadConfig.from_dict(standard | own), base=base, **request.given)
+    given = {name: str(x) if isinstance(x, str) else x for name, x in request.given.items()}
+    return settle(HeadConfig.from_dict(standard | own), base=base, **given)
 
 
 def _check_begun(out: Path, seeds: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""The values that walk through the house, from paths to tags.
+"""The values that packages hand to each other, from paths to tags.
 
 Axes: B photos of a batch, H×W pixels, 3 colours, M query tokens, E label space, C labels.
 """

@@ -1,7 +1,7 @@
 """Every command line of the README and of docs/, run as it stands where it has something to do.
 
 Lines of ``sh`` blocks are run in their order, a page after the other in a home of its own, on a
-terminal, with a model that knows the photos by heart. (The cookbook of docs/pipelines.md has its
+terminal, with a model that is told what the photos show. (The cookbook of docs/pipelines.md has its
 own test, which looks at what each recipe makes.)
 """
 

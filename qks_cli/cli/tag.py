@@ -157,7 +157,8 @@ def _run(
 
 
 def use_one_thread() -> None:
-    """Before numpy is first imported: its idle workers spin, on the cores that decode photos."""
+    """Keep numpy to one thread; call it before numpy is first imported. Idle threads of numpy would
+    take the cores that decode photos."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 

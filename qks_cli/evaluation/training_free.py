@@ -36,7 +36,7 @@ class Watcher(Protocol):
     name: str
 
     def watch(self, rows: slice, pixels: Tensor, reading: Reading) -> None:
-        """A batch went by."""
+        """Take what is needed of a batch."""
 
     def scorer(self, scores: Scores) -> Scorer:
         """All photos' scores of the labels in some columns."""

@@ -54,7 +54,7 @@ class Keyword:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who says so: written into the provenance."""
+    """The model that chose the keywords, as the provenance names it."""
 
     model: str
     version: str

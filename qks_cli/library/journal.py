@@ -1,4 +1,4 @@
-"""The journal of what is being written, so that a crash leaves files and ledger in step."""
+"""The journal of what is being written, so that files and ledger agree after a crash."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class LibraryJournal:
 @dataclass(frozen=True, slots=True)
 class Change:
     """The change of one file that is there: in the journal while it happens, then in the ledger.
-    It is what ``keywords.files`` calls a journal.
+    It implements the protocol ``Journal`` of ``keywords.files``.
 
     ``write`` is what is written, ``undoes`` are writes that are taken back. ``photo_id`` is the
     photo whose own bytes change: its pixels stay, so its size, time and ``fingerprint`` are noted

@@ -73,7 +73,7 @@ def _id(library: Database, path: Path) -> int | None:
 
 
 def _join(library: Database, photo_id: int, double: int) -> None:
-    """What the user said of and gave to ``double`` goes to the photo; its row goes."""
+    """Move the verdicts, keywords, writes and names of ``double`` to the photo, remove its row."""
     both = (photo_id, double)
     for table in ("verdicts", "keywords", "writes", "names"):
         library.execute(f"UPDATE OR IGNORE {table} SET photo_id = ? WHERE photo_id = ?", both)

@@ -1,4 +1,4 @@
-"""An engine with known tokens, for tests: it knows a few pictures and what is in them by heart.
+"""An engine with known tokens, for tests: it is told a few pictures and what is in them.
 
 A bundle whose configuration says ``"engine": "fake"`` is run by it; ``write_fake_bundle`` makes
 one. Every word has a direction of its own, and a photo's query tokens are the directions of what is

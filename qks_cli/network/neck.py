@@ -13,7 +13,8 @@ RATIO = 2  # hidden channels of a block over its width
 
 
 class NeckBlock(nn.Module):
-    """[B, D, H, W] to the same: depthwise 5×5, then two products over the channels, added on.
+    """[B, D, H, W] to the same: a depthwise 5×5 convolution, two 1×1 convolutions, and a residual
+    connection around them.
 
     A new block changes nothing, so that it can be put into a model that is trained already.
     """

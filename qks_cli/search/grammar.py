@@ -84,7 +84,7 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """``name:value``; what it means is search/filters.py's business."""
+    """``name:value``; search/filters.py says what it means."""
 
     name: str
     value: str

@@ -1,6 +1,6 @@
 """Years, months and folder names in plain words: "sunset 2023", "Paris".
 
-A model of pictures knows neither, so they are looked up: in what cameras noted, and in the paths of
+An image model knows neither, so they are looked up: in what cameras noted, and in the paths of
 the library's photos.
 """
 

@@ -21,7 +21,7 @@ MANY = 20  # from here on, more than half of a folder's photos gone looks like a
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What tags have to be of, to be current: model, vocabulary, cut-off and limit."""
+    """The model, vocabulary, cut-off and limit that stored tags must match to be kept."""
 
     model_hash: str
     vocabulary_digest: str

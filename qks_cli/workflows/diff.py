@@ -22,7 +22,7 @@ Tags = dict[Path, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How tags are chosen where words are asked: ``model``, cut-off (None: its own), limit."""
+    """How tags are chosen with the words of one side: model, cut-off (None: its own), limit."""
 
     model: str = "mini"
     min_score: float | None = None

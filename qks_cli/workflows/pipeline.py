@@ -1,4 +1,4 @@
-"""From photos to stored tags: the one way, batch by batch, as a generator.
+"""From photos to stored tags, batch by batch, as a generator.
 
 A photo that has not changed is not read again: its stored tags are passed on, or chosen anew from
 its stored query tokens where the vocabulary or the cut-off changed.
@@ -65,7 +65,7 @@ class Destination:
     vocabulary_digest: str
 
     def wanted(self, selection: str) -> Wanted:
-        """What a photo's tags have to be of, to stay."""
+        """What the stored tags of a photo must match to be kept."""
         return Wanted(self.model_hash, self.vocabulary_digest, selection)
 
 

@@ -37,7 +37,7 @@ def wanted_of(
     top: int | None = None,
     report: Report = SILENT,
 ) -> Wanted:
-    """What a run with these options would take as current; no label is embedded.
+    """What stored tags must match for a run with these options to keep them; no label is embedded.
 
     Raises ``ModelError`` and ``VocabularyError``."""
     opened = Model.open(model)

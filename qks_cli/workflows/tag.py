@@ -39,7 +39,7 @@ READ = ("tagged", "retagged")
 
 @dataclass(frozen=True, slots=True)
 class Tagging:
-    """Who tags, and with which words."""
+    """A model, and the vocabulary and cut-off that it tags with."""
 
     model: Model
     vocabulary: Vocabulary

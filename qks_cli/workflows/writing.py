@@ -136,7 +136,7 @@ def _keep_to_written(library: Library, keywords: dict[int, list[Keyword]]) -> No
 
 
 def source_of(library: Library) -> Source:
-    """Who says so: the model of the latest run."""
+    """The model of the latest run, as keywords name it."""
     from qks_cli.library.database import now
 
     return Source(*library.runs.latest_model(), now())

@@ -36,7 +36,7 @@ LAYOUTS = {
     "csv": Layout(simple.read_csv, simple.CSV_PARTS, simple.EXAMPLES["csv"]),
     "jsonl": Layout(simple.read_jsonl, simple.JSONL_PARTS, simple.EXAMPLES["jsonl"]),
 }
-LIBRARY = "library"  # its rows come from the keywords in photos, which other rooms read
+LIBRARY = "library"  # its rows come from the keywords in photos, which other packages read
 
 
 def layout(name: str) -> Layout:

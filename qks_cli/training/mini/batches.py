@@ -5,9 +5,9 @@ Axes: B photos, S image side, T all label names.
 
 from __future__ import annotations
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,7 @@ EXHAUSTIVE = frozenset({"corel5k", "cocomini"})
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
 GREY = 0.04  # share of the views that lose their colour
+AHEAD = 3  # batches that are made while one is learnt from
 CELL = 16  # pixels a side of one of the student's image tokens
 
 
@@ -71,7 +72,7 @@ class TrueLabels:
 
 
 class ViewLoader:
-    """Endless shuffled batches, prepared one step ahead on a thread.
+    """Endless shuffled batches, prepared a few steps ahead on a thread.
 
     Every draw is a function of ``seed`` and the step, so that a resumed run goes on as if it had
     never stopped. Mosaics take the place of a share of the views where it is asked for
@@ -101,34 +102,17 @@ class ViewLoader:
     ) -> Iterator[Batch]:
         """Batches ``first_step`` … ``first_step + steps - 1`` at ``size`` pixels a side, of which
         ``mosaic_share`` are mosaics of four photos."""
-        ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=3)
-        stopped = threading.Event()
-
-        def work() -> None:
-            try:
-                for step in range(first_step, first_step + steps):
-                    made = self._batch(step, size, batch, mosaic_share)
-                    while not stopped.is_set():
-                        try:
-                            ready.put(made, timeout=0.5)
-                            break
-                        except queue.Full:
-                            continue
-                    if stopped.is_set():
-                        return
-            except BaseException as error:  # handed to the consumer, who raises it
-                ready.put(error)
-
-        thread = threading.Thread(target=work, name="views", daemon=True)
-        thread.start()
+        thread = ThreadPoolExecutor(1, thread_name_prefix="views")
+        waiting: deque[Future[Batch]] = deque()
         try:
-            for _ in range(steps):
-                made = ready.get()
-                if isinstance(made, BaseException):
-                    raise made
-                yield made
+            for step in range(first_step, first_step + steps):
+                waiting.append(thread.submit(self._batch, step, size, batch, mosaic_share))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
         finally:
-            stopped.set()
+            thread.shutdown(wait=False, cancel_futures=True)
 
     def _batch(self, step: int, size: int, batch: int, mosaic_share: float) -> Batch:
         rng = np.random.default_rng((self.seed, step))

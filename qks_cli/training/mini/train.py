@@ -6,8 +6,6 @@ value to another; it resumes exactly, and more phases may be appended to a run t
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +31,7 @@ from qks_cli.training.mini.pool import PoolPhoto, kept_apart, pack, read_photos
 from qks_cli.training.mini.pretrained import load_pretrained
 from qks_cli.training.mini.teachers import Teachers
 from qks_cli.training.mini.variants import Variants, read_synonyms
+from qks_cli.training.run import LAST, Clock, RunFolder, set_learning_rate, write_json
 from qks_cli.types import Float32Array
 
 WORDNET = Path("/usr/share/wordnet")  # where Debian's wordnet-base puts it
@@ -65,7 +64,7 @@ def train(
     as ``config`` says; ``ModelError`` where its weights cannot be read.
     """
     out.mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
+    write_json(out / "config.json", asdict(config))
     torch.manual_seed(config.seed)
     photos = read_photos(*pools)
     said = Teachers(*teachers)
@@ -91,11 +90,11 @@ def train(
     loss = DistillationLoss(
         said, truth.names, names, labels_VTE, width, LossWeights(**config.losses)
     )
-    run = _Run(config, first_model(config, start), loss, out / "last", device)
+    run = _Run(config, first_model(config, start), loss, RunFolder(out), device)
     for phase in config.phases:
         run.phase(phase, loader, report)
     run.save()
-    return out / "last"
+    return out / LAST
 
 
 def first_model(config: MiniConfig, start: Bundle | None) -> CompactModel:
@@ -144,7 +143,7 @@ class _Run:
         config: MiniConfig,
         model: CompactModel,
         loss: DistillationLoss,
-        folder: Path,
+        folder: RunFolder,
         device: str,
     ) -> None:
         self.config = config
@@ -167,7 +166,7 @@ class _Run:
         self.normalise = _Normalise(self.plain, device)
         self.step = self.images = self.passed = 0
         self._resume()
-        self.saved = time.monotonic()
+        self.clock = Clock(SAVE_EVERY)
 
     def phase(self, phase: Phase, loader: ViewLoader, report: Report) -> None:
         """What is left of ``phase``, which begins where the phases before it end."""
@@ -176,7 +175,7 @@ class _Run:
         self.passed += phase.images
         steps = (phase.images - skipped) // config.batch
         sums: dict[str, float] = {}
-        began = time.monotonic()
+        self.clock.speed(0)
         batches = loader.batches(
             self.step, steps, size=phase.size, batch=config.batch, mosaic_share=phase.mosaics
         )
@@ -186,11 +185,11 @@ class _Run:
             for name, value in self._step(batch, rate).items():
                 sums[name] = sums.get(name, 0.0) + value
             if count % REPORT_EVERY == 0:
-                speed = REPORT_EVERY * config.batch / (time.monotonic() - began)
+                speed = self.clock.speed(REPORT_EVERY * config.batch)
                 row = {"step": self.step, "images": self.images, "size": phase.size, "lr": rate}
                 report(row | {"speed": speed} | {k: v / REPORT_EVERY for k, v in sums.items()})
-                sums, began = {}, time.monotonic()
-            if time.monotonic() - self.saved > SAVE_EVERY:
+                sums = {}
+            if self.clock.due():
                 self.save()
 
     def save(self) -> None:
@@ -202,8 +201,7 @@ class _Run:
             "optimiser": self.optimiser.state_dict(),
             "rng": torch.get_rng_state(),
         }
-        checkpoints.save(self.folder, tensors, {"step": self.step, "images": self.images})
-        self.saved = time.monotonic()
+        self.folder.save(LAST, tensors, {"step": self.step, "images": self.images})
 
     def _averaged_state(self) -> dict[str, Tensor]:
         state = self.averaged.state_dict()
@@ -214,7 +212,7 @@ class _Run:
         return {f"module.{name}": value for name, value in plain.items()}
 
     def _resume(self) -> None:
-        found = checkpoints.load(self.folder)
+        found = self.folder.load(LAST)
         if found is None:
             return
         tensors, progress = found
@@ -226,8 +224,8 @@ class _Run:
 
     def _step(self, batch: Batch, rate: float) -> dict[str, float]:
         config, device = self.config, self.device
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["share"] * min(1.0, (self.step + 1) / WARM_UP)
+        shares = [group["share"] for group in self.optimiser.param_groups]
+        set_learning_rate(self.optimiser, rate * min(1.0, (self.step + 1) / WARM_UP), shares)
         self.learner.train()
         truth = (batch.positive_BT, batch.own_BT, batch.judged_BT)
         positive, own, judged = (matrix.to(device) for matrix in truth)

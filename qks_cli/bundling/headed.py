@@ -20,6 +20,7 @@ from qks_cli.export.graphs import export_image, export_text
 from qks_cli.model.bundle import Bundle, read_bundle
 from qks_cli.model.calibration import Calibration
 from qks_cli.model.engine import Engine
+from qks_cli.model.torch_engine import TorchEngine
 from qks_cli.model.weights import (
     load_source,
     load_text_tower,
@@ -158,7 +159,7 @@ def _raw_text(base: Bundle, engine: Engine) -> Callable[[Sequence[str]], Float32
         assert isinstance(tower, ZeroShotText)
         tower.normalize = False
         ids_NT = torch.from_numpy(TextTokenizer(base)(texts))
-        device = getattr(engine, "device", torch.device("cpu"))
+        device = engine.device if isinstance(engine, TorchEngine) else torch.device("cpu")
         tower.to(device)
         parts: list[Tensor] = []
         with torch.inference_mode():

@@ -160,13 +160,13 @@ class _TagClip:
 
     def __init__(self, setting: Setting) -> None:
         self.reader = Reader(setting.model.bundle, setting.device)
-        grid = getattr(self.reader.source, "grid", None)
+        grid = self.reader.source.grid
         if grid is None:
             raise UsageError(
                 "tagclip looks at places again, which this model does not lay out as a grid",
                 hint="take a ViT: qks models pull ViT-B-16/openai",
             )
-        self.grid: tuple[int, int] = grid
+        self.grid = grid
         self.labels_CE = torch.from_numpy(setting.baseline_CE).to(setting.device)
         self.scores_NC = np.zeros((setting.photos, len(setting.names)), np.float32)
 

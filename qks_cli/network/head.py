@@ -65,6 +65,8 @@ class CompactSource(nn.Module):
     """A small model: the mean of its query tokens in place of a class token, the query tokens, the
     cells of its maps; all of one width W = D = E."""
 
+    grid: tuple[int, int] | None = None  # its places are query tokens, which lie in none
+
     def __init__(self, model: CompactModel) -> None:
         super().__init__()
         self.model = model

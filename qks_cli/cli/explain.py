@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qks_cli.cli.options import Db, Labels, MinScore, Model, RecordFormat
 from qks_cli.cli.output import Format, Records, say
 from qks_cli.escape import shown
+
+if TYPE_CHECKING:
+    from qks_cli.workflows.explain import Explanation
 
 SIDE = 1024  # pixels of a heat map's longer side
 
@@ -64,6 +67,22 @@ def explain(
         min_score=words.chosen.min_score,
         top=words.top,
     )
+    _write(records, found)
+    if heatmap is not None or show:
+        from qks_cli.workflows.heat import heat_map, picture, write_picture
+
+        first = found.reasons[0].label
+        label_of_it = words.vocabulary.lookup(first) or first
+        heat_GG = heat_map(opened, photo, label_of_it, attention=attention)
+        pixels_HW3 = picture(photo, heat_GG, opened.bundle.resize, SIDE)
+        if show:
+            records.text(drawn(pixels_HW3))
+        if heatmap is not None:
+            write_picture(pixels_HW3, heatmap)
+            say(f"qks: what speaks for {first}: {shown(heatmap)}")
+
+
+def _write(records: Records, found: Explanation) -> None:
     if records.format is Format.table:
         marks = ("+" if reason.shown else "-" for reason in found.reasons)
         lines = zip(marks, found.reasons, strict=True)
@@ -82,15 +101,3 @@ def explain(
             }
             for reason in found.reasons
         )
-    if heatmap is not None or show:
-        from qks_cli.workflows.heat import heat_map, picture, write_picture
-
-        first = found.reasons[0].label
-        label_of_it = words.vocabulary.lookup(first) or first
-        heat_GG = heat_map(opened, photo, label_of_it, attention=attention)
-        pixels_HW3 = picture(photo, heat_GG, opened.bundle.resize, SIDE)
-        if show:
-            records.text(drawn(pixels_HW3))
-        if heatmap is not None:
-            write_picture(pixels_HW3, heatmap)
-            say(f"qks: what speaks for {first}: {shown(heatmap)}")

@@ -1,7 +1,8 @@
 """What runs a model's networks: one small protocol, and which engine for which device.
 
-Two engines answer with the same scores: ONNX Runtime on the CPU, torch on GPUs. A third, for
-tests, has known tokens for a few pictures and words (model/fake.py).
+Two engines answer with nearly the same scores: ONNX Runtime on the CPU, where most of mini computes
+in 8-bit integers, and torch on GPUs. A third, for tests, has known tokens for a few pictures and
+words (model/fake.py).
 
 Axes: B photos, H×W pixels, M query tokens, P image tokens, E label space, N texts.
 """

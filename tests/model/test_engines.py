@@ -18,7 +18,7 @@ from qks_cli.vocabulary.labels_file import read_labels
 TEXTS = ["a dog", "Café au lait", "x" * 500, "", "two people riding bicycles on the beach"]
 
 
-def test_both_engines_give_the_same_scores() -> None:
+def test_both_engines_give_nearly_the_same_scores() -> None:
     from skimage import data
 
     bundle = read_bundle("mini")
@@ -29,12 +29,12 @@ def test_both_engines_give_the_same_scores() -> None:
     onnx, torch = OnnxEngine(bundle), TorchEngine(bundle, "cpu")
     np.testing.assert_allclose(onnx.text_embeddings(TEXTS), torch.text_embeddings(TEXTS), atol=2e-4)
     one, two = onnx.query_tokens(pixels), torch.query_tokens(pixels)
-    # The graph's convolutions are rounded to half precision after batch norms were folded into
-    # them: alike to a thousandth of the largest, the step of the precision that tokens are kept in.
-    np.testing.assert_allclose(one, two, atol=1e-3 * np.abs(two).max())
+    # Most of the graph's backbone computes in 8-bit integers, torch in floating point.
+    cosines = (one * two).sum(-1) / np.linalg.norm(one, axis=-1) / np.linalg.norm(two, axis=-1)
+    assert cosines.min() > 0.99
     vocabulary, _ = read_labels(bundle.path / "labels.txt")
     tagger = Model(bundle, engine=onnx).tagger(vocabulary)
-    np.testing.assert_allclose(tagger.scores(one), tagger.scores(two), atol=2e-3)
+    np.testing.assert_allclose(tagger.scores(one), tagger.scores(two), atol=0.08)
 
 
 def test_scores_do_not_depend_on_the_batch() -> None:

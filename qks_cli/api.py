@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from qks_cli.vocabulary.labels_file import Vocabulary
     from qks_cli.workflows.duplicates import Group
     from qks_cli.workflows.explain import Reason
+    from qks_cli.workflows.learn import Learning, LearnOptions
     from qks_cli.workflows.photo_writer import Options, Outcome
     from qks_cli.workflows.pipeline import Result
     from qks_cli.workflows.report import Report
+    from qks_cli.workflows.suggest import Suggestion
 
 
 def load_model(name: str = "mini", *, device: str = "auto", threads: int = 0) -> Model:
@@ -185,6 +187,22 @@ class Library:
         from qks_cli.workflows.tags import counts
 
         return {row.label: row.photos for row in counts(self._store)}
+
+    def learn(self, options: LearnOptions | None = None, *, model: str = "mini") -> Learning:
+        """Learn from verdicts, and score all photos anew; what each label gained, on photos kept
+        out. Raises ``ModelError`` where no photo here was tagged with the model."""
+        from qks_cli.workflows.learn import learn_labels
+
+        return learn_labels(self._store, model, options)
+
+    def suggest(
+        self, labels: Sequence[str] = (), *, limit: int = 20, model: str = "mini"
+    ) -> list[Suggestion]:
+        """Photos whose verdicts teach most, at most ``limit``, the first one first. Raises
+        ``UsageError`` for a label that the library was not tagged with."""
+        from qks_cli.workflows.suggest import suggest
+
+        return suggest(self._store, labels, limit=limit, model=model)
 
     def write(
         self,

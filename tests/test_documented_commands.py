@@ -39,6 +39,7 @@ NOT_RUN = {
     "qks models pull": "needs a network; tests/bundling/test_pull.py",
     "qks tag ~/Photos --model ViT": "needs the pulled model; tests/bundling/test_pull.py",
     "qks datasets check nuswide": "needs NUS-WIDE; tests/training/test_datasets.py",
+    "qks learn": "what is learned depends on the photos; tests/cli/test_learn.py",
     "qks train": "trains; tests/cli/test_train.py",
     "qks eval": "needs a trained model; tests/cli/test_train.py",
     "qks tag ~/Photos --model runs/": "needs a trained model; tests/cli/test_train.py",

@@ -23,6 +23,8 @@ PLACES = {
     "stats": "stats.stats",
     "status": "status.status",
     "retag": "retag.retag",
+    "learn": "learn.learn",
+    "suggest": "suggest.suggest",
     "serve": "serve.serve",
     "diff": "diff.diff",
     "watch": "watch.watch",

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from qks_cli.errors import LibraryError, ReaderGoneError
+from qks_cli.library import learned
 from qks_cli.library.database import Database, now
 
 # Runs that tagged: photos carry tags of their words.
@@ -28,11 +29,12 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a library was last tagged with."""
+    """What a library was last tagged with, and the heads that were learned from its verdicts."""
 
     digest: str
     text: str
     chosen: Chosen
+    learned: tuple[learned.StoredHead, ...] = ()
 
 
 @dataclass(slots=True)
@@ -107,7 +109,9 @@ class Runs:
             f"JOIN vocabularies ON vocabularies.id = runs.vocabulary_id WHERE {_TAGGED} "
             "ORDER BY runs.id DESC LIMIT 1"
         )
-        return None if row is None else Kept(row[0], row[1], Chosen(*row[2:]))
+        if row is None:
+            return None
+        return Kept(row[0], row[1], Chosen(*row[2:]), learned.heads(self._database))
 
     def finish(self, run_id: int, *, tagged: int, failed: int, status: str) -> None:
         """Close a run as ``done``, ``interrupted`` or ``failed``."""

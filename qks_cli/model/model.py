@@ -26,6 +26,7 @@ from qks_cli.model.bundle import Bundle, read_bundle
 from qks_cli.model.calibration import Calibration, LabelStats
 from qks_cli.model.engine import Engine, open_engine
 from qks_cli.model.floor import Floor
+from qks_cli.model.learned import Learned
 from qks_cli.model.selection import TOP, Selector
 from qks_cli.model.tagger import Tagger, selection_name
 from qks_cli.types import Float32Array, Tag, UInt8Array
@@ -245,23 +246,36 @@ class Model:
         return self._interpolated(self.embedded(labels, as_written=as_written))
 
     def tagger(
-        self, vocabulary: Vocabulary, *, min_score: float | None = None, top: int = TOP
+        self,
+        vocabulary: Vocabulary,
+        *,
+        min_score: float | None = None,
+        top: int = TOP,
+        learned: Learned | None = None,
     ) -> Tagger:
         """Query tokens to tags of ``vocabulary``: at most ``top`` a photo, from ``min_score`` on (0
-        to 1; None: the model's own cut-off)."""
+        to 1; None: the model's own cut-off). ``learned`` are heads of this model that say more
+        than the words of their labels, and labels that are known by examples alone."""
         cutoff = self.cutoff if min_score is None else min_score
         raw_CE = self.embedded(vocabulary.labels)
         labels_CE = self._interpolated(raw_CE)
         trust_C = np.ones(len(raw_CE), np.float32)
         if self.taught is not None:
             trust_C = neighbours.trust(raw_CE, self.taught)
+        stats = self.calibration.label_stats(labels_CE)
+        placed = None if learned is None else learned.over(vocabulary)
+        if placed is not None and placed.extra:
+            vocabulary = Vocabulary((*vocabulary.labels, *placed.extra))
+            none_XE = np.zeros((len(placed.extra), labels_CE.shape[1]), labels_CE.dtype)
+            labels_CE = np.concatenate([labels_CE, none_XE])
         return Tagger(
             labels_CE,
             trust_C,
             self.calibration,
-            self.calibration.label_stats(labels_CE),
+            stats,
             Selector(vocabulary, min_score=cutoff, top=top),
-            selection_name(cutoff, top),
+            selection_name(cutoff, top, placed),
+            placed,
         )
 
     def meanings(self, sums: Sequence[Sequence[Phrase]]) -> list[Meaning]:

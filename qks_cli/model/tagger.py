@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from qks_cli.model.calibration import Calibration, LabelStats
+from qks_cli.model.learned import Placed
 from qks_cli.model.selection import Selector
 from qks_cli.similarity import max_similarity, winners
 from qks_cli.types import Float32Array, IntArray, Tag
@@ -18,9 +19,10 @@ from qks_cli.types import Float32Array, IntArray, Tag
 SCORES = 2_000_000  # [B, C] values in flight: keeps 10,000 labels within tens of megabytes
 
 
-def selection_name(cutoff: float, top: int) -> str:
+def selection_name(cutoff: float, top: int, learned: Placed | None = None) -> str:
     """How the library names the way that tags were chosen."""
-    return f"min-score {cutoff:.4f}, top {top}"
+    heads = "" if learned is None else f", learned {learned.digest}"
+    return f"min-score {cutoff:.4f}, top {top}{heads}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,9 @@ class Tagger:
     """``Model.tagger`` makes one.
 
     ``selection`` says how tags are chosen; tags stored under another one are chosen again.
-    ``trust_C`` is what a label's score is worth (vocabulary/neighbours.py)."""
+    ``trust_C`` is what a label's score is worth (vocabulary/neighbours.py). ``learned`` heads
+    (model/learned.py) write over the scores of their labels; those that they add have vectors of
+    zeros, and stand in ``labels_CE`` and ``selector`` after the others."""
 
     labels_CE: Float32Array
     trust_C: Float32Array
@@ -36,19 +40,21 @@ class Tagger:
     stats: LabelStats
     selector: Selector
     selection: str
+    learned: Placed | None = None
 
     def scores(self, tokens_BME: Float32Array) -> Float32Array:
         """Calibrated scores [B, C], 0 to 1."""
-        scores_BC = max_similarity(tokens_BME, self.labels_CE)
+        scores_BC = max_similarity(tokens_BME, self.labels_CE[: len(self.trust_C)])
         fits_BC = self.calibration.probabilities(scores_BC, self.stats)
         # What a word is not trusted with lowers its odds: a score of 0.9 stays one of 0.86 at a
         # trust of 0.7, where a product would bring it below what is shown.
         odds_BC = fits_BC * self.trust_C
-        return np.asarray(odds_BC / (1 - fits_BC + odds_BC), np.float32)
+        text_BC = np.asarray(odds_BC / (1 - fits_BC + odds_BC), np.float32)
+        return text_BC if self.learned is None else self.learned.applied(tokens_BME, text_BC)
 
     def __call__(self, tokens_BME: Float32Array) -> list[tuple[Tag, ...]]:
         """The tags of each photo, best first."""
-        step = max(1, SCORES // len(self.labels_CE))
+        step = max(1, SCORES // max(1, len(self.trust_C)))
         tags = []
         for at in range(0, len(tokens_BME), step):
             part = tokens_BME[at : at + step]

@@ -96,7 +96,7 @@ def scores_of(library: Library, label: str, *, model: str | Model = "mini") -> L
     found, words = words_of(library, model)
     own = label_of(library, words.vocabulary, label)
     alone = Vocabulary((replace(own, parent=None, group=None),))
-    tagger = found.tagger(alone, min_score=words.chosen.min_score)
+    tagger = found.tagger(alone, min_score=words.chosen.min_score, learned=words.learned)
     model_id = library.models.stored(found.hash)
     assert model_id is not None
     ids, scores = [], []
@@ -175,8 +175,7 @@ def save_cutoff(
         vocabulary, _ = read_labels(file)
         source = str(file)
     chosen = Chosen(source, words.chosen.min_score, words.chosen.top)
-    tagger = found.tagger(vocabulary, min_score=chosen.min_score, top=words.top)
-    tagging = Tagging(found, vocabulary, tagger, chosen)
+    tagging = Tagging.from_words(found, Words(vocabulary, chosen, words.learned))
     done = retag(library, tagging, advance=advance, stop=stop)
     return CutoffSet(before.name, before.cutoff, cutoff, done)
 

@@ -44,7 +44,8 @@ def wanted_of(
     words = choose_words(opened, kept, labels, min_score=min_score, top=top, report=report)
     asked = words.chosen.min_score
     cutoff = opened.cutoff if asked is None else asked
-    return Wanted(opened.hash, words.vocabulary.digest, selection_name(cutoff, words.top))
+    placed = None if words.learned is None else words.learned.over(words.vocabulary)
+    return Wanted(opened.hash, words.vocabulary.digest, selection_name(cutoff, words.top, placed))
 
 
 def status(

@@ -29,7 +29,7 @@ from qks_cli.workflows.photo_writer import Options as WriteOptions
 from qks_cli.workflows.pipeline import Destination, LoadOptions, Result, tag_photos
 from qks_cli.workflows.report import SILENT, Report, Stop, never
 from qks_cli.workflows.session import tagged_model
-from qks_cli.workflows.words import choose_words
+from qks_cli.workflows.words import Words, choose_words, learned_of
 from qks_cli.workflows.writing import write_all
 
 GROUP = 4096  # photos that retag scores and stores together; what a kill can lose
@@ -79,8 +79,24 @@ class Tagging:
         vocabulary = words.vocabulary
         if len(vocabulary.labels) > MANY_LABELS:
             report.note(f"{len(vocabulary.labels):,} labels: embedding new ones takes a moment")
-        tagger = model.tagger(vocabulary, min_score=words.chosen.min_score, top=words.top)
-        return cls(model, vocabulary, tagger, words.chosen)
+        return cls.from_words(model, words)
+
+    @classmethod
+    def from_words(cls, model: Model, words: Words) -> Tagging:
+        """The words that were chosen, with what was learned of them."""
+        tagger = model.tagger(
+            words.vocabulary,
+            min_score=words.chosen.min_score,
+            top=words.top,
+            learned=words.learned,
+        )
+        return cls(model, words.vocabulary, tagger, words.chosen)
+
+    @classmethod
+    def with_learned(cls, before: Tagging, kept: Kept | None) -> Tagging:
+        """The same with the heads that a library holds now."""
+        words = Words(before.vocabulary, before.chosen, learned_of(before.model, kept))
+        return cls.from_words(before.model, words)
 
     def destination(self, library: Library) -> Destination:
         """Where results are stored; model and vocabulary are entered where they are new."""
@@ -145,6 +161,7 @@ class TagRun:
                     self.counts["missing"] += note_absences(self.library, root, self.report)
                 if self.counts["tagged"]:
                     compact.refresh(self.library, target.model_id)
+                    self._renew(self.library, target)
                 if self.writing is not None:
                     self._write(self.library, self.writing, done, run)
             run.interrupted = self.stop()
@@ -166,6 +183,21 @@ class TagRun:
                 if result.reason is not None:
                     self.report.problem(result.photo.path, result.reason)
                 yield result
+
+    def _renew(self, library: Library, target: Destination) -> None:
+        """Where another model had heads of these labels, learn them for this one: its tokens are
+        here now. The photos are then tagged with them."""
+        from qks_cli.workflows.learn import renew
+
+        count = renew(library, self.tagging.model)
+        if not count:
+            return
+        self.report.note(
+            f"qks: {count_of(count, 'label')} learned again from the same photos, for the new model"
+        )
+        tagging = Tagging.with_learned(self.tagging, library.runs.kept())
+        choose_anew(library, tagging, target, self.stop)
+        self.tagging = tagging
 
     def _write(
         self, library: Library, options: WriteOptions, paths: Sequence[Path], run: Run
@@ -223,21 +255,36 @@ def retag(
     with library.runs.recorded(
         "retag", target.model_id, target.vocabulary_id, tagging.chosen
     ) as run:
-        selection = tagging.tagger.selection
-        ids = library.photos.stale_ids(target.model_id, target.vocabulary_id, selection)
-        for at in range(0, len(ids), GROUP):
-            advance(at, len(ids))
-            if stop():
-                run.interrupted = True
-                break
-            have, tokens_NME = library.tokens.of(ids[at : at + GROUP], target.model_id)
-            if tokens_NME is not None:
-                tags = tagging.tagger(tokens_NME.astype(np.float32))
-                library.retag(
-                    zip(have, tags, strict=True),
-                    model_id=target.model_id,
-                    vocabulary_id=target.vocabulary_id,
-                    selection=selection,
-                )
-            run.tagged += len(have)
-    return Retagged(run.tagged, library.photos.count() - len(ids))
+        done, of = choose_anew(library, tagging, target, stop, advance)
+        run.tagged = done
+        run.interrupted = stop()
+    return Retagged(run.tagged, library.photos.count() - of)
+
+
+def choose_anew(
+    library: Library,
+    tagging: Tagging,
+    target: Destination,
+    stop: Stop = never,
+    advance: Callable[[int, int], None] = lambda done, of: None,
+) -> tuple[int, int]:
+    """Within a run of the caller's, choose the tags of photos whose tags were chosen otherwise;
+    how many that was done for, and how many there were. ``advance`` and ``stop`` as for
+    ``retag``."""
+    selection, done = tagging.tagger.selection, 0
+    ids = library.photos.stale_ids(target.model_id, target.vocabulary_id, selection)
+    for at in range(0, len(ids), GROUP):
+        advance(at, len(ids))
+        if stop():
+            break
+        have, tokens_NME = library.tokens.of(ids[at : at + GROUP], target.model_id)
+        if tokens_NME is not None:
+            tags = tagging.tagger(tokens_NME.astype(np.float32))
+            library.retag(
+                zip(have, tags, strict=True),
+                model_id=target.model_id,
+                vocabulary_id=target.vocabulary_id,
+                selection=selection,
+            )
+        done += len(have)
+    return done, len(ids)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from qks_cli.errors import LibraryError
 from qks_cli.escape import shown
 from qks_cli.library.runs import Chosen, Kept
+from qks_cli.model.learned import Head, Learned
 from qks_cli.model.model import Model
 from qks_cli.model.selection import TOP
 from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
@@ -19,10 +21,12 @@ DEFAULT = Path("default")  # as a labels file: the model's own words and cut-off
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A vocabulary, and what was asked for: ``chosen`` holds the cut-off and the tags per photo."""
+    """A vocabulary, and what was asked for: ``chosen`` holds the cut-off and the tags per photo.
+    ``learned`` are the library's heads of this model, None where there is none."""
 
     vocabulary: Vocabulary
     chosen: Chosen
+    learned: Learned | None = None
 
     @property
     def top(self) -> int:
@@ -66,4 +70,21 @@ def choose_words(
     if said:
         own = "--labels default takes the model's own"
         report.note(f"qks: as last time: {', '.join(said)}; {own}")
-    return words
+    return replace(words, learned=learned_of(model, kept))
+
+
+def learned_of(model: Model, kept: Kept | None) -> Learned | None:
+    """What a library learned for this model, None where it has nothing. Raises ``LibraryError``
+    where a head is damaged."""
+    if kept is None:
+        return None
+    own = [one for one in kept.learned if one.model_hash == model.hash]
+    try:
+        heads = tuple(Head.from_bytes(one.label, one.alone, one.head) for one in own)
+        if any(len(head.weights_F) != 2 * model.bundle.width for head in heads):
+            raise ValueError("a head is of another width than its model")
+    except ValueError as error:
+        raise LibraryError(
+            f"what was learned is damaged: {error}", hint="`qks learn --undo` takes it back"
+        ) from error
+    return Learned(heads) if heads else None

@@ -16,7 +16,8 @@ from qks_cli.library.migrations import m009_chosen
 from qks_cli.library.runs import Chosen
 from qks_cli.library.store import Library
 
-SCHEMAS = sorted((Path(__file__).parent / "schemas").glob("*.db"))
+FOLDER = Path(__file__).parent / "schemas"
+SCHEMAS = sorted(FOLDER.glob("*.db"), key=lambda path: int(path.name.split("-")[0]))
 PHOTO = Path("/photos/a.jpg")
 NOT_UTF8 = Path(os.fsdecode(b"/photos/caf\xe9.jpg"))
 

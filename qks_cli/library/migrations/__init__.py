@@ -20,6 +20,7 @@ NAMES = (
     "m008_dates",
     "m009_chosen",
     "m010_places",
+    "m011_learned",
 )
 COUNT = len(NAMES)
 

@@ -1,0 +1,183 @@
+"""What verdicts are worth: mean average precision before and after `qks learn`, one JSON line each.
+
+    python benchmarks/learning.py --data EVAL --sets coco msrc --seeds 5
+
+Of every label with at least ``LEAST`` photos of each kind, 5, 20 or 100 photos are judged: half of
+them among the best-scored, half at random, as somebody would who corrects what he sees. The other
+photos are ranked by the text match, by what `qks learn` makes of it (kept only where its own
+held-out gain says so), by a logistic regression and by the five nearest neighbours, on the
+same features. Intervals are 95 % of the mean over seeds and labels, by the bootstrap over labels.
+
+    python benchmarks/learning.py --photos 100000
+
+stores made-up query tokens of so many photos in a new library, confirms and rejects 100 photos of
+each of five labels, and times learning and rescoring them all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.neighbors import KNeighborsRegressor
+
+from qks_cli.evaluation.protocol import EvaluationSet
+from qks_cli.library import verdicts
+from qks_cli.library.store import Library
+from qks_cli.model.learned import features, logit
+from qks_cli.model.learning import Evidence, Sample, learn
+from qks_cli.model.model import Model
+from qks_cli.types import Photo, TaggedPhoto
+from qks_cli.workflows.learn import learn_labels
+from qks_cli.workflows.tag import Tagging
+
+COUNTS = (5, 20, 100)
+LEAST = 10  # photos of each kind that a label needs to be measured
+CHUNK = 4096
+METHODS = ("text", "learned", "logistic_regression", "nearest_neighbours")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of evaluation sets")
+    parser.add_argument("--sets", nargs="+", default=["coco", "msrc"])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--photos", type=int, help="time so many photos instead")
+    parser.add_argument("--model", default="mini")
+    given = parser.parse_args()
+    model = Model.open(given.model)
+    if given.photos:
+        print(json.dumps(timed(model, given.photos)), flush=True)
+        return
+    for name in given.sets:
+        for row in quality(model, EvaluationSet.read(given.data / name), given.seeds):
+            print(json.dumps({"set": name, "model": model.name} | row), flush=True)
+
+
+def quality(model: Model, photos: EvaluationSet, seeds: int) -> list[dict[str, object]]:
+    tokens_NME, _ = model.tokens_of(photos.photos)
+    text_NC = model.tagger(photos.vocabulary).scores(tokens_NME)
+    features_NF = features(tokens_NME)
+    truth_NC = photos.truth_NC
+    columns = [
+        c
+        for c in range(len(photos.names))
+        if LEAST <= truth_NC[:, c].sum() <= len(truth_NC) - LEAST
+    ]
+    rows: list[dict[str, object]] = []
+    for count in COUNTS:
+        found = {method: np.zeros((seeds, len(columns))) for method in METHODS}
+        for seed in range(seeds):
+            for k, c in enumerate(columns):
+                one = measure(features_NF, text_NC[:, c], truth_NC[:, c], count, [seed, c, count])
+                for method in METHODS:
+                    found[method][seed, k] = one[method]
+        row: dict[str, object] = {"verdicts": count, "labels": len(columns), "seeds": seeds}
+        for method in METHODS:
+            row[method] = summary(np.nanmean(found[method], axis=0))
+        row["gain"] = summary(np.nanmean(found["learned"] - found["text"], axis=0))
+        rows.append(row)
+    return rows
+
+
+def summary(values_K: Any) -> list[float]:
+    """Mean, and the two ends of its interval."""
+    values_K = values_K[~np.isnan(values_K)]
+    rng = np.random.default_rng(0)
+    means = rng.choice(values_K, (2000, len(values_K))).mean(1)
+    return [round(float(x), 3) for x in (values_K.mean(), *np.percentile(means, [2.5, 97.5]))]
+
+
+def measure(
+    features_NF: Any, text_N: Any, truth_N: Any, count: int, seed: list[int]
+) -> dict[str, float]:
+    """Average precision on the photos that were not judged; NaN where these do not show it."""
+    rng = np.random.default_rng(seed)
+    everyone = np.arange(len(truth_N))
+    best = np.argsort(-text_N)[: max(60, 3 * count)]
+    judged = rng.choice(best, min(len(best), (count + 1) // 2), replace=False)
+    others = np.setdiff1d(everyone, judged)
+    judged = np.concatenate([judged, rng.choice(others, count - len(judged), replace=False)])
+    kept = np.setdiff1d(everyone, judged)
+    y, x = truth_N[kept], features_NF[kept]
+    if not y.any():
+        return dict.fromkeys(METHODS, float("nan"))
+    right_N = truth_N[judged]
+    before = float(average_precision_score(y, text_N[kept]))
+    found = dict.fromkeys(METHODS, before)
+    if right_N.all() or not right_N.any():  # nothing to tell apart: all ranks are equal
+        found["logistic_regression"] = found["nearest_neighbours"] = float(y.mean())
+        return found
+    if min(right_N.sum(), (~right_N).sum()) >= 2:
+        evidence = Evidence(features_NF[judged], text_N[judged], right_N, len(judged))
+        head, measured = learn("", evidence, Sample(features_NF, text_N), cutoff=0.5)
+        if measured.better:
+            ranks = head.gain * logit(text_N[kept]) + x @ head.weights_F + head.bias
+            found["learned"] = float(average_precision_score(y, ranks))
+    mean_F, scale_F = features_NF.mean(0), 4 / ((features_NF.std(0) + 1e-6) * x.shape[1] ** 0.5)
+    seen, unseen = (features_NF[judged] - mean_F) * scale_F, (x - mean_F) * scale_F
+    plain = LogisticRegression(C=1.0, class_weight="balanced", max_iter=300).fit(seen, right_N)
+    near = KNeighborsRegressor(min(5, count), weights="distance").fit(seen, right_N.astype(float))
+    ranks = plain.decision_function(unseen)
+    found["logistic_regression"] = float(average_precision_score(y, ranks))
+    found["nearest_neighbours"] = float(average_precision_score(y, near.predict(unseen)))
+    return found
+
+
+def timed(model: Model, count: int) -> dict[str, object]:
+    """Seconds of learning five labels and of rescoring a library."""
+    rng = np.random.default_rng(1)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Library.open(Path(folder) / "library.db") as library,
+    ):
+        vocabulary = model.vocabulary()
+        tagging = Tagging.of(model, vocabulary)
+        target = tagging.destination(library)
+        bank_RME = model.calibration.bank_RME
+        names = vocabulary.names[:: len(vocabulary.names) // 5][:5]
+        with library.runs.recorded("tag", target.model_id, target.vocabulary_id, tagging.chosen):
+            for at in range(0, count, CHUNK):
+                size = min(CHUNK, count - at)
+                noise = rng.normal(0, 0.1 * bank_RME.std(), (size, *bank_RME.shape[1:]))
+                tokens = (bank_RME[rng.integers(0, len(bank_RME), size)] + noise).astype("<f2")
+                tags = tagging.tagger(tokens.astype(np.float32))
+                library.save(
+                    [
+                        TaggedPhoto(Photo(Path(f"/made-up/{at + n}.jpg"), 1, 1), own, one, (8, 8))
+                        for n, (own, one) in enumerate(zip(tags, tokens, strict=True))
+                    ],
+                    [],
+                    model_id=target.model_id,
+                    vocabulary_id=target.vocabulary_id,
+                    selection=tagging.tagger.selection,
+                )
+        for name in names:
+            # Right where photos lie at one end of a direction that no word names.
+            ids, some_NME = library.tokens.of(rng.permutation(count)[:1000].tolist(), 1)
+            seen_NF = features(np.asarray(some_NME, np.float32))
+            along = np.argsort(seen_NF @ rng.normal(size=seen_NF.shape[1])).tolist()
+            verdicts.confirm(library, [ids[k] for k in along[:50]], name, add=True)
+            verdicts.reject(library, [ids[k] for k in along[-50:]], name, in_vocabulary=True)
+        began, used = time.perf_counter(), time.process_time()
+        found = learn_labels(library, model)
+        return {
+            "photos": count,
+            "labels_learned": sum(one.learned for one in found.labels),
+            "photos_rescored": found.rescored,
+            "learn_and_rescore_s": round(time.perf_counter() - began, 1),
+            "processor_s": round(time.process_time() - used, 1),
+            "load": round(os.getloadavg()[0], 1),
+        }
+
+
+if __name__ == "__main__":
+    main()

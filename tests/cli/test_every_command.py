@@ -67,6 +67,8 @@ LINES = {
     "review": "review --no-browser",
     "serve": "serve --stdio",
     "labels cutoff": "labels cutoff cat 0.5",
+    "learn": "learn",
+    "suggest": "suggest cat",
 }
 # Commands that ask no library, and so do not mind a damaged one.
 WITHOUT_LIBRARY = (

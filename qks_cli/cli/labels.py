@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from qks_cli.cli.options import Db, Labels, MinScore, Model, RecordFormat
+from qks_cli.cli.options import Db, Labels, Language, MinScore, Model, RecordFormat
 from qks_cli.cli.output import Records, count_of, say
 from qks_cli.errors import UsageError
 from qks_cli.escape import shown
+from qks_cli.vocabulary.language_codes import LanguageCode
 
 app = typer.Typer(help="Start, check, judge, list and tune labels files.", no_args_is_help=True)
 
@@ -28,14 +29,15 @@ def init(
     file: Annotated[str, typer.Argument(help="File to write; - writes to stdout.")] = "labels.txt",
     model: Annotated[str, typer.Option(help="Whose labels.")] = "mini",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    language: Language = LanguageCode.en,
 ) -> None:
-    """Write the model's own labels to a file, to be edited."""
+    """Write the model's own labels to a file, to be edited; with --language with their names."""
     from qks_cli.workflows.labels import own_labels, start
 
     if file == "-":
-        sys.stdout.buffer.write(own_labels(model))
+        sys.stdout.buffer.write(own_labels(model, language))
         return
-    start(Path(file), model, replace=force)
+    start(Path(file), model, language, replace=force)
     say(f"wrote {shown(file)}; edit it, then: qks tag PHOTOS --labels {shown(file)}")
 
 

@@ -10,6 +10,7 @@ import typer
 
 from qks_cli.cli.output import Format
 from qks_cli.keywords.choices import Target as Target
+from qks_cli.vocabulary.language_codes import LanguageCode
 
 
 class DeviceName(StrEnum):
@@ -44,6 +45,10 @@ Labels = Annotated[
     ),
 ]
 Model = Annotated[str, typer.Option(help="Name or folder of the model.", envvar="QKS_MODEL")]
+Language = Annotated[
+    LanguageCode,
+    typer.Option(help="Language of labels, beside English.", envvar="QKS_LANGUAGE"),
+]
 MinScore = Annotated[
     float | None,
     typer.Option(

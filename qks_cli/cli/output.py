@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -69,7 +69,8 @@ class Writer:
 
     The rows of a ``run`` over many photos are not for people: on a terminal, and where ``quiet``,
     none is written unless a format was chosen. Where paths come from stdin (``reads_stdin``), -0
-    says how those end; the output is asked for by --format."""
+    says how those end; the output is asked for by --format. ``name_of`` a label is what a table
+    shows; JSON has it beside the label."""
 
     def __init__(
         self,
@@ -85,6 +86,7 @@ class Writer:
         self.silent = run and _silent(chosen, nul=nul, quiet=quiet)
         self.end = "\0" if nul else "\n"
         self.begun = False
+        self.name_of: Callable[[str], str] | None = None
 
     def write(self, rows: Iterable[Row]) -> None:
         """Write and flush. Raises ``ReaderGoneError`` once nobody reads."""
@@ -111,13 +113,14 @@ class Writer:
         if self.format is Format.paths:
             return f"{row.path}{self.end}"
         if self.format is Format.jsonl:
-            return _json_line(row)
+            return _json_line(row, self.name_of)
         if self.format is Format.csv:
             lines = [(x.label, f"{x.score:.4f}", str(int(x.implied))) for x in row.tags]
             # A photo without tags has a line too: it was looked at, or found.
             return _csv((row.path, *line) for line in lines or [("",) * 3])
+        name_of = self.name_of or str
         shown_tags = [tag for tag in row.tags if tag.label not in row.parents]
-        tags = ", ".join(f"{tag.label} {tag.score:.2f}" for tag in shown_tags)
+        tags = ", ".join(f"{name_of(tag.label)} {tag.score:.2f}" for tag in shown_tags)
         return f"{shown(row.path)}  {shown(row.note)}{shown(tags) or '-'}\n"
 
 
@@ -231,10 +234,11 @@ def _json(fields: dict[str, Any]) -> str:
     return text
 
 
-def _json_line(row: Row) -> str:
+def _json_line(row: Row, name_of: Callable[[str], str] | None) -> str:
     fields: dict[str, Any] = {"path": str(row.path)} | row.extra
     fields["tags"] = [
         {"label": tag.label, "score": round(tag.score, 4), "implied": tag.implied}
+        | ({} if name_of is None else {"name": name_of(tag.label)})
         for tag in row.tags
     ]
     return _json(fields) + "\n"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qks_cli.cli.options import Db, Model, Null, RowFormat
+from qks_cli.cli.options import Db, Language, Model, Null, RowFormat
 from qks_cli.cli.output import Format, Row, Writer, say
 from qks_cli.cli.tables import nearby, table
 from qks_cli.cli.tag import use_one_thread
 from qks_cli.cli.viewer import open_viewer
 from qks_cli.errors import UsageError
 from qks_cli.search.sorting import Sort
+from qks_cli.vocabulary.language_codes import LanguageCode
 
 if TYPE_CHECKING:
     from qks_cli.search.ranking import Found, Hit
@@ -72,6 +74,7 @@ def search(
     weak: Weak = False,
     sort: Order = Sort.score,
     names: Names = False,
+    language: Language = LanguageCode.en,
     view: View = False,
     help_query: HelpQuery = False,
 ) -> None:
@@ -79,7 +82,8 @@ def search(
 
     Words that are labels or synonyms match tags; the whole phrase matches by meaning, where photos
     fit it better than they would fit nonsense. Years, months and names of folders match dates and
-    folders. Filters, OR, NOT and more: --help-query.
+    folders. Filters, OR, NOT and more: --help-query. With --language words of that language are
+    taken for their English ones first.
 
     Exit code 0 where photos were found, 1 where none was, 2 on an error.
     """
@@ -90,12 +94,14 @@ def search(
     from qks_cli.workflows.report import Report
     from qks_cli.workflows.search import SearchOptions
     from qks_cli.workflows.search import search as find
-    from qks_cli.workflows.session import library_vocabulary, open_library
+    from qks_cli.workflows.session import library_language, library_vocabulary, open_library
 
     options = SearchOptions(
-        model, limit, min_score, not semantic_only, not tags_only, exact, weak, sort
+        model, limit, min_score, not semantic_only, not tags_only, exact, weak, sort, language
     )
     with open_library(db) as library:
+        if (own := library_language(library, language)) is not None:
+            writer.name_of = own.shown
         hits = find(library, " ".join(query), options, Report(note=say))
         words = library_vocabulary(library)
     _show(writer, hits, words, names=names)
@@ -112,6 +118,7 @@ def similar(
     format: RowFormat = None,
     nul: Null = False,
     exact: Exact = False,
+    language: Language = LanguageCode.en,
 ) -> None:
     """Find photos that look like one, best first. The photo itself is left out.
 
@@ -121,9 +128,11 @@ def similar(
     use_one_thread()
     from qks_cli.workflows.search import SearchOptions
     from qks_cli.workflows.search import similar as find
-    from qks_cli.workflows.session import library_vocabulary, open_library
+    from qks_cli.workflows.session import library_language, library_vocabulary, open_library
 
     with open_library(db) as library:
+        if (own := library_language(library, language)) is not None:
+            writer.name_of = own.shown
         hits = find(library, photo, SearchOptions(model, limit, min_score, exact=exact))
         words = library_vocabulary(library)
     _show(writer, hits, words)
@@ -132,7 +141,8 @@ def similar(
 def _show(writer: Writer, hits: Found, words: Vocabulary, *, names: bool = False) -> None:
     """Print what was found. Exits with 1 where nothing was."""
     if writer.format is Format.table:
-        rows = (_cells(hit, words, names=names) for hit in hits)
+        name_of = writer.name_of or str
+        rows = (_cells(hit, words, name_of, names=names) for hit in hits)
         writer.text(table(("score", "date", "photo", "tags"), rows, shorten="photo"))
         if hits.total > len(hits):
             say(f"{len(hits):,} of {hits.total:,} shown; --limit shows more")
@@ -143,9 +153,11 @@ def _show(writer: Writer, hits: Found, words: Vocabulary, *, names: bool = False
         raise typer.Exit(1)
 
 
-def _cells(hit: Hit, words: Vocabulary, *, names: bool) -> tuple[str, ...]:
+def _cells(
+    hit: Hit, words: Vocabulary, name_of: Callable[[str], str], *, names: bool
+) -> tuple[str, ...]:
     parents = words.parents_among(tag.label for tag in hit.tags)
-    tags = [x.label for x in hit.tags if not x.implied and x.label not in parents]
+    tags = [name_of(x.label) for x in hit.tags if not x.implied and x.label not in parents]
     matched = [f"[{one}]" for one in hit.matched]
     if names:
         matched += [f"[also {name}]" for name in hit.names]

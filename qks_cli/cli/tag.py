@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ from qks_cli.cli.options import (
     Exclude,
     Hidden,
     Labels,
+    Language,
     MinScore,
     Model,
     RowFormat,
@@ -31,6 +33,7 @@ from qks_cli.cli.signals import StopSignal
 from qks_cli.cli.tally import Tally
 from qks_cli.cli.walking import Walking
 from qks_cli.errors import UsageError
+from qks_cli.vocabulary.language_codes import LanguageCode
 
 if TYPE_CHECKING:
     from qks_cli.vocabulary.labels_file import Vocabulary
@@ -74,6 +77,7 @@ def tag(
     hidden: Hidden = False,
     max_decoded_mb: MaxDecoded = 512.0,
     write: Write = None,
+    language: Language = LanguageCode.en,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     strict: Strict = False,
@@ -100,10 +104,11 @@ def tag(
     tagging = Tagging.open(
         model, labels, device, kept=kept_words(db), min_score=min_score, top=top, report=told
     )
+    writer.name_of = names_in(language, tagging.vocabulary)
     limits = Limits(decoded_mb=max_decoded_mb)
     load = LoadOptions(batch_size, workers or settings.processors(), limits)
     walking = Walking(paths, exclude or [], hidden, nul)
-    writing = None if write is None else Options(to=write)
+    writing = None if write is None else Options(to=write, language=language)
     run = _run(tagging, walking, writer, load, writing, db=db, dry_run=dry_run, quiet=quiet)
     _exit(run.counts, stopped=run.stop(), strict=strict)
 
@@ -151,9 +156,17 @@ def _run(
         if walking.skipped:
             say(walking.skipped.line())
         if writer.silent:
-            for line in tally.lines(stored=not dry_run):
+            for line in tally.lines(writer.name_of or str, stored=not dry_run):
                 say(line)
     return run
+
+
+def names_in(language: LanguageCode, vocabulary: Vocabulary) -> Callable[[str], str] | None:
+    """What labels are called in a language; None for English."""
+    from qks_cli.vocabulary.languages import open_language
+
+    own = open_language(language, vocabulary)
+    return None if own is None else own.shown
 
 
 def use_one_thread() -> None:

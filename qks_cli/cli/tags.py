@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qks_cli.cli.options import All, Db, Null, Paths, RecordFormat, Yes
+from qks_cli.cli.options import All, Db, Language, Null, Paths, RecordFormat, Yes
 from qks_cli.cli.output import Records, confirm, count_of, say, tell_problem
 from qks_cli.cli.write import selected
+from qks_cli.vocabulary.language_codes import LanguageCode
 
 if TYPE_CHECKING:
     from qks_cli.library.store import Library
@@ -51,15 +52,23 @@ Add = Annotated[
 
 
 @app.command("list")
-def list_labels(db: Db = None, format: RecordFormat = None) -> None:
-    """Every label with the photos that carry it and their mean score, most first."""
-    writer = Records(format, ("label", "photos", "mean_score"))
-    from qks_cli.workflows.session import open_library
+def list_labels(
+    db: Db = None, format: RecordFormat = None, language: Language = LanguageCode.en
+) -> None:
+    """Every label with the photos that carry it and their mean score, most first.
+
+    With --language also its name."""
+    fields = ("label", "name", "photos", "mean_score")
+    writer = Records(format, [x for x in fields if x != "name" or language != LanguageCode.en])
+    from qks_cli.workflows.session import library_language, open_library
     from qks_cli.workflows.tags import counts
 
     with open_library(db) as library:
+        own = library_language(library, language)
         writer.write(
-            {"label": x.label, "photos": x.photos, "mean_score": round(x.mean_score, 3)}
+            {"label": x.label}
+            | ({} if own is None else {"name": own.shown(x.label)})
+            | {"photos": x.photos, "mean_score": round(x.mean_score, 3)}
             for x in counts(library)
         )
 

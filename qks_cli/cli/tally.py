@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qks_cli.cli.output import count_of
@@ -54,13 +55,13 @@ class Tally:
         start = "stopped: " if stopped else ""
         return f"{start}{', '.join(parts) or 'no photos found'} in {seconds:.1f} s{rate}"
 
-    def lines(self, *, stored: bool) -> list[str]:
+    def lines(self, name_of: Callable[[str], str] = str, *, stored: bool) -> list[str]:
         """For whoever sees no row of the run: the commonest labels, how many photos have none, and
-        what to do next."""
+        what to do next. ``name_of`` a label is what it is called."""
         if not self.photos:
             return []
         common = self.labels.most_common(self.COMMONEST)
-        parts = [f"{label} {number:,}" for label, number in common]
+        parts = [f"{name_of(label)} {number:,}" for label, number in common]
         found = [f"commonest: {', '.join(parts)}"] if parts else []
         if self.bare:
             found.append(f"without a tag: {count_of(self.bare, 'photo')}")

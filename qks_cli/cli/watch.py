@@ -19,13 +19,15 @@ from qks_cli.cli.options import (
     Exclude,
     Hidden,
     Labels,
+    Language,
     MinScore,
     Model,
     RowFormat,
     Top,
 )
 from qks_cli.cli.output import Writer, say, tell_problem
-from qks_cli.cli.tag import result_row, use_one_thread
+from qks_cli.cli.tag import names_in, result_row, use_one_thread
+from qks_cli.vocabulary.language_codes import LanguageCode
 
 Folders = Annotated[list[Path], typer.Argument(help="Folders.")]
 Settle = Annotated[
@@ -47,6 +49,7 @@ def watch(
     device: Device = DeviceName.auto,
     exclude: Exclude = None,
     hidden: Hidden = False,
+    language: Language = LanguageCode.en,
     settle: Settle = 2.0,
     poll: Poll = 0.0,
 ) -> None:
@@ -68,6 +71,7 @@ def watch(
     tagging = Tagging.open(
         model, labels, device, kept=kept_words(db), min_score=min_score, top=top, report=report
     )
+    writer.name_of = names_in(language, tagging.vocabulary)
     load = LoadOptions(workers=settings.processors())
     options = WatchOptions(settle, poll, tuple(exclude or ()), hidden, load)
     changes = Changes()

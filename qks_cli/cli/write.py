@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qks_cli.cli import inputs
-from qks_cli.cli.options import All, Db, MinScore, Null, Paths, RowFormat
+from qks_cli.cli.options import All, Db, Language, MinScore, Null, Paths, RowFormat
 from qks_cli.cli.output import Records, count_of, say, tell_problem
 from qks_cli.keywords.choices import Backend, Compat, Mtime, Style, Target
+from qks_cli.vocabulary.language_codes import LanguageCode
 
 if TYPE_CHECKING:
     from qks_cli.library.store import Library
@@ -61,6 +62,7 @@ def write(
     compat: CompatOption = None,
     synonyms: Synonyms = False,
     places: Places = False,
+    language: Language = LanguageCode.en,
     dry_run: DryRun = False,
     db: Db = None,
     format: RowFormat = None,
@@ -70,7 +72,8 @@ def write(
 
     Keywords of your own stay; `qks untag` and `qks undo` take ours out again and nothing else. A
     photo that cannot be written to safely gets a sidecar, and a line that says why. JPEG, PNG and
-    WebP are embedded into; other formats get sidecars.
+    WebP are embedded into; other formats get sidecars. With --language keywords are the labels'
+    names in that language, and their parents' names; --synonyms then adds their other names.
     """
     writer = Records(format, FIELDS, run=True)
     from qks_cli.workflows.photo_writer import Options
@@ -87,6 +90,7 @@ def write(
         synonyms,
         dry_run,
         places,
+        language,
     )
     with open_library(db) as library:
         photos = selected(library, paths, everything=everything, nul=nul)

@@ -45,11 +45,13 @@ for _prefix, _uri in NAMESPACES.items():
 
 @dataclass(frozen=True, slots=True)
 class Keyword:
-    """A label to be written. ``ancestors`` are its parents, topmost first; ``score`` 0 to 1."""
+    """A label to be written. ``ancestors`` are its parents, topmost first; ``score`` 0 to 1;
+    ``of`` is the label where the word that is written is its name in another language."""
 
     label: str
     score: float
     ancestors: tuple[str, ...] = ()
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from qks_cli.library.paths import key_path, path_key
 @dataclass(frozen=True, slots=True)
 class Write:
     """One file as it was written: what stood there (``xmp``, ``other``; a whole sidecar is in
-    ``xmp``), hashes of the whole file before and after, and our labels after it."""
+    ``xmp``), hashes of the whole file before and after, and our labels after it. ``words`` stand
+    for the labels in the file where it is of another ``language`` than English; none in English."""
 
     photo_id: int
     kind: str
@@ -27,13 +28,21 @@ class Write:
     labels: tuple[str, ...]
     run_id: int = 0
     id: int = 0
+    language: str = "en"
+    words: tuple[str, ...] = ()
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """What stands in the file."""
+        return self.words or self.labels
 
 
 def enter(library: Database, write: Write, run_id: int) -> int:
     """Enter a write, within a transaction of the caller's; returns its id."""
     return library.execute(
         "INSERT INTO writes (photo_id, run_id, kind, file, existed, xmp, other, "
-        "sha_before, sha_after, labels, written_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "sha_before, sha_after, labels, words, language, written_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             write.photo_id,
             run_id,
@@ -45,6 +54,8 @@ def enter(library: Database, write: Write, run_id: int) -> int:
             write.sha_before,
             write.sha_after,
             json.dumps(write.labels),
+            json.dumps(write.words) if write.words else None,
+            write.language,
             now(),
         ),
     )
@@ -69,11 +80,15 @@ def writes_of(
     return found
 
 
-_COLUMNS = "photo_id, kind, file, existed, xmp, other, sha_before, sha_after, labels, run_id, id"
+_COLUMNS = (
+    "photo_id, kind, file, existed, xmp, other, sha_before, sha_after, labels, "
+    "run_id, id, language, words"
+)
 
 
 def _write(row: Row) -> Write:
-    photo_id, kind, file, existed, xmp, other, before, after, labels, run, number = row
+    photo_id, kind, file, existed, xmp, other, before, after, labels, *rest = row
+    run, number, language, words = rest
     return Write(
         photo_id=photo_id,
         kind=kind,
@@ -86,6 +101,8 @@ def _write(row: Row) -> Write:
         labels=tuple(json.loads(labels)),
         run_id=run,
         id=number,
+        language=language,
+        words=tuple(json.loads(words or "[]")),
     )
 
 

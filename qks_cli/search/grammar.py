@@ -73,6 +73,7 @@ class Text:
     weight: float = 1.0
     at: int = 0  # where it stands in the query
     quoted: bool = False  # taken as it is: no dates or folders are looked for in it
+    written: str = ""  # in the user's language, where it was translated
 
 
 @dataclass(frozen=True, slots=True)

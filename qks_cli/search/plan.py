@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from qks_cli.search.filters import SCORED, Condition, bounds, condition
 from qks_cli.search.grammar import And, Filter, Node, Not, Or, QueryError, Sum, Text, parse_query
 from qks_cli.search.landmarks import Landmark, Landmarks
+from qks_cli.search.translating import Translator
 from qks_cli.search.words import Lookup, Words, in_any_number, match_labels
+from qks_cli.vocabulary.languages import Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Plan:
     filters, both in the order of the query. ``labels`` says of every phrase which labels it names,
     ``named`` which label every ``tag:`` filter names, ``conditions`` what every other filter is in
     SQL; ``landmarks`` which words of a phrase are a date or a folder, with the phrase of the other
-    words, None where there are none.
+    words, None where there are none; ``translated`` which phrases were in another language, and
+    what they are in English.
     """
 
     text: str
@@ -46,6 +49,7 @@ class Plan:
     named: Mapping[Filter, str]
     conditions: Mapping[Filter, Condition]
     landmarks: Mapping[Text, tuple[Landmark, Text | None]]
+    translated: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_plan(
@@ -53,17 +57,22 @@ def make_plan(
     lookup: Lookup,
     *,
     landmarks: Landmarks | None = None,
+    language: Language | None = None,
     min_score: float = 0.0,
     nearest: Callable[[str], str] = lambda word: "",
 ) -> Plan:
     """Read and check a query. ``lookup`` tells which label a word names, ``landmarks`` what in
-    plain words is a date or a folder.
+    plain words is a date or a folder, ``language`` in which language it may be beside English.
 
     Raises ``QueryError`` that points at what cannot be used as it stands: a filter that is not
     there or whose value is none, a NOT of something that only meaning could tell, a score inside OR
     or NOT."""
-    checker = _Checker(text, lookup, landmarks or Landmarks(), nearest)
-    whole, scores = checker.take_scores(parse_query(text), min_score)
+    translator = None if language is None else Translator(language, lookup)
+    checker = _Checker(text, lookup, landmarks or Landmarks(), nearest, translator)
+    parsed = parse_query(text)
+    if translator is not None:
+        parsed = translator.node(parsed)
+    whole, scores = checker.take_scores(parsed, min_score)
     checker.check(whole, negated=False)
     where, node = checker.take_conditions(whole)
     return Plan(
@@ -77,6 +86,7 @@ def make_plan(
         checker.named,
         checker.conditions,
         checker.found,
+        {} if translator is None else translator.taken,
     )
 
 
@@ -86,6 +96,7 @@ class _Checker:
     lookup: Lookup
     landmarks: Landmarks
     nearest: Callable[[str], str]
+    translator: Translator | None = None
     phrases: list[Text | Sum] = field(default_factory=list)
     likes: list[Filter] = field(default_factory=list)
     labels: dict[Text, Words] = field(default_factory=dict)
@@ -159,27 +170,38 @@ class _Checker:
 
     def _text(self, node: Text, *, negated: bool) -> None:
         words = self.labels[node] = match_labels(node.text, self.lookup)
+        written = node.written or node.text
         if not negated:
             self._phrase(node)
         elif words.covered < 1:
             raise self._refuse(
-                f"'{node.text}' is no label, and NOT leaves out by tags; to subtract a meaning "
-                f"write ' - {node.text}'",
+                f"'{written}' is no label, and NOT leaves out by tags; to subtract a meaning "
+                f"write ' - {written}'",
                 node.at,
             )
 
     def _phrase(self, node: Text) -> None:
         """A phrase that meaning may speak for, or what is left of it beside dates."""
-        landmark = None if node.quoted else self.landmarks.find(node.text)
+        landmark = None if node.quoted else self.landmarks.find(node.written or node.text)
+        rest = self._rest(node, landmark)
+        if landmark is None and node.written and not node.quoted:  # a month of another language
+            landmark = self.landmarks.find(node.text)
+            rest = replace(node, text=landmark.rest) if landmark and landmark.rest else None
         if landmark is None:
             self.phrases.append(node)
             return
-        rest = replace(node, text=landmark.rest) if landmark.rest else None
         self.found[node] = landmark, rest
         if not landmark.strict:
             self.phrases.append(node)
         if rest is not None:
             self._text(rest, negated=False)
+
+    def _rest(self, node: Text, landmark: Landmark | None) -> Text | None:
+        """The words of a phrase beside a landmark, in English."""
+        if landmark is None or not landmark.rest:
+            return None
+        rest = replace(node, text=landmark.rest, written="")
+        return rest if self.translator is None else self.translator.text(rest)
 
     def _narrowed(self, scores: ScoreRange, node: Filter) -> ScoreRange:
         def refuse(problem: str) -> QueryError:

@@ -34,8 +34,10 @@ _ENDINGS = (
 
 
 def words_of(phrase: str) -> list[str]:
-    """The words of a phrase, folded; numbers and single letters are none."""
-    return [word for word in re.findall(r"[^\W\d_]{2,}", fold(phrase).replace("'s", ""))]
+    """The words of a phrase, folded; numbers and single letters are none, but one of Chinese or
+    Japanese is a word."""
+    pattern = r"[^\W\d_]{2,}|[\u3040-\u30ff\u3400-\u9fff]"
+    return re.findall(pattern, fold(phrase).replace("'s", ""))
 
 
 def is_english(word: str) -> bool:

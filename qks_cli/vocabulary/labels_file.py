@@ -7,6 +7,7 @@ One label a line::
     animal > bird > owl                 parents become labels too
     dog | puppy, hound                  synonyms: search finds the label by them
     "rock, paper" ; cutoff: 0.7 ; prompt: "a photo of {} being played"
+    cat ; de: Katze, Kater ; fr: chat   names in other languages: the first is shown
 
 A label or synonym that holds one of , | > # ; or a quote is written in double quotes, a quote
 inside it doubled.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +25,12 @@ from typing import NamedTuple
 
 from qks_cli.errors import VocabularyError
 from qks_cli.folding import fold
+from qks_cli.vocabulary.language_codes import LanguageCode
 
 SPECIAL = ',|>#;"'
 MAX_LENGTH = 200  # characters of one label
 SHOWN_PROBLEMS = 20
+CODES = frozenset(LanguageCode) - {LanguageCode.en}
 
 
 class LabelWarning(NamedTuple):
@@ -40,7 +43,8 @@ class LabelWarning(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Label:
     """One label. ``cutoff`` (0 to 1) replaces the run's; ``prompts`` replace the prompt pool; of
-    the labels of one ``group``, which exclude each other, a photo gets the best alone."""
+    the labels of one ``group``, which exclude each other, a photo gets the best alone. ``names``
+    are its names in other languages, by language code; the first of each is the one shown."""
 
     name: str
     parent: str | None = None
@@ -49,6 +53,7 @@ class Label:
     cutoff: float | None = None
     group: str | None = None
     line: int = field(default=0, compare=False)
+    names: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,11 +90,17 @@ class Vocabulary:
 
     @cached_property
     def by_word(self) -> dict[str, Label]:
-        """The label of every name and synonym, folded (qks_cli/folding.py)."""
+        """The label of every name and synonym, folded (qks_cli/folding.py). English words come
+        before names in other languages."""
         words: dict[str, Label] = {}
         for label in self.labels:
             for word in label.synonyms:
                 words.setdefault(fold(word), label)
+        own = {fold(label.name) for label in self.labels}
+        for label in self.labels:
+            for word in (name for _, names in label.names for name in names):
+                if fold(word) not in own:
+                    words.setdefault(fold(word), label)
         return words | {fold(label.name): label for label in self.labels}
 
     def lookup(self, word: str) -> Label | None:
@@ -120,7 +131,7 @@ def parse_labels(text: str, source: str) -> tuple[Vocabulary, list[LabelWarning]
     Raises one ``VocabularyError`` that lists every bad line with its number.
     """
     reader = _Reader()
-    for number, line in enumerate(re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff")), 1):
+    for number, line in enumerate(_lines(text), 1):
         try:
             reader.line(line, number)
         except ValueError as problem:
@@ -152,8 +163,48 @@ def format_labels(vocabulary: Vocabulary) -> str:
             line += f" ; cutoff: {label.cutoff!r}"
         if label.group is not None:
             line += " ; group: " + _quote(label.group, always=True)
+        for code, names in label.names:
+            line += _names_option(code, names)
         lines.append(line)
     return "\n".join(lines) + "\n"
+
+
+def add_names(text: str, code: str, names_of: Callable[[str], Sequence[str]]) -> str:
+    """The text of a labels file with the names of its labels in a language added, as ``names_of``
+    a label tells them; comments and everything else stay. A parent that has no line of its own gets
+    one. ``text`` has to be free of errors."""
+    reader, text_lines = _Reader(), _lines(text)
+    for number, line in enumerate(text_lines, 1):
+        reader.line(line, number)
+    stated = {number: reader.labels[key] for key, number in reader.stated.items()}
+    lines: list[str] = []
+    for number, line in enumerate(text_lines, 1):
+        for key, label in reader.labels.items():
+            if label.line == number and key not in reader.stated:
+                lines.append(_quote(label.name) + _names_option(code, names_of(label.name)))
+        added = _names_option(code, names_of(stated[number].name)) if number in stated else ""
+        end = _comment_at(line)
+        comment = f"  {line[end:]}" if added and line[end:] else line[end:]
+        lines.append(line[:end].rstrip() + added + comment if added else line)
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _names_option(code: str, names: Sequence[str]) -> str:
+    return f" ; {code}: " + ", ".join(map(_quote, names)) if names else ""
+
+
+def _comment_at(line: str) -> int:
+    """Where the comment of a line begins; its length where there is none."""
+    quoted = False
+    for at, char in enumerate(line):
+        quoted ^= char == '"'
+        if char == "#" and not quoted and (at == 0 or line[at - 1].isspace()):
+            return at
+    return len(line)
+
+
+def _lines(text: str) -> list[str]:
+    return re.split(r"\r\n|\n|\r", text.removeprefix("\ufeff"))
 
 
 class _Reader:
@@ -198,6 +249,7 @@ class _Reader:
             label.cutoff if options.cutoff is None else options.cutoff,
             label.group if options.group is None else options.group,
             label.line,
+            _joined(label.names, options.names),
         )
 
     def _add(self, name: str, parent: str | None, number: int, *, as_parent: bool) -> Label:
@@ -301,6 +353,17 @@ class _Options:
     prompts: list[str] = field(default_factory=list)
     cutoff: float | None = None
     group: str | None = None
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def _joined(
+    before: tuple[tuple[str, tuple[str, ...]], ...], new: dict[str, tuple[str, ...]]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Names by language, those of another line added."""
+    found = dict(before)
+    for code, names in new.items():
+        found[code] = tuple(dict.fromkeys(found.get(code, ()) + names))
+    return tuple(found.items())
 
 
 def _options(fields: list[list[_Token]]) -> _Options:
@@ -309,8 +372,15 @@ def _options(fields: list[list[_Token]]) -> _Options:
         text = "".join(text for text, _ in tokens)
         name, colon, value = text.partition(":")
         name, value = name.strip().casefold(), value.strip()
+        if colon and name in CODES:
+            own = _names(tokens)
+            options.names[name] = tuple(dict.fromkeys(options.names.get(name, ()) + own))
+            continue
         if not colon or name not in ("prompt", "cutoff", "group"):
-            raise ValueError(f"'{text}' is not an option (prompt:, cutoff: or group:)")
+            raise ValueError(
+                f"'{text}' is not an option (prompt:, cutoff:, group:, or a language: "
+                f"{', '.join(sorted(CODES))})"
+            )
         if name == "prompt":
             value = value.removeprefix('"')
             if "{}" not in value:
@@ -323,6 +393,14 @@ def _options(fields: list[list[_Token]]) -> _Options:
         else:
             options.cutoff = _cutoff(value)
     return options
+
+
+def _names(tokens: list[_Token]) -> tuple[str, ...]:
+    """The names of ``de: Hund, "Hund, klein"``."""
+    (first, _), *rest = tokens
+    named = first.partition(":")[2].strip()
+    parts = _split([(named, False), *rest] if named else rest, ",")
+    return tuple(_word(part, "name") for part in parts)
 
 
 def _cutoff(value: str) -> float:

@@ -45,4 +45,4 @@ def verify_all(library: Library, photos: Sequence[tuple[int, Path]]) -> Iterator
 
 
 def _drifted(write: Write) -> tuple[str, tuple[str, ...]]:
-    return verify(write.file, write.sha_after, write.labels, embedded=write.kind == "embed")
+    return verify(write.file, write.sha_after, write.keywords, embedded=write.kind == "embed")

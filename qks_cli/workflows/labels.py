@@ -17,7 +17,8 @@ from qks_cli.library.store import Library
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.model import Model
 from qks_cli.types import Float32Array
-from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels, read_labels
+from qks_cli.vocabulary.labels_file import Vocabulary, add_names, parse_labels, read_labels
+from qks_cli.vocabulary.languages import open_language
 from qks_cli.workflows import audit as judge
 from qks_cli.workflows.audit import BoolArray, Finding
 from qks_cli.workflows.report import SILENT, Report
@@ -55,15 +56,20 @@ class Audit:
     judged: int
 
 
-def own_labels(model: str) -> bytes:
-    """The labels file that comes with a model. Raises ``ModelError``."""
-    return read_bundle(model).labels_file.read_bytes()
+def own_labels(model: str, language: str = "en") -> bytes:
+    """The labels file that comes with a model, with the names of its labels in a language
+    (``LanguageCode``). Raises ``ModelError``."""
+    data = read_bundle(model).labels_file.read_bytes()
+    names = open_language(language)
+    if names is None:
+        return data
+    return add_names(data.decode("utf-8-sig"), language, names.names).encode()
 
 
-def start(file: Path, model: str, *, replace: bool = False) -> None:
-    """Write the model's own labels to ``file``. Raises ``UsageError`` where it exists (unless
+def start(file: Path, model: str, language: str = "en", *, replace: bool = False) -> None:
+    """Write ``own_labels`` to ``file``. Raises ``UsageError`` where it exists (unless
     ``replace``) or cannot be written."""
-    text = own_labels(model)
+    text = own_labels(model, language)
     try:
         with file.open("wb" if replace else "xb") as stream:
             stream.write(text)

@@ -46,6 +46,7 @@ class Options:
     synonyms: bool = False
     dry_run: bool = False
     places: bool = False  # the names of the places where photos were taken, too
+    language: str = "en"  # of keywords: ``LanguageCode``
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +90,20 @@ class PhotoWriter:
     _names: names.Folders = field(default_factory=names.Folders)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
 
-    def write(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
-        """Make ``keywords`` our keywords of a photo."""
+    def write(
+        self, photo_id: int, path: Path, keywords: Sequence[Keyword], language: str = "en"
+    ) -> Outcome:
+        """Make ``keywords``, which are of a language, our keywords of a photo."""
         reason = ""
         if self.options.to is Target.embed:
             try:
-                return self._embed(photo_id, path, keywords)
+                return self._embed(photo_id, path, keywords, language)
             except Refusal as refusal:
                 if not refusal.sidecar:
                     return Outcome(path, "refused", path, reason=refusal.reason)
                 reason = refusal.reason
         try:
-            return self._sidecar(photo_id, path, keywords, reason)
+            return self._sidecar(photo_id, path, keywords, language, reason)
         except Refusal as refusal:
             return Outcome(path, "refused", path, reason=refusal.reason)
 
@@ -134,7 +137,7 @@ class PhotoWriter:
                     self._replace(seen, new, change)
                 else:
                     ledger.forget(self.library, [last] if one else writes)
-            return Outcome(path, "removed", last.file, last.labels)
+            return Outcome(path, "removed", last.file, last.keywords)
         except Refusal as refusal:
             return Outcome(path, "refused", last.file, reason=refusal.reason)
 
@@ -185,7 +188,9 @@ class PhotoWriter:
         self.finish()
         self._threads.shutdown()
 
-    def _embed(self, photo_id: int, path: Path, keywords: Sequence[Keyword]) -> Outcome:
+    def _embed(
+        self, photo_id: int, path: Path, keywords: Sequence[Keyword], language: str
+    ) -> Outcome:
         by_exiftool = self._check_embeds(path)
         seen = files.read(path)
         immich = self.options.immich
@@ -202,6 +207,7 @@ class PhotoWriter:
                 ours_alone=self._is_ours_alone(seen.path),
             )
         labels = tuple(keyword.label for keyword in keywords)
+        meant = tuple(keyword.of or keyword.label for keyword in keywords)
         if new == seen.data:
             return Outcome(path, "unchanged", seen.path, labels)
         if not self.options.dry_run:
@@ -214,14 +220,16 @@ class PhotoWriter:
                 other=before.other,
                 sha_before=seen.sha256,
                 sha_after=hashlib.sha256(new).digest(),
-                labels=labels,
+                labels=meant,
+                words=labels if labels != meant else (),
+                language=language,
             )
             change = self._change(photo_id, Target.embed, write)
             self._replace(seen, new, change, write.sha_after)
         return Outcome(path, "written", seen.path, labels)
 
     def _sidecar(
-        self, photo_id: int, path: Path, keywords: Sequence[Keyword], reason: str
+        self, photo_id: int, path: Path, keywords: Sequence[Keyword], language: str, reason: str
     ) -> Outcome:
         real = self._real(path)
         file, exists = names.locate(
@@ -231,6 +239,7 @@ class PhotoWriter:
             claim=self._claim(photo_id, real),
         )
         labels = tuple(keyword.label for keyword in keywords)
+        meant = tuple(keyword.of or keyword.label for keyword in keywords)
         if file in self._making or file in self._waiting:  # one file by two names
             self.finish()
             exists = file.exists()
@@ -252,7 +261,9 @@ class PhotoWriter:
                 other=None,
                 sha_before=None if seen is None else seen.sha256,
                 sha_after=hashlib.sha256(new).digest(),
-                labels=labels,
+                labels=meant,
+                words=labels if labels != meant else (),
+                language=language,
             )
             if seen is None:
                 self._waiting[file] = _NewSidecar(write, files.temporary_for(file), new, real)

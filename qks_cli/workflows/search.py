@@ -30,9 +30,10 @@ from qks_cli.search.ranking import search_ids as rank_ids
 from qks_cli.search.sorting import Sort
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.english import words_of
+from qks_cli.vocabulary.language_codes import ENGLISH_NAMES
 from qks_cli.workflows.places import name_places
 from qks_cli.workflows.report import SILENT, Report
-from qks_cli.workflows.session import opened, tagged_model
+from qks_cli.workflows.session import library_language, opened, tagged_model
 
 if TYPE_CHECKING:
     from qks_cli.model.model import Model
@@ -47,7 +48,8 @@ class SearchOptions:
     those with a score below ``min_score`` (0 to 1) are left out. ``by_tags`` and ``by_meaning`` say
     what may answer. ``exact`` judges every photo in full, however many there are. ``weak`` shows
     what meaning says of photos that fit no better than they would fit nonsense, and of words that
-    no model knows. ``sort`` orders all that was found before ``limit`` cuts."""
+    no model knows. ``sort`` orders all that was found before ``limit`` cuts. ``language`` (of
+    ``LanguageCode``) is what words may be written in beside English."""
 
     model: str | Model = "mini"
     limit: int = 20
@@ -57,6 +59,7 @@ class SearchOptions:
     exact: bool = False
     weak: bool = False
     sort: Sort = Sort.score
+    language: str = "en"
 
 
 def search(
@@ -67,8 +70,8 @@ def search(
 ) -> Found:
     """Photos that answer a query of the query language, best first.
 
-    ``report`` hears which plain words were taken for dates and folders, and why there is no
-    confident match where there is none.
+    ``report`` hears which plain words were taken for dates and folders, what words of another
+    language are in English, and why there is no confident match where there is none.
 
     Raises ``QueryError`` for a query that cannot be used, before a model is opened, and
     ``ModelError`` where only a model that tagged nothing here could answer."""
@@ -108,11 +111,14 @@ def _ask(library: Library, query: str, options: SearchOptions, report: Report) -
         query,
         label_lookup(library),
         landmarks=Landmarks.of(library),
+        language=library_language(library, options.language),
         min_score=0.0 if everything else options.min_score,
         nearest=lambda word: labels.nearest(library, word, ""),
     )
     if any(map(needs_places, plan.conditions)):
         name_places(library, report)
+    if plan.translated:
+        report.note(f"qks: in English: {', '.join(dict.fromkeys(plan.translated.values()))}")
     if plan.landmarks:
         shown = ", ".join(landmark.shown for landmark, _ in plan.landmarks.values())
         report.note(f"qks: taken as {shown}; words in quotes are taken as they are")
@@ -189,12 +195,16 @@ class _Asked:
         """Say which words are unknown; where nothing was found, what comes nearest."""
         names = ", ".join(f"'{word}'" for word in dict.fromkeys(self.unknown))
         if self.model is not None and names:
-            report.note(f"qks: {names}: no word that {self.model.name} knows")
+            report.note(f"qks: {names}: no word{self._of_languages()} that {self.model.name} knows")
         if found or self.model is None:
             return
         labels = nearest_labels(self.library, self.model, _texts(self.plan.phrases))
         near = f"nearest labels: {', '.join(labels)}; " if labels else ""
         report.note(f"qks: no confident match\n     {near}--weak shows the best there is")
+
+    def _of_languages(self) -> str:
+        code = self.options.language
+        return "" if code == "en" else f" of {ENGLISH_NAMES[code]} or English"
 
     def _is_understood(self, model: Model, node: Text | Sum) -> bool:
         """Whether a model knows most words of a phrase. What labels cover needs no asking."""

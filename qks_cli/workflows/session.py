@@ -16,6 +16,7 @@ from qks_cli.workflows.report import SILENT, Report
 if TYPE_CHECKING:
     from qks_cli.model.model import Model
     from qks_cli.vocabulary.labels_file import Vocabulary
+    from qks_cli.vocabulary.languages import Language
 
 
 def open_library(db: Path | None = None, *, create: bool = False) -> Library:
@@ -80,6 +81,13 @@ def library_vocabulary(library: Library) -> Vocabulary:
 
     text = library.vocabularies.latest()
     return Vocabulary(()) if text is None else parse_labels(text, "the library's labels")[0]
+
+
+def library_language(library: Library, code: str) -> Language | None:
+    """A language, with the names that the library's labels have in it; None for English."""
+    from qks_cli.vocabulary.languages import open_language
+
+    return open_language(code, library_vocabulary(library)) if code != "en" else None
 
 
 def selected(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qks_cli.folding import fold
 from qks_cli.keywords.xmp import Keyword, Source
 from qks_cli.library import ledger, verdicts
+from qks_cli.library.ledger import Write
+from qks_cli.vocabulary.languages import Language, open_language
 from qks_cli.workflows import places
 from qks_cli.workflows.photo_writer import Options, Outcome, writing
 from qks_cli.workflows.session import library_vocabulary
@@ -58,6 +60,7 @@ def write_all(
     ``only`` keeps to the labels of a photo's last write, as they are shown now; ``confirmed`` to
     those that the user confirmed."""
     vocabulary = library_vocabulary(library)
+    opened = cache(lambda code: open_language(code, vocabulary))
     if options.places and not options.dry_run:
         places.name_places(library)
     with writing(library, run_id, source_of(library), options) as hand:
@@ -71,17 +74,21 @@ def write_all(
                     photo_id: [keyword for keyword in own if keyword.label in sure[photo_id]]
                     for photo_id, own in keywords.items()
                 }
-            if options.synonyms or only:
-                keywords = {
-                    photo_id: _with_synonyms(own, vocabulary) for photo_id, own in keywords.items()
-                }
+            last = _last_writes(library, ids) if only else {}
+            languages = {x: last[x].language if x in last else options.language for x in ids}
+            keywords = {
+                photo_id: _worded(
+                    own, vocabulary, opened(languages[photo_id]), synonyms=options.synonyms or only
+                )
+                for photo_id, own in keywords.items()
+            }
             if options.places or only:
                 _add_places(library, keywords, keep=not (options.places and options.dry_run))
-            if only:
-                _keep_to_written(library, keywords)
+            for photo_id, write in last.items():
+                keywords[photo_id] = _kept(library, keywords[photo_id], write)
             known = library.photos.known([path for _, path in part])
             outcomes = [
-                hand.write(photo_id, path, keywords[photo_id])
+                hand.write(photo_id, path, keywords[photo_id], languages[photo_id])
                 if _as_tagged(path, known.get(path))
                 else Outcome(path, "refused", path, reason="it is not as it was tagged: `qks tag`")
                 for photo_id, path in part
@@ -107,14 +114,31 @@ def _as_tagged(path: Path, known: KnownPhoto | None) -> bool:
     )
 
 
-def _with_synonyms(keywords: Sequence[Keyword], vocabulary: Vocabulary) -> list[Keyword]:
-    """Each keyword, then its synonyms, which stand where it stands. Once each, in any case."""
+def _worded(
+    keywords: Sequence[Keyword],
+    vocabulary: Vocabulary,
+    language: Language | None,
+    *,
+    synonyms: bool,
+) -> list[Keyword]:
+    """Each keyword by its name in a language, then its synonyms there if asked for, which stand
+    where it stands. Once each, in any case."""
+    if language is None and not synonyms:
+        return list(keywords)
     found: dict[str, Keyword] = {}
     for keyword in keywords:
-        label = vocabulary.lookup(keyword.label)
-        own = () if label is None else label.synonyms
-        for word in (keyword.label, *own):
-            found.setdefault(word.casefold(), replace(keyword, label=word))
+        if language is None:
+            label = vocabulary.lookup(keyword.label)
+            name, others = keyword.label, () if label is None else label.synonyms
+            above = keyword.ancestors
+        else:
+            name, *rest = language.names(keyword.label) or (keyword.label,)
+            others = tuple(rest)
+            above = tuple(map(language.shown, keyword.ancestors))
+        of = keyword.label if name != keyword.label else ""
+        found.setdefault(name.casefold(), Keyword(name, keyword.score, above, of))
+        for word in others if synonyms else ():
+            found.setdefault(word.casefold(), Keyword(word, keyword.score, above))
     return list(found.values())
 
 
@@ -125,14 +149,17 @@ def _add_places(library: Library, keywords: dict[int, list[Keyword]], *, keep: b
         keywords[photo_id] += [x for x in found if fold(x.label) not in known]
 
 
-def _keep_to_written(library: Library, keywords: dict[int, list[Keyword]]) -> None:
-    """Leave out keywords that stand for no label of a photo's last write."""
-    for chain in ledger.writes_of(library, list(keywords)).values():
-        last = chain[-1]
-        # A synonym is no label: it is shown as it is.
-        shown = {library.tags.shown_name(label) or label for label in last.labels}
-        kept = [keyword for keyword in keywords[last.photo_id] if keyword.label in shown]
-        keywords[last.photo_id] = kept
+def _last_writes(library: Library, photo_ids: Sequence[int]) -> dict[int, Write]:
+    """The last write of each photo that was written."""
+    chains = ledger.writes_of(library, photo_ids).values()
+    return {chain[-1].photo_id: chain[-1] for chain in chains}
+
+
+def _kept(library: Library, keywords: Sequence[Keyword], last: Write) -> list[Keyword]:
+    """Those keywords that stand for a label of a photo's last write."""
+    # A synonym is no label: it is shown as it is.
+    shown = {library.tags.shown_name(label) or label for label in last.labels}
+    return [keyword for keyword in keywords if (keyword.of or keyword.label) in shown]
 
 
 def source_of(library: Library) -> Source:

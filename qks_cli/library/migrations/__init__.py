@@ -21,6 +21,7 @@ NAMES = (
     "m009_chosen",
     "m010_places",
     "m011_learned",
+    "m012_languages",
 )
 COUNT = len(NAMES)
 

@@ -225,8 +225,8 @@ def unlearn(
 
 def renew(library: Library, model: Model) -> int:
     """Learn for a model that is new in the library what was learned for another one, from the same
-    photos; how many heads. Nothing where all labels have a head of this model, or where one of the
-    photos that are evidence was not tagged with it yet."""
+    photos; how many heads. Nothing where all labels have a head of this model. Of the photos that
+    are evidence, those count that were tagged with it. A label that gains nothing has none."""
     kept = learned.heads(library)
     have = {one.label for one in kept if one.model_hash == model.hash}
     missing = {one.label: one for one in kept if one.label not in have}

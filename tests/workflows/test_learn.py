@@ -10,17 +10,22 @@ import pytest
 
 from qks_cli.errors import UsageError
 from qks_cli.library import keywords, learned, verdicts
+from qks_cli.library.learned import StoredHead
 from qks_cli.library.store import Library
-from qks_cli.model.fake import QUERIES, WIDTH, direction, write_fake_bundle
+from qks_cli.model.fake import QUERIES, WIDTH, Picture, direction, write_fake_bundle
 from qks_cli.model.learned import Head, Learned, features, logit, probability
+from qks_cli.model.learning import Measured
 from qks_cli.model.model import Model
+from qks_cli.photos.walk import walk
 from qks_cli.types import Float16Array, Photo, TaggedPhoto
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows.learn import LearnOptions, learn_examples, learn_labels, renew, unlearn
+from qks_cli.workflows.report import Report
 from qks_cli.workflows.status import wanted_of
 from qks_cli.workflows.suggest import suggest
-from qks_cli.workflows.tag import Tagging, retag
+from qks_cli.workflows.tag import Tagging, TagRun, retag
 from qks_cli.workflows.words import choose_words
+from tests.conftest import SEEN
 
 LABELS = ("dog", "sky", "tree")
 RNG = np.random.default_rng(7)
@@ -254,3 +259,38 @@ def test_a_head_that_adds_nothing_keeps_the_score() -> None:
     assert (
         Learned((Head("cup", False, 1.0, np.zeros(6, np.float32), 0.0),)).over(vocabulary) is None
     )
+
+
+def test_a_run_with_a_new_model_learns_again_and_says_so(
+    photos: Path,
+    pictures: dict[str, UInt8Array],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Four photos measure no gain; here it matters what is done with one.
+    monkeypatch.setattr(Measured, "better", property(lambda self: True))
+
+    def bundle(name: str, labels: Sequence[str]) -> Model:
+        known = [Picture(pixels, SEEN[name]) for name, pixels in pictures.items()]
+        return Model.open(str(write_fake_bundle(tmp_path / name, known, labels, name=name)))
+
+    one, two = bundle("first", LABELS), bundle("second", [*LABELS, "cup"])
+    notes: list[str] = []
+    with Library.open(tmp_path / "run.db") as library:
+        for model in (one, two):
+            tagging = Tagging.from_words(model, choose_words(model, library.runs.kept()))
+            run = TagRun(tagging, library, report=Report(note=notes.append))
+            list(run.results(walk([photos])))
+            if model is one:
+                head = Head("dog", False, 1.0, np.zeros(2 * WIDTH, np.float32), 0.0)
+                row = StoredHead("dog", False, False, one.hash, head.to_bytes())
+                learned.keep(library, [row], None)
+                ids_ = sorted(library.photos.tagged_ids())
+                verdicts.confirm(library, ids_[:2], "dog", add=True)
+                verdicts.reject(library, ids_[2:], "dog", in_vocabulary=True)
+        hashes = {stored.model_hash for stored in learned.heads(library)}
+        again = any("learned again" in note for note in notes)
+        assert again == (two.hash in hashes)
+        assert again
+        (selection,) = {row[0] for row in library.rows("SELECT DISTINCT selection FROM photos")}
+        assert "learned" in selection

@@ -17,7 +17,7 @@ from qks_cli.model.learned import Head, Learned, features, logit, probability
 from qks_cli.model.learning import Measured
 from qks_cli.model.model import Model
 from qks_cli.photos.walk import walk
-from qks_cli.types import Float16Array, Photo, TaggedPhoto
+from qks_cli.types import Float16Array, Photo, TaggedPhoto, UInt8Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows.learn import LearnOptions, learn_examples, learn_labels, renew, unlearn
 from qks_cli.workflows.report import Report

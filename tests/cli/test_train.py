@@ -98,7 +98,7 @@ def test_a_head_on_a_pulled_backbone(
     assert len(held_out) == 1
     subsets = {row["subset"]: row["labels"] for row in rows}
     assert (subsets["SEEN"], subsets["SEEN, trained"], subsets["SEEN, held out"]) == (4, 3, 1)
-    assert b"labels have a cut-off of their own" in said.err
+    assert b"of 6 labels with a cut-off of its own" in said.err
     assert len(read_labels(tmp_path / "own.txt")[0].labels) == 6
     with np.load(tmp_path / "saved" / "scores.npz") as stored:
         assert stored["scores: QKS"].shape == stored["present"].shape == (16, 6)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,10 @@ from PIL import Image
 
 from qks_cli.model.fake import Picture, write_fake_bundle
 from qks_cli.types import UInt8Array
+
+# A shell lets its background jobs ignore Ctrl-C, and what they start inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What the fake model sees in each of ``photos``: words with cosines. From 0.6 on a score is over
 # one half, which is the default cut-off; 0.58 gives 0.38.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -77,9 +77,8 @@ def assemble(
     round_to_half(image, tower)
     write_weights(out, image=image, text=tower)
     export_image(image.eval(), config, out / "image.onnx")
-    quantise_backbone(
-        out / "image.onnx", _sample(pools, image_run.parent / "packed", config.image_size)
-    )
+    known = _Known.read(pools, teachers, image_run.parent / "packed")
+    quantise_backbone(out / "image.onnx", _sample(known.pixels, config.image_size))
     export_text(tower, out / "text.onnx")
     shutil.copyfile(text_run / "tokenizer.json", out / "tokenizer.json")
 
@@ -89,9 +88,9 @@ def assemble(
         )
 
     describe()
-    _embed_taught(out, label_names(Teachers(*teachers), TrueLabels(read_photos(*pools))))
+    _embed_taught(out, label_names(known.said, known.truth))
     describe()
-    _calibrate(out, pools, teachers, image_run.parent / "packed", run)
+    _calibrate(out, known, run)
     if (out / "labels.txt").is_file():
         _embed_default_labels(out)
     describe()
@@ -102,27 +101,33 @@ def assemble(
     return out
 
 
-def _calibrate(
-    out: Path,
-    pools: Sequence[Path],
-    teachers: Sequence[Path],
-    packed: Path,
-    config: MiniConfig,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The pools, with their pixels, what teachers say of them, and their own labels."""
+
+    photos: list[PoolPhoto]
+    pixels: PackedPixels
+    said: Teachers
+    truth: TrueLabels
+
+    @classmethod
+    def read(cls, pools: Sequence[Path], teachers: Sequence[Path], packed: Path) -> _Known:
+        photos = read_photos(*pools)
+        return cls(photos, pack(photos, packed), Teachers(*teachers), TrueLabels(photos))
+
+
+def _calibrate(out: Path, known: _Known, config: MiniConfig) -> None:
     bundle = read_bundle(str(out))
     engine = OnnxEngine(bundle)
-    photos = read_photos(*pools)
-    pixels = pack(photos, packed)
-    said, truth = Teachers(*teachers), TrueLabels(photos)
-    apart_rows, bank = calibration_rows(photos, config.source_weights)
+    apart_rows, bank = calibration_rows(known.photos, config.source_weights)
 
     def embed(names: Sequence[str]) -> Float32Array:
         return Model(bundle, engine=engine).label_vectors([Label(name) for name in names])
 
     fitted = fit_calibration(
-        lambda rows: _tokens(engine, pixels, rows, bundle.image_size),
+        lambda rows: _tokens(engine, known.pixels, rows, bundle.image_size),
         embed,
-        lambda rows: known_truth(said, truth, rows),
+        lambda rows: known_truth(known.said, known.truth, rows),
         apart_rows,
         bank,
         neighbours.read_names(bundle.file(neighbours.FILE)),
@@ -169,11 +174,9 @@ def _embed_default_labels(out: Path) -> None:
     embeddings.write_known(out / embeddings.FILE, keys, vectors_CE)
 
 
-def _sample(pools: Sequence[Path], packed: Path, size: int) -> UInt8Array:
+def _sample(pixels: PackedPixels, size: int) -> UInt8Array:
     """Photos of the pools, drawn alike for every bundle: uint8 [B, S, S, 3]."""
-    photos = read_photos(*pools)
-    pixels = pack(photos, packed)
-    rows = np.random.default_rng(3).choice(len(photos), min(RANGES, len(photos)), replace=False)
+    rows = np.random.default_rng(3).choice(len(pixels), min(RANGES, len(pixels)), replace=False)
     return np.stack([_view(pixels, row, size) for row in rows])
 
 

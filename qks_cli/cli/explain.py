@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qks_cli.cli.options import Db, Labels, MinScore, Model, RecordFormat
-from qks_cli.cli.output import Format, Records, say
+from qks_cli.cli.output import Format, Records, emit, say
 from qks_cli.escape import shown
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def explain(
         heat_GG = heat_map(opened, photo, label_of_it, attention=attention)
         pixels_HW3 = picture(photo, heat_GG, opened.bundle.resize, SIDE)
         if show:
-            records.text(drawn(pixels_HW3))
+            emit(drawn(pixels_HW3))
         if heatmap is not None:
             write_picture(pixels_HW3, heatmap)
             say(f"qks: what speaks for {first}: {shown(heatmap)}")
@@ -86,7 +86,7 @@ def _write(records: Records, found: Explanation) -> None:
     if records.format is Format.table:
         marks = ("+" if reason.shown else "-" for reason in found.reasons)
         lines = zip(marks, found.reasons, strict=True)
-        records.text("".join(f"{mark} {shown(reason.sentence)}\n" for mark, reason in lines))
+        emit("".join(f"{mark} {shown(reason.sentence)}\n" for mark, reason in lines))
     else:
         records.write(
             {

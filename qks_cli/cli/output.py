@@ -97,12 +97,7 @@ class Writer:
             text = _csv([("path", "label", "score", "implied")]) + text
         self.begun = True
         if text:
-            _emit(text)
-
-    def text(self, text: str) -> None:
-        """Write a table that was laid out elsewhere."""
-        if text:
-            _emit(text)
+            emit(text)
 
     def close(self) -> None:
         """Write what even an empty answer has (the CSV header)."""
@@ -163,7 +158,7 @@ class Records:
         else:
             text = self._table(rows)
         self.begun = self.begun or bool(text)
-        _emit(text)
+        emit(text)
         return len(rows)
 
     def stream(self, records: Iterable[dict[str, Any]]) -> int:
@@ -180,11 +175,6 @@ class Records:
         finally:
             self.write(waiting)
         return count
-
-    def text(self, text: str) -> None:
-        """Write a table that was laid out elsewhere."""
-        if text:
-            _emit(text)
 
     def _table(self, rows: list[dict[str, Any]]) -> str:
         cells = [[shown(_plain(row[name])) for name in self.fields] for row in rows]
@@ -207,7 +197,9 @@ class Records:
         return "".join(lines[self.begun :]) if rows else ""
 
 
-def _emit(text: str) -> None:
+def emit(text: str) -> None:
+    """Write to stdout, and flush. Raises ``ReaderGoneError`` once nobody reads, ``OutputError``
+    where it cannot be written."""
     try:
         sys.stdout.buffer.write(os.fsencode(text))
         sys.stdout.buffer.flush()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qks_cli.cli.options import Db, Language, Model, Null, RowFormat
-from qks_cli.cli.output import Format, Row, Writer, say
+from qks_cli.cli.output import Format, Row, Writer, emit, say
 from qks_cli.cli.tables import nearby, table
 from qks_cli.cli.tag import use_one_thread
 from qks_cli.cli.viewer import open_viewer
@@ -143,7 +143,7 @@ def _show(writer: Writer, hits: Found, words: Vocabulary, *, names: bool = False
     if writer.format is Format.table:
         name_of = writer.name_of or str
         rows = (_cells(hit, words, name_of, names=names) for hit in hits)
-        writer.text(table(("score", "date", "photo", "tags"), rows, shorten="photo"))
+        emit(table(("score", "date", "photo", "tags"), rows, shorten="photo"))
         if hits.total > len(hits):
             say(f"{len(hits):,} of {hits.total:,} shown; --limit shows more")
     else:

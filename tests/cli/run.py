@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ class Done:
     def rows(self) -> list[dict[str, Any]]:
         """The JSON lines of stdout."""
         return [json.loads(line) for line in self.out.splitlines()]
+
+
+Here = Callable[..., Done]
 
 
 def run(patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str], *line: object) -> Done:

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.run import Done, run
-
-Here = Callable[..., Done]
-
-
-@pytest.fixture
-def here(
-    fake_model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Here:
-    return lambda *line: run(monkeypatch, capfd, *line)
+from tests.cli.run import Done, Here
 
 
 def names(done: Done) -> list[str]:

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from qks_cli.library import names
 from qks_cli.library.store import Library
-from tests.cli.run import Done, run
-
-Here = Callable[..., Done]
-
-
-@pytest.fixture
-def here(
-    fake_model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Here:
-    return lambda *line: run(monkeypatch, capfd, *line)
+from tests.cli.run import Here
 
 
 def stored() -> dict[str, list[str]]:

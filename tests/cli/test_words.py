@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from tests.cli.run import Done, run
-
-Here = Callable[..., Done]
-
-
-@pytest.fixture
-def here(
-    fake_model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Here:
-    return lambda *line: run(monkeypatch, capfd, *line)
+from tests.cli.run import Done, Here
 
 
 def labels_of(done: Done) -> set[str]:

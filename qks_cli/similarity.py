@@ -43,3 +43,9 @@ def winners(tokens_ME: Float32Array, labels_KE: Float32Array) -> IntArray:
     """For one photo, the query token [K] whose score each label took."""
     won_K: IntArray = np.argmax(tokens_ME @ labels_KE.T, axis=0)
     return won_K
+
+
+def unit(vectors: npt.NDArray[np.floating]) -> Float32Array:
+    """Vectors along the last axis, brought to length 1; what has no length stays 0."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-6), np.float32)

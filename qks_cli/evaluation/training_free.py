@@ -21,9 +21,9 @@ from torch import Tensor
 from qks_cli.errors import UsageError
 from qks_cli.evaluation import piaa, sparc, tagclip
 from qks_cli.evaluation.compare import Reader, Reading, Scores
-from qks_cli.evaluation.vectors import unit
 from qks_cli.model.model import Model
 from qks_cli.photos.loader import pixel_batches
+from qks_cli.similarity import unit
 from qks_cli.types import Float32Array
 
 FIT_PHOTOS = 2000  # unlabelled training photos that PIAA's classifier is made of, at most

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from qks_cli.model.model import Model
+from qks_cli.similarity import unit
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.embeddings import embed_labels
 from qks_cli.vocabulary.labels_file import Label
@@ -47,9 +46,3 @@ def baseline_vectors(model: Model, names: Sequence[str]) -> Float32Array:
         as_written=True,
     )
     return unit(raw_CE if bundle.label_length is None else raw_CE[:, :-1])
-
-
-def unit(vectors_NE: Float32Array) -> Float32Array:
-    """Each row brought to unit length."""
-    norms = np.linalg.norm(vectors_NE, axis=-1, keepdims=True)
-    return np.asarray(vectors_NE / np.maximum(norms, 1e-12), np.float32)

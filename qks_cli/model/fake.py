@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from qks_cli.model.bundle import CONFIG, Bundle, file_hash
 from qks_cli.model.calibration import Calibration
+from qks_cli.similarity import unit
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.vocabulary import neighbours
 
@@ -96,8 +96,8 @@ def direction(text: str) -> Float32Array:
     total_E = np.zeros(WIDTH, np.float32)
     for word in words or [text]:
         seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
-        total_E[:-1] += _unit(np.random.default_rng(seed).normal(size=WIDTH - 1))
-    return _unit(total_E)
+        total_E[:-1] += unit(np.random.default_rng(seed).normal(size=WIDTH - 1))
+    return unit(total_E)
 
 
 def thumbnail(pixels_HW3: UInt8Array) -> Float32Array:
@@ -156,7 +156,3 @@ def _colour(rgb: Float32Array, most: float) -> tuple[str, float]:
     far = {word: float(np.linalg.norm(rgb - np.array(own))) for word, own in COLOURS.items()}
     word = min(far, key=far.__getitem__)
     return word, most * (1 - far[word] / 255)
-
-
-def _unit(vector: npt.NDArray[np.floating]) -> Float32Array:
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), np.float32)

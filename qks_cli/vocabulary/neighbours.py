@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qks_cli.similarity import unit
 from qks_cli.types import Float32Array, IntArray
 
 FILE = "taught.npz"  # in a bundle
@@ -30,27 +31,27 @@ CHUNK = 1024  # labels at a time
 def interpolate_to_known(labels_CE: Float32Array, taught_TE: Float32Array) -> Float32Array:
     """Label vectors [C, E] of ``labels_CE``'s length, untaught ones brought towards their
     neighbours; ``taught_TE`` may have any length. The last coordinate is left as it is."""
-    taught = _unit(taught_TE[:, :-1])
+    taught = unit(taught_TE[:, :-1])
     out = labels_CE.copy()
     for at in range(0, len(labels_CE), CHUNK):
         part = labels_CE[at : at + CHUNK, :-1]
-        own = _unit(part)
+        own = unit(part)
         cosine_CT = own @ taught.T
         count = min(NEAREST, len(taught))
         nearest_CK = np.argpartition(-cosine_CT, count - 1, axis=1)[:, :count]
         near_CK = np.take_along_axis(cosine_CT, nearest_CK, axis=1)
         weight_CK = np.exp(SHARPNESS * (near_CK - near_CK.max(axis=1, keepdims=True)))
-        mean = _unit(np.einsum("ck,cke->ce", weight_CK, taught[nearest_CK]))
+        mean = unit(np.einsum("ck,cke->ce", weight_CK, taught[nearest_CK]))
         far_C1 = 1 - near_CK.max(axis=1, keepdims=True)
         share_C1 = SHARE * np.clip(far_C1 / SAME, 0, 1)
-        mixed = _unit((1 - share_C1) * own + share_C1 * mean)
+        mixed = unit((1 - share_C1) * own + share_C1 * mean)
         out[at : at + CHUNK, :-1] = mixed * np.linalg.norm(part, axis=1, keepdims=True)
     return out
 
 
 def nearest(labels_CE: Float32Array, taught_TE: Float32Array) -> tuple[IntArray, Float32Array]:
     """For each label as it was embedded its nearest taught word [C], and their cosine [C]."""
-    cosine_CT = _unit(labels_CE[:, :-1]) @ _unit(taught_TE[:, :-1]).T
+    cosine_CT = unit(labels_CE[:, :-1]) @ unit(taught_TE[:, :-1]).T
     nearest_C = cosine_CT.argmax(axis=1)
     return nearest_C, cosine_CT[np.arange(len(cosine_CT)), nearest_C]
 
@@ -60,7 +61,7 @@ def leaning(
 ) -> tuple[IntArray, Float32Array]:
     """For each label as it was embedded the taught words that weigh most in what it is brought
     towards, at most ``NEAREST``: rows [C, K], nearest first, and their cosines [C, K]."""
-    cosine_CT = _unit(labels_CE[:, :-1]) @ _unit(taught_TE[:, :-1]).T
+    cosine_CT = unit(labels_CE[:, :-1]) @ unit(taught_TE[:, :-1]).T
     nearest_CK = np.argsort(-cosine_CT, axis=1, kind="stable")[:, : min(count, NEAREST)]
     return nearest_CK, np.take_along_axis(cosine_CT, nearest_CK, axis=1)
 
@@ -70,11 +71,11 @@ def carried_over(
 ) -> Float32Array:
     """What is known of taught words, ``values_T``, for any labels [C]: a taught word's own value,
     else the mean of its neighbours', the less the farther the nearest is."""
-    taught = _unit(taught_TE[:, :-1])
+    taught = unit(taught_TE[:, :-1])
     count = min(NEAREST, len(taught))
     out_C = np.empty(len(labels_CE), np.float32)
     for at in range(0, len(labels_CE), CHUNK):
-        cosine_CT = _unit(labels_CE[at : at + CHUNK, :-1]) @ taught.T
+        cosine_CT = unit(labels_CE[at : at + CHUNK, :-1]) @ taught.T
         near_CK = np.argpartition(-cosine_CT, count - 1, axis=1)[:, :count]
         cosine_CK = np.take_along_axis(cosine_CT, near_CK, axis=1)
         best_C = cosine_CK.max(axis=1)
@@ -89,7 +90,7 @@ def carried_over(
 
 def order(phrase_1E: Float32Array, taught_TE: Float32Array) -> IntArray:
     """Rows [T] of taught words, those nearest to a phrase first."""
-    cosine_T = (_unit(taught_TE[:, :-1]) @ _unit(phrase_1E[:, :-1])[0]).ravel()
+    cosine_T = (unit(taught_TE[:, :-1]) @ unit(phrase_1E[:, :-1])[0]).ravel()
     return np.argsort(-cosine_T)
 
 
@@ -115,8 +116,3 @@ def read_names(path: Path) -> list[str]:
     with np.load(path) as stored:
         names: list[str] = stored["names"].tolist()
     return names
-
-
-def _unit(vectors: Float32Array) -> Float32Array:
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-6), np.float32)

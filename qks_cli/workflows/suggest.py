@@ -17,6 +17,7 @@ from qks_cli.library import learned
 from qks_cli.library.store import Library
 from qks_cli.model.learned import features, logit
 from qks_cli.model.model import Model
+from qks_cli.similarity import unit
 from qks_cli.types import Float32Array
 from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.tag import Tagging
@@ -126,10 +127,10 @@ def _different(
     """One after the other: the most unsure one for how far it is from what was taken before."""
     if not pool:
         return []
-    own_NF = _unit(np.stack([one.features_F for one in pool]))
+    own_NF = unit(np.stack([one.features_F for one in pool]))
     far_N = np.ones(len(pool), np.float32)
     if judged_JF is not None:
-        far_N = np.minimum(far_N, 1 - (own_NF @ _unit(judged_JF).T).max(1))
+        far_N = np.minimum(far_N, 1 - (own_NF @ unit(judged_JF).T).max(1))
     doubt_N = 1 / (1 + np.array([one.doubt for one in pool], np.float32))
     chosen: list[_Candidate] = []
     left_N = np.ones(len(pool), bool)
@@ -139,8 +140,3 @@ def _different(
         left_N &= np.array([one.photo_id != pool[row].photo_id for one in pool], bool)
         far_N = np.minimum(far_N, 1 - own_NF @ own_NF[row])
     return chosen
-
-
-def _unit(rows_NF: Float32Array) -> Float32Array:
-    lengths = np.linalg.norm(rows_NF, axis=1, keepdims=True)
-    return np.asarray(rows_NF / np.maximum(lengths, 1e-6), np.float32)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from qks_cli.evaluation.vectors import baseline_vectors, own_vectors, unit
+from qks_cli.evaluation.vectors import baseline_vectors, own_vectors
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.model import Model
+from qks_cli.similarity import unit
 from qks_cli.types import Float32Array, UInt8Array
 
 NAMES = ["dogs", "dog", "cat"]

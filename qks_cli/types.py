@@ -16,6 +16,8 @@ UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 Float16Array: TypeAlias = npt.NDArray[np.float16]
 Float32Array: TypeAlias = npt.NDArray[np.float32]
 IntArray: TypeAlias = npt.NDArray[np.intp]
+Int64Array: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from qks_cli.errors import TrainingError
 from qks_cli.model.calibration import Calibration, features
 from qks_cli.similarity import max_similarity
 from qks_cli.training.mini.batches import TrueLabels
 from qks_cli.training.mini.teachers import Teachers
-from qks_cli.types import Float32Array, IntArray
-
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
+from qks_cli.types import BoolArray, Float32Array, IntArray
 
 BANK = 2000  # reference photos
 PRIOR = 1.0  # deviation, in logits, of what single labels differ by from the rest

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from qks_cli.model.cutoffs import BoolArray, CutoffReport, fit_cutoffs
+from qks_cli.model.cutoffs import CutoffReport, fit_cutoffs
 from qks_cli.model.model import Model
-from qks_cli.types import Float32Array
+from qks_cli.types import BoolArray, Float32Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary, format_labels
 
 

@@ -30,9 +30,8 @@ from qks_cli.network.model import scores
 from qks_cli.network.pixels import Normalise
 from qks_cli.network.zero_shot import ZeroShotImage
 from qks_cli.photos.loader import pixel_batches
-from qks_cli.types import Float32Array
+from qks_cli.types import BoolArray, Float32Array
 
-BoolArray = npt.NDArray[np.bool_]
 SHARPNESS = 20.0  # of the softmax over places; cosines differ by hundredths
 PLAIN = ("class token", "patch max", "patch softmax", "QKS")
 METHODS = (

@@ -13,9 +13,8 @@ import numpy.typing as npt
 
 from qks_cli.errors import UsageError
 from qks_cli.evaluation.measures import Ranking, f1, hits_at, interval_around
-from qks_cli.types import Float32Array
+from qks_cli.types import BoolArray, Float32Array
 
-BoolArray = npt.NDArray[np.bool_]
 F1_KINDS = ("published", "judged")
 
 

@@ -10,9 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from qks_cli.types import Float32Array
-
-BoolArray = npt.NDArray[np.bool_]
+from qks_cli.types import BoolArray, Float32Array
 
 
 class Ranking:

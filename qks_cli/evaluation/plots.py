@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from qks_cli.errors import UsageError
-from qks_cli.types import Float32Array
+from qks_cli.types import BoolArray, Float32Array
 
-BoolArray = npt.NDArray[np.bool_]
 BINS = 10
 POINTS = 2000  # of a curve: more cannot be seen
 

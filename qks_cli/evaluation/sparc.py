@@ -19,13 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from qks_cli.errors import UsageError
-from qks_cli.types import Float32Array
+from qks_cli.types import BoolArray, Float32Array
 from qks_cli.vocabulary.plurals import plural, singular
 
-BoolArray = npt.NDArray[np.bool_]
 NEIGHBOURS = 4  # labels that each is paired with, where no prompts are given
 
 

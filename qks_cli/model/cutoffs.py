@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from qks_cli.types import Float32Array
+from qks_cli.types import BoolArray, Float32Array
 
-BoolArray = npt.NDArray[np.bool_]
 ENOUGH = 8  # photos that carry a label, and that do not, below which its cut-off says little
 
 

@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qks_cli.model.learned import Head, logit, probability
-from qks_cli.types import Float32Array
+from qks_cli.types import BoolArray, Float32Array
 
-BoolArray = npt.NDArray[np.bool_]
 HALF = 20  # verdicts with which the regression counts half
 # Deviations that one deviation of the regression may count, where evidence is endless. Which is
 # best differs between labels: a text match that is right already is hurt by more.

@@ -14,10 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from qks_cli import settings
 from qks_cli.folding import fold
@@ -29,7 +28,7 @@ from qks_cli.model.floor import Floor
 from qks_cli.model.learned import Learned
 from qks_cli.model.selection import TOP, Selector
 from qks_cli.model.tagger import Tagger, selection_name
-from qks_cli.types import Float32Array, Tag, UInt8Array
+from qks_cli.types import BoolArray, Float32Array, Tag, UInt8Array
 from qks_cli.vocabulary import neighbours
 from qks_cli.vocabulary.embeddings import FILE as KNOWN
 from qks_cli.vocabulary.embeddings import embed_labels, read_known, to_length
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from qks_cli.photos.readers import Readers
-
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

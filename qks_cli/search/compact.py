@@ -21,14 +21,13 @@ import numpy.typing as npt
 from qks_cli.errors import LibraryError
 from qks_cli.library.store import Library
 from qks_cli.similarity import max_similarity
-from qks_cli.types import Float16Array, Float32Array
+from qks_cli.types import Float16Array, Float32Array, Int64Array
 
 EXACT = 4000  # photos that are judged by their query tokens at once, without a first pass
 BLOCK = 4096  # photo ids of one block; the triggers of m003_search divide by it too
 DIRECTIONS = 24
 PART = 512  # photos widened at a time
 SAMPLE = 4096  # photos that the directions are learnt from
-Int64Array = npt.NDArray[np.int64]
 Int8Array = npt.NDArray[np.int8]
 
 

@@ -11,17 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from qks_cli.library.store import Library
 from qks_cli.search.filters import Condition
 from qks_cli.search.grammar import And, Filter, Node, Not, Or, Sum, Text
 from qks_cli.search.plan import Plan
-from qks_cli.search.scorer import Int64Array, RawScores, found_among, ids_of
+from qks_cli.search.scorer import RawScores, found_among, ids_of
 from qks_cli.search.words import Words
-from qks_cli.types import Float32Array
+from qks_cli.types import BoolArray, Float32Array, Int64Array
 
-BoolArray = npt.NDArray[np.bool_]
 FOLDER = 0.5  # what a folder's name counts: it may be any word
 
 

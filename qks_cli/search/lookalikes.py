@@ -17,8 +17,8 @@ from qks_cli.library.database import PRESENT
 from qks_cli.library.paths import key_path
 from qks_cli.library.store import Library
 from qks_cli.search import compact
-from qks_cli.search.scorer import Int64Array, cosine_similarity, mean_token
-from qks_cli.types import Float32Array
+from qks_cli.search.scorer import cosine_similarity, mean_token
+from qks_cli.types import Float32Array, Int64Array
 
 ROWS = 1024  # photos compared with all others at a time
 LOOSE = 0.07  # how far below the wanted similarity a compact vector may put a pair

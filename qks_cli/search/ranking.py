@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from qks_cli.library import names
 from qks_cli.library.store import Library
@@ -24,7 +23,6 @@ from qks_cli.search.grammar import Filter, Node
 from qks_cli.search.plan import Plan, ScoreRange
 from qks_cli.search.scorer import (
     Compared,
-    Int64Array,
     Part,
     RawScores,
     compact_scores,
@@ -33,9 +31,8 @@ from qks_cli.search.scorer import (
     mean_token,
 )
 from qks_cli.search.sorting import Sort
-from qks_cli.types import Float32Array, Tag
+from qks_cli.types import BoolArray, Float32Array, Int64Array, Tag
 
-BoolArray = npt.NDArray[np.bool_]
 SHARE = 25  # of more photos, one in so many is judged exactly
 THERE = "status = 'ok' AND missing_since IS NULL"
 

@@ -10,15 +10,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from qks_cli.library.store import Library
 from qks_cli.search import compact
 from qks_cli.search.grammar import Node
 from qks_cli.similarity import max_similarity
-from qks_cli.types import Float16Array, Float32Array
-
-Int64Array = npt.NDArray[np.int64]
+from qks_cli.types import Float16Array, Float32Array, Int64Array
 
 BLOCK = 64  # photos widened to single precision at a time
 CHUNK = 4000  # photos whose query tokens are read at a time

@@ -26,9 +26,8 @@ from qks_cli.network.config import ModelConfig
 from qks_cli.network.pixels import Normalise
 from qks_cli.photos.loader import pixel_batches
 from qks_cli.training.datasets.digest import stamp
-from qks_cli.training.datasets.labelled import BoolArray
 from qks_cli.training.run import write_json
-from qks_cli.types import IntArray
+from qks_cli.types import BoolArray, IntArray
 
 Report = Callable[[dict[str, Any]], None]
 HALF = 2  # bytes of a kept number

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from qks_cli.folding import fold
-from qks_cli.types import Float32Array
-
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
+from qks_cli.types import BoolArray, Float32Array
 
 EVERYWHERE = 0.5  # share of photos from which on a label says little
 ALIKE = 0.85  # cosine of label vectors from which on two labels mean the same

@@ -13,8 +13,7 @@ import numpy as np
 from qks_cli.errors import UsageError
 from qks_cli.library.store import Library
 from qks_cli.search.lookalikes import pooled
-from qks_cli.search.scorer import Int64Array
-from qks_cli.types import Float32Array
+from qks_cli.types import Float32Array, Int64Array
 from qks_cli.wording import count_of
 from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.words import choose_words

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from qks_cli.errors import UsageError, VocabularyError
 from qks_cli.folding import fold
@@ -21,7 +20,7 @@ from qks_cli.library import labels, verdicts
 from qks_cli.library.runs import Chosen
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
-from qks_cli.types import Float32Array
+from qks_cli.types import Float32Array, Int64Array
 from qks_cli.vocabulary.labels_edit import set_cutoff
 from qks_cli.vocabulary.labels_file import Label, Vocabulary, read_labels
 from qks_cli.workflows.report import Stop, never
@@ -29,7 +28,6 @@ from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.tag import Retagged, Tagging, retag
 from qks_cli.workflows.words import DEFAULT, Words, choose_words
 
-Int64Array = npt.NDArray[np.int64]
 STEPS = 100  # cut-offs from 0 to 1 that photos are counted for
 
 

@@ -30,8 +30,9 @@ from qks_cli.types import Float32Array, IntArray
 from qks_cli.wording import count_of
 
 if TYPE_CHECKING:
-    from qks_cli.evaluation.compare import BoolArray, Scores
+    from qks_cli.evaluation.compare import Scores
     from qks_cli.training.datasets.labelled import DataSet, Split
+    from qks_cli.types import BoolArray
 
 Say = Callable[[str], None]
 METHODS = ("sparc", "piaa", "tagclip")  # of evaluation/training_free.py

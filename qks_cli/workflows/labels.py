@@ -16,11 +16,11 @@ from qks_cli.folding import fold
 from qks_cli.library.store import Library
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.model import Model
-from qks_cli.types import Float32Array
+from qks_cli.types import BoolArray, Float32Array
 from qks_cli.vocabulary.labels_file import Vocabulary, add_names, parse_labels, read_labels
 from qks_cli.vocabulary.languages import open_language
 from qks_cli.workflows import audit as judge
-from qks_cli.workflows.audit import BoolArray, Finding
+from qks_cli.workflows.audit import Finding
 from qks_cli.workflows.report import SILENT, Report
 from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.words import choose_words

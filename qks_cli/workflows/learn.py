@@ -19,9 +19,9 @@ from qks_cli.library.learned import StoredHead
 from qks_cli.library.store import Library
 from qks_cli.model import learning
 from qks_cli.model.learned import Head, features
-from qks_cli.model.learning import BoolArray, Evidence, Measured, Sample
+from qks_cli.model.learning import Evidence, Measured, Sample
 from qks_cli.model.model import Model
-from qks_cli.types import Float32Array
+from qks_cli.types import BoolArray, Float32Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.tag import Tagging, retag

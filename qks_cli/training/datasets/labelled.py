@@ -18,10 +18,8 @@ from scipy.sparse import csr_matrix
 
 from qks_cli.errors import TrainingError
 from qks_cli.training.datasets.paths import PathList
-from qks_cli.types import IntArray
+from qks_cli.types import BoolArray, IntArray
 from qks_cli.wording import count_of
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 class Label(NamedTuple):

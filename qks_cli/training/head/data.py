@@ -18,11 +18,11 @@ from qks_cli.errors import TrainingError
 from qks_cli.network.config import ModelConfig
 from qks_cli.network.head import Source
 from qks_cli.photos.loader import pixel_batches
-from qks_cli.training.datasets.labelled import BoolArray, Split
+from qks_cli.training.datasets.labelled import Split
 from qks_cli.training.head.config import HeadConfig
 from qks_cli.training.tokens import TokenCache, keep_tokens
 from qks_cli.training.views import Views, view_batches
-from qks_cli.types import Float32Array, IntArray
+from qks_cli.types import BoolArray, Float32Array, IntArray
 
 
 @dataclass(frozen=True, slots=True)

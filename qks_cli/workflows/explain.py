@@ -1,14 +1,15 @@
-"""Why a photo has a tag, or has it not: the query token, the score, the cut-off, and where on the
+"""Why a photo has a tag, or why not: the query token, the score, the cut-off, and where on the
 photo the token looked.
 
-Axes: M query tokens, G a side of a square grid over the photo, C labels, R reference photos, H×W
-pixels.
+Axes: M query tokens, G a side of a square grid over the photo, C labels, R reference photos, S a
+side of the model's square.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -82,15 +83,21 @@ class Reason:
         return said
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Explanation:
-    """``reasons`` best first. ``places_MGG`` tells where each query token looked: float32 that
-    sums to 1 over a square grid that covers what the model saw of the photo; None where the model
-    does not tell."""
+    """``reasons`` best first; ``pixels_1SS3`` is what the model saw of the photo."""
 
     photo: Path
     reasons: tuple[Reason, ...]
-    places_MGG: Float32Array | None
+    model: Model
+    pixels_1SS3: UInt8Array
+
+    @cached_property
+    def places_MGG(self) -> Float32Array | None:
+        """Where each query token looked: float32 that sums to 1 over a square grid that covers what
+        the model saw of the photo; None where the model does not tell. Computed when first asked
+        for: reasons do without."""
+        return places_of(self.model, self.pixels_1SS3)
 
     def heat(self, reason: Reason) -> Float32Array | None:
         """Where the token of a reason looked [G, G], 0 to 1; None where the model does not tell."""
@@ -110,8 +117,8 @@ def explain(
     tags and the ``MISSED`` labels that were nearest to become one.
 
     Raises ``UsageError`` where the photo cannot be read, and for an empty label."""
-    pixels_1HW3 = seen(model, photo)[None]
-    tokens_1ME = model.query_tokens(pixels_1HW3)
+    pixels_1SS3 = seen(model, photo)[None]
+    tokens_1ME = model.query_tokens(pixels_1SS3)
     vocabulary = _with(vocabulary, labels)
     tagger = model.tagger(vocabulary, min_score=min_score, top=top)
     tags = {tag.label: tag for tag in tagger(tokens_1ME)[0]}
@@ -142,7 +149,7 @@ def explain(
         for k, name in enumerate(wanted)
     ]
     reasons.sort(key=lambda reason: (-reason.score, reason.label))
-    return Explanation(photo, tuple(reasons), places_of(model, pixels_1HW3))
+    return Explanation(photo, tuple(reasons), model, pixels_1SS3)
 
 
 def picture_of(explanation: Explanation, reason: Reason, resize: str, side: int) -> UInt8Array:

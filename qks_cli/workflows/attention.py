@@ -9,8 +9,8 @@ from qks_cli.library.store import Library
 from qks_cli.library.verdicts import Judgements
 from qks_cli.model.model import Model
 from qks_cli.workflows.audit import Finding
-from qks_cli.workflows.cutoffs import words_of
 from qks_cli.workflows.labels import AuditOptions, audit
+from qks_cli.workflows.words import tagged_words
 
 ORDER = ("disagrees", "never", "everywhere", "alike", "strange")
 
@@ -44,7 +44,7 @@ def label_rows(library: Library, *, model: str | Model = "mini") -> list[LabelRo
     photos carry; those that never fire, fire everywhere, or disagree with verdicts first.
 
     Raises ``ModelError`` where the model tagged nothing here."""
-    found, words = words_of(library, model)
+    found, words = tagged_words(library, model)
     judged = audit(library, None, found, AuditOptions(suggestions=0))
     shown = labels.shown_names(library)
     carried = {one.label: one.present for one in labels.counts(library)}

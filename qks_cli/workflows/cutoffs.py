@@ -24,9 +24,8 @@ from qks_cli.types import Float32Array, Int64Array
 from qks_cli.vocabulary.labels_edit import set_cutoff
 from qks_cli.vocabulary.labels_file import Label, Vocabulary, read_labels
 from qks_cli.workflows.report import Stop, never
-from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.tag import Retagged, Tagging, retag
-from qks_cli.workflows.words import DEFAULT, Words, choose_words
+from qks_cli.workflows.words import DEFAULT, Words, tagged_words
 
 STEPS = 100  # cut-offs from 0 to 1 that photos are counted for
 
@@ -79,19 +78,11 @@ class CutoffSet:
     tagged: Retagged
 
 
-def words_of(library: Library, model: str | Model) -> tuple[Model, Words]:
-    """The model, and the words and cut-off that the library was last tagged with.
-
-    Raises ``ModelError`` where the model tagged nothing here."""
-    found, _ = tagged_model(library, model)
-    return found, choose_words(found, library.runs.kept())
-
-
 def scores_of(library: Library, label: str, *, model: str | Model = "mini") -> LabelScores:
     """What the model gives a label of the vocabulary on every photo.
 
-    Raises ``UsageError`` where it is none, and ``ModelError`` as ``words_of``."""
-    found, words = words_of(library, model)
+    Raises ``UsageError`` where it is none, and ``ModelError`` as ``tagged_words``."""
+    found, words = tagged_words(library, model)
     own = label_of(library, words.vocabulary, label)
     alone = Vocabulary((replace(own, parent=None, group=None),))
     tagger = found.tagger(alone, min_score=words.chosen.min_score, learned=words.learned)
@@ -158,7 +149,7 @@ def save_cutoff(
     with that file; without one the library keeps its words with the new cut-off. ``advance`` and
     ``stop`` as for ``retag``. Raises ``UsageError`` where the label is none of the vocabulary's or
     the file cannot be written, ``VocabularyError`` where the file is no labels file."""
-    found, words = words_of(library, model)
+    found, words = tagged_words(library, model)
     if file is None:
         before = label_of(library, words.vocabulary, label)
         changed = replace(before, cutoff=cutoff)

@@ -25,7 +25,7 @@ from qks_cli.types import BoolArray, Float32Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.tag import Tagging, retag
-from qks_cli.workflows.words import Words, choose_words
+from qks_cli.workflows.words import Words, choose_words, tagged_words
 
 SAMPLE = 2000  # photos that tell how features and scores are spread
 ALIKE = 0.1  # the share of those that is left out, as most like the examples
@@ -163,8 +163,7 @@ def learn_labels(
 
     Raises ``UsageError`` for a label without evidence, and ``ModelError`` as ``tagged_model``."""
     options = options or LearnOptions()
-    found, _ = tagged_model(library, model)
-    words = choose_words(found, library.runs.kept())
+    found, words = tagged_words(library, model)
     learner = _Learner(library, found, words)
     cases = _cases(library, words.vocabulary, options)
     heads, told = [], []

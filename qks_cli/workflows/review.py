@@ -23,10 +23,11 @@ from qks_cli.search.lookup import vocabulary_words
 from qks_cli.search.sorting import Sort
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows import tags
-from qks_cli.workflows.cutoffs import label_of, words_of
+from qks_cli.workflows.cutoffs import label_of
 from qks_cli.workflows.explain import Explanation, Reason, explain, picture_of
 from qks_cli.workflows.report import SILENT, Report
 from qks_cli.workflows.search import SearchOptions, search_ids, similar
+from qks_cli.workflows.words import tagged_words
 
 if TYPE_CHECKING:
     from qks_cli.model.model import Model
@@ -256,8 +257,8 @@ def why(
 ) -> tuple[Explanation, Reason]:
     """Why a photo carries a label or does not, and where the model looked for it.
 
-    The label need not be of the vocabulary. Raises as ``explain`` and ``words_of``."""
-    found, words = words_of(library, model)
+    The label need not be of the vocabulary. Raises as ``explain`` and ``tagged_words``."""
+    found, words = tagged_words(library, model)
     try:
         own = replace(label_of(library, words.vocabulary, label), parent=None, group=None)
     except UsageError:

@@ -8,13 +8,14 @@ from pathlib import Path
 from qks_cli.errors import LibraryError
 from qks_cli.escape import shown
 from qks_cli.library.runs import Chosen, Kept
+from qks_cli.library.store import Library
 from qks_cli.model.learned import Head, Learned
 from qks_cli.model.model import Model
 from qks_cli.model.selection import TOP
 from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
 from qks_cli.wording import count_of
 from qks_cli.workflows.report import SILENT, Report
-from qks_cli.workflows.session import read_vocabulary
+from qks_cli.workflows.session import read_vocabulary, tagged_model
 
 DEFAULT = Path("default")  # as a labels file: the model's own words and cut-off
 
@@ -71,6 +72,14 @@ def choose_words(
         own = "--labels default takes the model's own"
         report.note(f"qks: as last time: {', '.join(said)}; {own}")
     return replace(words, learned=learned_of(model, kept))
+
+
+def tagged_words(library: Library, model: str | Model) -> tuple[Model, Words]:
+    """The model, and the words and cut-off that the library was last tagged with.
+
+    Raises ``ModelError`` where the model tagged nothing here."""
+    found, _ = tagged_model(library, model)
+    return found, choose_words(found, library.runs.kept())
 
 
 def learned_of(model: Model, kept: Kept | None) -> Learned | None:

@@ -1,4 +1,4 @@
-"""``qks explain``: why a photo has a tag, or has it not, and where the model looked."""
+"""``qks explain``: why a photo has a tag, or why not, and where the model looked."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def explain(
     db: Db = None,
     model: Model = "mini",
 ) -> None:
-    """Tell why a photo has a tag, or has it not: its score, the cut-off, and what decided.
+    """Tell why a photo has a tag, or why not: its score, the cut-off, and what decided.
 
     Lines begin with + for labels that the photo is tagged with, with - for others. The photo need
     not be in the library.
@@ -79,7 +79,7 @@ def explain(
             emit(drawn(pixels_HW3))
         if heatmap is not None:
             write_picture(pixels_HW3, heatmap)
-            say(f"qks: what speaks for {first}: {shown(heatmap)}")
+            say(f"qks: heat map of {first}: {shown(heatmap)}")
 
 
 def _write(records: Records, found: Explanation) -> None:

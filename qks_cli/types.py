@@ -6,6 +6,7 @@ Axes: B photos of a batch, H×W pixels, 3 colours, M query tokens, E label space
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
@@ -115,3 +116,25 @@ class TaggedPhoto:
     size: tuple[int, int] | None = None  # upright (width, height)
     fingerprint: bytes | None = None  # photos/fingerprint.py
     details: Details | None = None
+
+
+class StackRole(StrEnum):
+    """What a file is in a stack: a photo as the camera made it, one shot of a burst, an edited or
+    converted copy, the raw file of a photo, the video of a live photo, or joined by the user."""
+
+    photo = "photo"
+    burst = "burst"
+    edited = "edited"
+    raw = "raw"
+    live = "live"
+    joined = "joined"
+
+
+@dataclass(frozen=True, slots=True)
+class StackMember:
+    """A file of a stack, by its id. ``lead`` is the photo whose tags a raw file or a live photo's
+    video shares."""
+
+    id: int
+    role: StackRole
+    lead: int | None = None

@@ -27,17 +27,20 @@ VIDEOS = frozenset(
 SIDECARS = frozenset(".aae .arp .cos .dop .mie .on1 .pp3 .thm .xmp".split())
 
 
-def kind_of(name: str) -> str:
-    """What a file's name promises: ``photo``, ``raw``, ``jxl``, ``video``, ``sidecar`` or
-    ``other``."""
-    suffix = Path(name).suffix.lower()
+KINDS = {
+    suffix: kind
     for kind, suffixes in (
         ("photo", PHOTOS),
         ("raw", RAW),
         ("jxl", JXL),
         ("video", VIDEOS),
         ("sidecar", SIDECARS),
-    ):
-        if suffix in suffixes:
-            return kind
-    return "other"
+    )
+    for suffix in suffixes
+}
+
+
+def kind_of(name: str) -> str:
+    """What a file's name promises: ``photo``, ``raw``, ``jxl``, ``video``, ``sidecar`` or
+    ``other``."""
+    return KINDS.get(Path(name).suffix.lower(), "other")

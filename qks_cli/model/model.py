@@ -52,11 +52,14 @@ class Phrase:
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a phrase or a sum of phrases asks of photos: the vector [E] that their query tokens are
-    compared with, and the scale that the best of those products stands on."""
+    compared with, and the scale that the best of those products stands on. ``worth`` (0 to 1) is
+    what scores count when they are held against the floor: less where its words are like none that
+    the model was taught."""
 
     vector_E: Float32Array
     calibration: Calibration
     stats: LabelStats
+    worth: float = 1.0
 
     def probabilities(self, raw_N: Float32Array) -> Float32Array:
         """Raw scores [N], each the maximum over a photo's query tokens, to scores [N], 0 to 1."""
@@ -292,11 +295,16 @@ class Model:
             )
             calibration = reading.result()
         vector_of = dict(zip(texts, self._interpolated(vectors_KE), strict=True))
+        worth_of = dict.fromkeys(texts, 1.0)
+        if self.taught is not None:
+            worth_K = neighbours.familiarity(vectors_KE, self.taught)
+            worth_of = dict(zip(texts, worth_K.tolist(), strict=True))
         sums_KE = np.stack([self._sum(terms, vector_of) for terms in sums]).astype(np.float32)
         stats = calibration.label_stats(sums_KE)
         rows = [slice(k, k + 1) for k in range(len(sums))]
         return [
-            Meaning(sum_E, calibration, stats[k]) for sum_E, k in zip(sums_KE, rows, strict=True)
+            Meaning(sum_E, calibration, stats[k], min(worth_of[term.text] for term in terms))
+            for sum_E, k, terms in zip(sums_KE, rows, sums, strict=True)
         ]
 
     def nearest_of(self, phrase: str, labels: Sequence[str]) -> list[str]:

@@ -26,10 +26,12 @@ FOLDER = 0.5  # what a folder's name counts: it may be any word
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a phrase means: its vector [E] in the label space, and how raw scores [N] (the maximum
-    over query tokens of the inner product) become 0 to 1."""
+    over query tokens of the inner product) become 0 to 1. ``worth`` (0 to 1) is what they count
+    when they are held against the floor."""
 
     vector_E: Float32Array
     probabilities: Callable[[Float32Array], Float32Array]
+    worth: float = 1.0
 
 
 class Evaluation:
@@ -127,7 +129,9 @@ class Evaluation:
         raw_N = self.raw[node]
         there = np.isfinite(raw_N)
         fits_N = meaning.probabilities(np.where(there, raw_N, 0))
-        return np.where(there & (fits_N >= self.floor), fits_N, 0).astype(np.float32)
+        return np.where(there & (fits_N * meaning.worth >= self.floor), fits_N, 0).astype(
+            np.float32
+        )
 
     def _filter(self, node: Filter) -> Float32Array:
         if node.name == "tag":

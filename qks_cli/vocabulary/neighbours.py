@@ -25,6 +25,7 @@ SHARE = 0.5  # of the neighbours in an untaught word's vector
 SAME = 0.05  # cosine distance up to which a word is on its way to being the taught one
 TAUGHT = 0.95  # cosine from which on a word counts as taught
 UNLIKE = 0.5  # cosine at which what is known of taught words says nothing any more
+FADING = 6  # power with which words are believed less that are more unlike than that
 CHUNK = 1024  # labels at a time
 
 
@@ -98,6 +99,13 @@ def trust(labels_CE: Float32Array, taught_TE: Float32Array) -> Float32Array:
     """What a label's score is worth [C], 0 to 1: 1 for taught words, less the farther it is."""
     _, cosine_C = nearest(labels_CE, taught_TE)
     return np.asarray(np.clip(cosine_C / TAUGHT, 0, 1), np.float32)
+
+
+def familiarity(labels_CE: Float32Array, taught_TE: Float32Array) -> Float32Array:
+    """How far a search believes that labels, as they were embedded, are something that photos show
+    [C], 0 to 1: less where no taught word is like them ("philosophy", "tax law")."""
+    _, cosine_C = nearest(labels_CE, taught_TE)
+    return np.asarray(np.clip(cosine_C / UNLIKE, 0, 1) ** FADING, np.float32)
 
 
 def write_taught(path: Path, names: list[str], taught_TE: Float32Array) -> None:

@@ -243,7 +243,7 @@ def _meanings(model: Model, nodes: Sequence[Text | Sum]) -> dict[Node, Meaning]:
     terms = [(node,) if isinstance(node, Text) else node.terms for node in nodes]
     meant = model.meanings([[Phrase(x.text, x.weight) for x in own] for own in terms])
     return {
-        node: Meaning(one.vector_E, one.probabilities)
+        node: Meaning(one.vector_E, one.probabilities, one.worth)
         for node, one in zip(nodes, meant, strict=True)
     }
 

@@ -86,6 +86,19 @@ def test_what_the_model_was_taught(fake_bundle: Path, tmp_path: Path) -> None:
     assert nearest[1][1] < 0.45
 
 
+def test_words_that_are_like_none_that_was_taught_count_less(tmp_path: Path) -> None:
+    from qks_cli.model.fake import write_fake_bundle
+
+    folder = write_fake_bundle(tmp_path / "taught", [], ["cat"], taught=["cat", "dog"])
+    model = Model(read_bundle(str(folder)))
+    cat, cats, tax = (Phrase(text) for text in ("cat", "cat sleeping", "tax law"))
+    sums = [[cat], [cats], [tax], [cat, Phrase("dog", -1.0)], [cat, tax]]
+    worth = [meaning.worth for meaning in model.meanings(sums)]
+    assert worth[0] == worth[1] == worth[3] == 1.0
+    assert worth[2] < 0.05
+    assert worth[4] == worth[2]  # a sum is understood as far as all of its words are
+
+
 def test_the_shipped_model_knows_what_it_sees(pictures: dict[str, UInt8Array]) -> None:
     """A floor under the quality of whatever model is shipped: plain pictures, plain words."""
     model = Model.open("mini")

@@ -44,10 +44,12 @@ def library(tmp_path: Path) -> Library:
     return library
 
 
-def found(library: Library, query: str, floor: float = 0.3) -> dict[str, tuple[str, ...]]:
+def found(
+    library: Library, query: str, floor: float = 0.3, worth: float = 1.0
+) -> dict[str, tuple[str, ...]]:
     """Names of hits, best first, with the dates and folders that they were found by."""
     plan = make_plan(query, label_lookup(library), landmarks=Landmarks.of(library))
-    meaning = Meaning(np.array([0, 1], np.float32), lambda raw_N: raw_N)
+    meaning = Meaning(np.array([0, 1], np.float32), lambda raw_N: raw_N, worth)
     evidence = Evidence(1, {node: meaning for node in plan.phrases}, floor=floor)
     hits = search(library, plan, evidence)
     return {hit.path.name: hit.matched for hit in hits}
@@ -108,6 +110,13 @@ def test_a_floor_takes_weak_meanings_away(library: Library) -> None:
     assert list(found(library, "sunset", floor=0.75)) == ["a.jpg", "d.jpg"]
     assert list(found(library, "dog", floor=1.1)) == ["b.jpg"]
     assert found(library, "sunset", floor=1.1) == {}
+
+
+def test_a_word_that_is_like_none_that_was_taught_must_fit_better(library: Library) -> None:
+    assert list(found(library, "sunset", floor=0.3)) == ["a.jpg", "d.jpg", "scan.jpg"]
+    assert list(found(library, "sunset", floor=0.3, worth=0.4)) == ["a.jpg", "d.jpg"]
+    assert found(library, "sunset", floor=0.3, worth=0.0) == {}
+    assert len(found(library, "sunset", floor=0.0, worth=0.0)) == len(ROWS)  # --weak
 
 
 def test_words_are_parsed_once(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

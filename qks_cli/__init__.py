@@ -11,10 +11,9 @@ Three lines tag a picture, three search a library (docs/python.md):
             print(hit.path, hit.score)
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING
+# Nothing is imported here, nor is typing: the command's first module comes after this one, and only
+# from there on does Ctrl-C end without a traceback. Type checkers take this name for true.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from qks_cli.api import Library, explain, heat_map, load_model, open_library
@@ -82,6 +81,8 @@ def __getattr__(name: str) -> object:
     """Load a name of the API when it is first asked for."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     found = getattr(import_module(_PLACES[name]), name)
     globals()[name] = found
     return found

@@ -54,3 +54,13 @@ def test_a_command_loads_no_other(photos: Path) -> None:
     loaded = done.stderr.decode().rsplit("MODULES ", 1)[1].split()
     assert "qks_cli.cli.search" in loaded
     assert not {"qks_cli.cli.write", "qks_cli.cli.train", "qks_cli.cli.report"} & set(loaded)
+
+
+def test_nothing_is_imported_before_ctrl_c_is_ours() -> None:
+    """From our first line on, Ctrl-C ends without a traceback: so that line comes soon."""
+    watch = (
+        "import sys; before = set(sys.modules); import qks_cli.__main__; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True)
+    assert set(done.stdout.split()) - {"_signal"} == {"qks_cli", "qks_cli.__main__"}, done

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from qks_cli.errors import LibraryError, ReaderGoneError
 from qks_cli.library import learned
 from qks_cli.library.database import Database, now
+from qks_cli.library.lock import alive, nobody_runs
 
 # Runs that tagged: photos carry tags of their words.
 _TAGGED = (
@@ -66,17 +67,39 @@ class Runs:
 
         However the block ends, it leaves the run ``done``, ``interrupted`` (Ctrl-C, a reader of
         our output that left, or ``run.interrupted``) or ``failed`` (any other exception, which goes
-        on)."""
-        run = Run(self.begin(command, model_id, vocabulary_id, chosen))
-        try:
-            yield run
-        except BaseException as error:
-            left = isinstance(error, KeyboardInterrupt | GeneratorExit | ReaderGoneError)
-            # Where the library itself is what failed, the first error is the one to tell.
-            with suppress(LibraryError):
-                self._finish(run, "interrupted" if left else "failed")
-            raise
-        self._finish(run, "interrupted" if run.interrupted else "done")
+        on). Where its process is killed, the next command marks it ``killed``."""
+        self.settle()
+        with alive(self._database):
+            run = Run(self.begin(command, model_id, vocabulary_id, chosen))
+            try:
+                yield run
+            except BaseException as error:
+                left = isinstance(error, KeyboardInterrupt | GeneratorExit | ReaderGoneError)
+                # Where the library itself is what failed, the first error is the one to tell.
+                with suppress(LibraryError):
+                    self._finish(run, "interrupted" if left else "failed")
+                raise
+            self._finish(run, "interrupted" if run.interrupted else "done")
+
+    def settle(self) -> None:
+        """Mark runs ``killed`` whose processes are gone; nothing where another run goes on, or
+        where the library cannot be written to now."""
+        running = "SELECT 1 FROM runs WHERE status = 'running' LIMIT 1"
+        if self._database.value(running) is None or self._database.read_only:
+            return
+        with nobody_runs(self._database) as nobody, suppress(LibraryError):
+            if nobody:
+                with self._database.impatient(), self._database.atomic():
+                    self._database.execute(
+                        "UPDATE runs SET status = 'killed' WHERE status = 'running'"
+                    )
+
+    def last_killed(self) -> tuple[str, str] | None:
+        """Command and start (UTC) of the latest run where it was killed; None where it was not."""
+        row = self._database.row(
+            "SELECT status, command, started_at FROM runs ORDER BY id DESC LIMIT 1"
+        )
+        return (str(row[1]), str(row[2])) if row is not None and row[0] == "killed" else None
 
     def begin(
         self,

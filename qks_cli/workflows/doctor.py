@@ -55,6 +55,8 @@ def _library(path: Path) -> Iterator[Finding]:
             errors = backups.check(library)
             found = look(library, None)
             failed = library.photos.failure_count()
+            library.runs.settle()
+            killed = library.runs.last_killed()
     except QksError as error:
         yield Finding(False, error.message, error.hint)
         return
@@ -68,6 +70,12 @@ def _library(path: Path) -> Iterator[Finding]:
     if failed:
         yield Finding(
             True, f"{count_of(failed, 'photo')} could not be read", "`qks tag` tries again"
+        )
+    if killed:
+        yield Finding(
+            True,
+            "the latest run (`qks {}`, {}) was killed".format(*killed),
+            "what it had stored is kept: run it again",
         )
     folders = Counter(_first_gone(file) for _, file in found.gone)
     for folder, count in folders.most_common(10):

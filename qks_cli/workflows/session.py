@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 def open_library(db: Path | None = None, *, create: bool = False) -> Library:
     """The library in the file ``db``, by default the user's own.
 
-    What a killed run that wrote left open is settled first. Raises ``LibraryError`` where the
-    library is not there (unless ``create``) or cannot be used."""
+    Runs that were killed are marked so, and what one that wrote left open is settled. Raises
+    ``LibraryError`` where the library is not there (unless ``create``) or cannot be used."""
     library = Library.open(db or settings.index_path(), create=create)
+    library.runs.settle()
     if unsettled(library):  # a run that wrote was killed, or is at work
         from qks_cli.workflows.settle import settle_journal
 

@@ -190,6 +190,7 @@ def test_interrupt_finishes_the_batch_and_kill_loses_little(tmp_path: Path, qks:
         for _ in range(len(printed) + 1):
             child.stdout.readline()
         child.kill()
+    assert b"the latest run (`qks tag`, 2" in qks("doctor").stdout
     rest = qks("tag", folder)
     assert rest.returncode == 0
     counts = [row["status"] for row in rows(rest.stdout)]
@@ -199,7 +200,7 @@ def test_interrupt_finishes_the_batch_and_kill_loses_little(tmp_path: Path, qks:
     with sqlite3.connect(os.environ["QKS_DB"]) as library:
         states = [row[0] for row in library.execute("SELECT status FROM runs ORDER BY id")]
     library.close()
-    assert states == ["interrupted", "running", "done"]
+    assert states == ["interrupted", "killed", "done"]
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:

@@ -70,3 +70,25 @@ def test_what_a_library_was_tagged_with(library: Library) -> None:
     kept = library.runs.kept()
     assert kept is not None
     assert (kept.digest, kept.chosen) == ("2", Chosen())
+
+
+def test_a_run_whose_process_was_killed_is_marked_by_the_next(library: Library) -> None:
+    with library.runs.recorded("tag"), Library.open(library.path) as other:
+        other.runs.settle()  # it is alive
+        assert other.value("SELECT status FROM runs") == "running"
+        assert other.runs.last_killed() is None
+        with other.runs.recorded("write"):  # two at once
+            pass
+    library.runs.begin("retag", None, None)  # as a kill leaves it
+    library.runs.settle()
+    assert library.rows("SELECT command, status, finished_at IS NULL FROM runs ORDER BY id") == [
+        ("tag", "done", 0),
+        ("write", "done", 0),
+        ("retag", "killed", 1),
+    ]
+    killed = library.runs.last_killed()
+    assert killed is not None and killed[0] == "retag"
+    library.runs.begin("tag", None, None)
+    with library.runs.recorded("write"):
+        assert library.rows("SELECT status FROM runs WHERE id > 3") == [("killed",), ("running",)]
+    assert library.runs.last_killed() is None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from qks_cli.workflows.pipeline import Result
     from qks_cli.workflows.report import Report
     from qks_cli.workflows.suggest import Suggestion
+    from qks_cli.workflows.texts import TextResult
 
 
 def load_model(name: str = "mini", *, device: str = "auto", threads: int = 0) -> Model:
@@ -203,6 +204,32 @@ class Library:
         from qks_cli.workflows.suggest import suggest
 
         return suggest(self._store, labels, limit=limit, model=model)
+
+    def read_text(
+        self, paths: Sequence[Path | str] = (), *, everything: bool = False, workers: int = 0
+    ) -> Generator[TextResult, None, None]:
+        """Read the text in photos of the library at or below ``paths``, and keep it: one result a
+        photo, each after it was stored. ``everything`` is the whole library; photos that were read
+        before and have not changed are not read again. ``workers`` 0 takes every core.
+
+        Raises ``UsageError`` without paths unless ``everything``, and ``QksError`` without the
+        extra ``text``."""
+        from qks_cli.workflows.texts import read_texts
+
+        photos = session.selected(
+            self._store, [Path(path) for path in paths], everything=everything
+        )
+        yield from read_texts(self._store, photos, workers=workers)
+
+    def text(self, photo: Path | str) -> str:
+        """The text that was read in one photo, a line each; '' where it shows none, or was not
+        read since it changed."""
+        from qks_cli.library import texts
+        from qks_cli.photos.walk import absolute
+
+        path = absolute(Path(photo))
+        known = self._store.photos.known([path]).get(path)
+        return "" if known is None else texts.of(self._store, [known.id]).get(known.id, "")
 
     def write(
         self,

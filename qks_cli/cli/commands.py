@@ -25,6 +25,7 @@ PLACES = {
     "retag": "retag.retag",
     "learn": "learn.learn",
     "suggest": "suggest.suggest",
+    "text": "text.text",
     "serve": "serve.serve",
     "diff": "diff.diff",
     "watch": "watch.watch",

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from qks_cli.cli.commands import Commands
 
 GROUPS = {
-    "Tag": "tag watch status retag labels learn suggest",
+    "Tag": "tag watch status retag labels learn suggest text",
     "Find": "search similar serve explain review duplicates clusters places stats report diff",
     "Keywords in photos": "write untag undo verify import tags",
     "The library": "prune backup restore doctor config",

@@ -82,7 +82,8 @@ def search(
 
     Words that are labels or synonyms match tags; the whole phrase matches by meaning, where photos
     fit it better than they would fit nonsense. Years, months and names of folders match dates and
-    folders. Filters, OR, NOT and more: --help-query. With --language words of that language are
+    folders; where `qks text` has read, text in photos is found too. Filters, OR, NOT and more:
+    --help-query. With --language words of that language are
     taken for their English ones first.
 
     Exit code 0 where photos were found, 1 where none was, 2 on an error.
@@ -158,7 +159,7 @@ def _cells(
 ) -> tuple[str, ...]:
     parents = words.parents_among(tag.label for tag in hit.tags)
     tags = [name_of(x.label) for x in hit.tags if not x.implied and x.label not in parents]
-    matched = [f"[{one}]" for one in hit.matched]
+    matched = [f"[{one}: {hit.text}]" if one == "text" else f"[{one}]" for one in hit.matched]
     if names:
         matched += [f"[also {name}]" for name in hit.names]
     date = (hit.taken_at or "")[:10]
@@ -175,6 +176,8 @@ def _row(hit: Hit, *, names: bool) -> Row:
     }
     if hit.matched:
         extra["matched"] = list(hit.matched)
+    if hit.text:
+        extra["text"] = hit.text
     if names:
         extra["names"] = [str(name) for name in hit.names]
     return Row(hit.path, hit.tags, extra)

@@ -155,7 +155,12 @@ class Photos:
 
     def touch(self, photo_id: int, status: os.stat_result, fingerprint: bytes | None) -> None:
         """Note the size, time and fingerprint of a photo that we wrote to: its pixels are the
-        same."""
+        same, and so is the text in it."""
+        self._database.execute(
+            "UPDATE texts SET fingerprint = ? WHERE photo_id = ? "
+            "AND fingerprint IS (SELECT fingerprint FROM photos WHERE id = photo_id)",
+            (fingerprint, photo_id),
+        )
         self._database.execute(
             "UPDATE photos SET size = ?, mtime_ns = ?, fingerprint = ?, full_hash = NULL "
             "WHERE id = ?",

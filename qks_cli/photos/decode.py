@@ -41,7 +41,8 @@ def decode(
     """Write the photo into ``out_SS3`` (uint8 [S, S, 3]) and return its upright (width, height).
 
     ``resize`` is ``squash``, the whole photo, or ``crop``, its middle square, with ``:bilinear``
-    behind it where a model was trained so, else bicubic. Raises
+    behind it where a model was trained so, else bicubic; or ``fit``, the whole photo in its own
+    shape (``fitting``), in the upper left corner of ``out_SS3``. Raises
     ``PhotoError`` with the kind and the reason. This runs in the caller's process, without a time
     limit: ``readers.py`` reads files that nobody vouches for.
     """
@@ -97,14 +98,22 @@ def draw(picture: AnyPicture, resize: str, out_SS3: UInt8Array) -> tuple[int, in
         short = min(width, height)
         left, top = (width - short) / 2, (height - short) / 2
         box = (left, top, left + short, top + short)
+    target = fitting(size, side) if mode == "fit" else (side, side)
     if factor > 1:
         box = (box[0] / factor, box[1] / factor, box[2] / factor, box[3] / factor)
     filter_ = Image.Resampling.BILINEAR if kind == "bilinear" else Image.Resampling.BICUBIC
-    small = image.resize((side, side), filter_, box=box, reducing_gap=_REDUCING_GAP)
+    small = image.resize(target, filter_, box=box, reducing_gap=_REDUCING_GAP)
     small = to_srgb(small, profile)
     turn = TURNS.get(orientation)
-    out_SS3[:] = np.asarray(small if turn is None else small.transpose(turn))
+    pixels_HW3 = np.asarray(small if turn is None else small.transpose(turn))
+    out_SS3[: pixels_HW3.shape[0], : pixels_HW3.shape[1]] = pixels_HW3
     return (size[1], size[0]) if orientation in _SIDEWAYS else size
+
+
+def fitting(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """``size`` (width, height) made smaller, in proportion, so that no side is over ``side``."""
+    share = min(1.0, side / max(size))
+    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
 
 
 def _orientation(image: Image.Image) -> int:

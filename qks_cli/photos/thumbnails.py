@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from qks_cli.errors import PhotoError, QksError
+from qks_cli.photos.decode import fitting
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.readers import Readers
 from qks_cli.types import UInt8Array
@@ -111,9 +112,3 @@ class Thumbnails:
         told = f"{status.st_size}:{status.st_mtime_ns}:".encode() + os.fsencode(photo)
         name = hashlib.sha256(told).hexdigest()[:32]
         return self.folder / name[:2] / f"{name}.webp"
-
-
-def fitting(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """``size`` (width, height) made smaller, in proportion, so that no side is over ``side``."""
-    share = min(1.0, side / max(size))
-    return max(1, round(size[0] * share)), max(1, round(size[1] * share))

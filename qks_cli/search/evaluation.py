@@ -12,15 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qks_cli.library import texts
 from qks_cli.library.store import Library
 from qks_cli.search.filters import Condition
 from qks_cli.search.grammar import And, Filter, Node, Not, Or, Sum, Text
 from qks_cli.search.plan import Plan
 from qks_cli.search.scorer import RawScores, found_among, ids_of
-from qks_cli.search.words import Words
+from qks_cli.search.words import STOP_WORDS, Words
 from qks_cli.types import BoolArray, Float32Array, Int64Array
 
 FOLDER = 0.5  # what a folder's name counts: it may be any word
+# What text in a photo counts that holds a phrase as it stands, or its words anywhere.
+TEXT_PHRASE, TEXT_WORDS = 0.9, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,11 @@ class Meaning:
 
 class Evaluation:
     """Scores of one set of photos, ids ascending. A meaning that fits less than ``floor`` counts
-    nothing.
+    nothing. ``by_text``: text that was read in photos counts too.
 
     Once ``score`` has run, ``parts`` holds what tags and what meaning said of every phrase, [N]
-    each, and ``passed`` which photos [N] a date or a folder in plain words names."""
+    each, ``in_text`` what text in photos said, and ``passed`` which photos [N] a date or a folder
+    in plain words names."""
 
     def __init__(
         self,
@@ -50,6 +54,7 @@ class Evaluation:
         raw: RawScores,
         *,
         by_tags: bool,
+        by_text: bool = False,
         floor: float = 0.0,
     ) -> None:
         self.library = library
@@ -58,8 +63,10 @@ class Evaluation:
         self.ids_N = ids_N
         self.raw = raw
         self.by_tags = by_tags
+        self.by_text = by_text
         self.floor = floor
         self.parts: dict[Text, tuple[Float32Array, Float32Array]] = {}
+        self.in_text: dict[Text, Float32Array] = {}
         self.passed: dict[str, BoolArray] = {}
 
     def score(self, node: Node, *, boolean: bool = False) -> Float32Array:
@@ -100,7 +107,19 @@ class Evaluation:
             return tag_N
         meant_N = self._meant(node)
         self.parts[node] = (tag_N, meant_N)
-        return np.asarray(1 - (1 - tag_N) * (1 - meant_N), np.float32)
+        missed_N = (1 - tag_N) * (1 - meant_N)
+        if self.by_text:
+            missed_N = missed_N * (1 - self._in_text(node))
+        return np.asarray(1 - missed_N, np.float32)
+
+    def _in_text(self, node: Text) -> Float32Array:
+        """How well text in photos holds a phrase, as it was typed."""
+        said_N = np.zeros(len(self.ids_N), np.float32)
+        for expression, worth in text_expressions(node):
+            found = self._named(Condition(f"photos.id IN ({texts.FOUND})", (expression,)))
+            said_N = np.maximum(said_N, worth * found)
+        self.in_text[node] = said_N
+        return said_N
 
     def _tagged(self, words: Words) -> Float32Array:
         """The mean score of the named labels times the share of the phrase that they cover; 0
@@ -147,3 +166,23 @@ class Evaluation:
         passed_N = np.zeros(len(self.ids_N), np.float32)
         passed_N[places] = 1
         return passed_N
+
+
+def text_expressions(node: Text) -> list[tuple[str, float]]:
+    """What of a phrase is looked for in text (expressions of FTS5), and what each counts. One
+    letter alone, or words that say nothing, are looked for nowhere."""
+    telling = text_words(node)
+    if not telling:
+        return []
+    return [
+        (texts.phrase(node.written or node.text), TEXT_PHRASE),
+        (texts.every_word(telling), TEXT_WORDS),
+    ]
+
+
+def text_words(node: Text) -> list[str]:
+    """The words of a phrase, as text is compared, that say something; none where all of them are a
+    letter or figure alone."""
+    found = texts.words(node.written or node.text)
+    telling = [word for word in found if word not in STOP_WORDS]
+    return telling if any(len(word) > 1 or not word.isascii() for word in telling) else []

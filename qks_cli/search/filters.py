@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from qks_cli.folding import fold
+from qks_cli.library import texts
 from qks_cli.library.database import Database
 from qks_cli.search.grammar import Filter, QueryError
 from qks_cli.wording import did_you_mean
@@ -37,6 +38,7 @@ _HAS = {
     "gps": "latitude IS NOT NULL",
     "place": "coalesce(place_id, 0) IN (SELECT id FROM places WHERE places.name != '')",
     "rating": "rating IS NOT NULL",
+    "text": "photos.id IN (SELECT id FROM text_list)",
 }
 _SHAPES = {"portrait": "height > width", "landscape": "width > height", "square": "width = height"}
 _NUMBERS = ("iso", "aperture", "focal", "exposure", "width", "height", "rating")
@@ -179,6 +181,14 @@ def _country(value: str, refuse: _Refuse) -> Condition:
     )
 
 
+def _text(value: str, refuse: _Refuse) -> Condition:
+    """Words that were read in the photo, one right after the other."""
+    wanted = texts.phrase(value)
+    if not wanted:
+        raise refuse(f"'{value}' is no text: text:exit, text:\"gate 12\", text:invoic*")
+    return Condition(f"photos.id IN ({texts.FOUND})", (wanted,))
+
+
 _CODES = {"uk": "gb", "usa": "us"}  # codes that people write, and those that there are
 
 
@@ -305,6 +315,7 @@ _MAKERS: dict[str, Callable[[str, _Refuse], Condition]] = {
     "name": _name,
     "type": _type,
     "shape": _shape,
+    "text": _text,
     "has": _has,
     "missing": _missing,
 }

@@ -30,9 +30,10 @@ Exposure       iso:>=1600  aperture:<2.8  focal:24..70  exposure:>=1   (seconds)
 Place          place:vienna  country:at   a town, region or country where it was taken
                gps:48.2,16.4~20km     within that distance (km or m)
 Folder, name   folder:~/Photos/2023  folder:holidays  name:IMG_*  type:heic
+Text           text:"gate 12"  text:invoic*   words that `qks text` read in the photo
 Shape          width:>=4000  height:..1080  shape:portrait   (landscape, square)
 Rating         rating:>=3
-Has, lacks     has:gps  missing:tags  (tags, date, camera, lens, gps, place, rating)
+Has, lacks     has:gps  missing:tags  (tags, date, camera, lens, gps, place, rating, text)
 
 Numbers and dates take  x  >x  >=x  <x  <=x  x..y  x..  ..y ; both ends count. Quote the query, or
 the shell takes signs and brackets for its own: qks search 'dog -beach date:2023..2024'

@@ -8,16 +8,16 @@ Axes: N photos, M query tokens, E label space.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from qks_cli.library import names
+from qks_cli.library import names, texts
 from qks_cli.library.store import Library
 from qks_cli.search.compact import EXACT
-from qks_cli.search.evaluation import Evaluation, Meaning
+from qks_cli.search.evaluation import Evaluation, Meaning, text_words
 from qks_cli.search.filters import add_functions
 from qks_cli.search.grammar import Filter, Node
 from qks_cli.search.plan import Plan, ScoreRange
@@ -40,13 +40,15 @@ THERE = "status = 'ok' AND missing_since IS NULL"
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What a model says of a plan's phrases and photos: ``meanings`` of those that meaning speaks
-    for, the query tokens [M, E] of every ``like:`` photo. ``by_tags`` False leaves tags out. A
-    meaning that fits less than ``floor`` (0 to 1) is none."""
+    for, the query tokens [M, E] of every ``like:`` photo. ``by_tags`` False leaves tags out,
+    ``by_text`` True lets text that was read in photos answer too. A meaning that fits less than
+    ``floor`` (0 to 1) is none."""
 
     model_id: int | None = None
     meanings: Mapping[Node, Meaning] = field(default_factory=dict)
     likes: Mapping[Filter, Float32Array] = field(default_factory=dict)
     by_tags: bool = True
+    by_text: bool = False
     floor: float = 0.0
 
 
@@ -55,7 +57,8 @@ class Hit:
     """A photo that was found. All scores are 0 to 1; the tags are all that the photo has.
 
     ``tag_score`` and ``meaning_score`` are means over the phrases of the query. ``matched`` are the
-    dates and folders among its plain words that name the photo ("date 2023", "folder Paris")."""
+    dates and folders among its plain words that name the photo ("date 2023", "folder Paris"), and
+    "text" where it was found by ``text`` in it: the line that holds what was looked for."""
 
     path: Path
     score: float
@@ -66,6 +69,7 @@ class Hit:
     names: tuple[Path, ...] = ()  # other paths that lead to it
     taken_at: str | None = None  # ISO 8601 by the camera's clock
     camera: str | None = None
+    text: str = ""
 
 
 class Found(list[Hit]):
@@ -98,7 +102,14 @@ def search(
     judges every photo by its query tokens."""
     judged = _judged(library, plan, evidence, limit, exact=exact)
     return _hits(
-        library, judged.ids_N, judged.score_N, plan.scores, limit, judged.evaluation, sort=sort
+        library,
+        judged.ids_N,
+        judged.score_N,
+        plan.scores,
+        limit,
+        judged.evaluation,
+        sort=sort,
+        looked_for=_looked_for(plan, judged.evaluation),
     )
 
 
@@ -126,7 +137,14 @@ def _judged(
 
     def evaluate(ids_N: Int64Array, raw: RawScores, floor: float = 0.0) -> Evaluation:
         return Evaluation(
-            library, plan, evidence.meanings, ids_N, raw, by_tags=evidence.by_tags, floor=floor
+            library,
+            plan,
+            evidence.meanings,
+            ids_N,
+            raw,
+            by_tags=evidence.by_tags,
+            by_text=evidence.by_text,
+            floor=floor,
         )
 
     raw: RawScores = {}
@@ -209,6 +227,7 @@ def _hits(
     found: Evaluation | None = None,
     *,
     sort: Sort = Sort.score,
+    looked_for: Sequence[Sequence[str]] = (),
 ) -> Found:
     every = np.flatnonzero(_within(score_N, scores))
     if sort is Sort.score:
@@ -224,6 +243,7 @@ def _hits(
     if sort is Sort.score:
         order.sort(key=lambda i: (-score_N[rows[i]], str(paths[ids[i]])))
     noted = library.photos.dates_of(ids)
+    lines = _lines(library, ids, looked_for)
     hits = (
         Hit(
             paths[ids[i]],
@@ -231,13 +251,42 @@ def _hits(
             _mean(tag_N[rows[i]] for tag_N, _ in parts),
             _mean(meant_N[rows[i]] for _, meant_N in parts),
             tuple(tags[ids[i]]),
-            tuple(shown for shown, passed_N in passed.items() if passed_N[rows[i]]),
+            (
+                *(shown for shown, passed_N in passed.items() if passed_N[rows[i]]),
+                *(["text"] if ids[i] in lines else []),
+            ),
             tuple(others.get(ids[i], ())),
             *noted[ids[i]],
+            lines.get(ids[i], ""),
         )
         for i in order
     )
     return Found(hits, len(every))
+
+
+def _looked_for(plan: Plan, found: Evaluation | None) -> list[list[str]]:
+    """The words that a query looks for in text: of its ``text:`` filters, and of its phrases."""
+    filters = [
+        [*wanted[:-1], wanted[-1] + "*" * one.value.endswith("*")]
+        for one in plan.conditions
+        if one.name == "text" and (wanted := texts.words(one.value))
+    ]
+    return filters + [text_words(node) for node in (found.in_text if found else ())]
+
+
+def _lines(
+    library: Library, ids: Sequence[int], looked_for: Sequence[Sequence[str]]
+) -> dict[int, str]:
+    """By photo, the line of its text that holds what was looked for."""
+    if not looked_for:
+        return {}
+    found = {}
+    for photo_id, text in texts.of(library, ids).items():
+        lines = (texts.line_with(text, wanted) for wanted in looked_for)
+        line = next((line for line in lines if line), "")
+        if line:
+            found[photo_id] = line
+    return found
 
 
 def _within(score_N: Float32Array, scores: ScoreRange) -> BoolArray:

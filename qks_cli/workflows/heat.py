@@ -19,8 +19,8 @@ import numpy as np
 from qks_cli.errors import PhotoError, QksError, UsageError
 from qks_cli.escape import shown
 from qks_cli.model.model import Model
+from qks_cli.photos.decode import fitting
 from qks_cli.photos.readers import read_one, shared
-from qks_cli.photos.thumbnails import fitting
 from qks_cli.similarity import max_similarity, winners
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.vocabulary.labels_file import Label

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import numpy as np
 
 from qks_cli.errors import PhotoError, UsageError
 from qks_cli.folding import fold
-from qks_cli.library import labels
+from qks_cli.library import labels, texts
 from qks_cli.library.store import Library
 from qks_cli.search.evaluation import Meaning
 from qks_cli.search.filters import needs_places
@@ -166,6 +166,11 @@ class _Asked:
 
     def evidence(self, report: Report) -> Evidence:
         """What the model says. Words that it cannot know are kept from it."""
+        found = self._by_model(report)
+        by_text = self.options.by_tags and self.options.by_meaning
+        return replace(found, by_text=by_text and texts.any_text(self.library))
+
+    def _by_model(self, report: Report) -> Evidence:
         plan, options, library = self.plan, self.options, self.library
         phrases = plan.phrases if options.by_meaning else ()
         if not (phrases or plan.likes):
@@ -189,7 +194,7 @@ class _Asked:
         floor = 0.0
         if understood and not options.weak:
             floor = model.floor.of(library.photos.count())
-        return Evidence(model_id, meanings, tokens, options.by_tags, floor)
+        return Evidence(model_id, meanings, tokens, options.by_tags, floor=floor)
 
     def explain(self, report: Report, *, found: bool) -> None:
         """Say which words are unknown; where nothing was found, what comes nearest."""

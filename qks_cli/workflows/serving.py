@@ -257,7 +257,7 @@ def _hit(hit: Hit) -> dict[str, object]:
         "camera": hit.camera,
         "matched": list(hit.matched),
         "tags": _tags(hit.tags),
-    }
+    } | ({"text": hit.text} if hit.text else {})
 
 
 def _tags(tags: Sequence[Tag]) -> list[dict[str, object]]:

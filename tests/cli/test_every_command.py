@@ -69,6 +69,7 @@ LINES = {
     "labels cutoff": "labels cutoff cat 0.5",
     "learn": "learn",
     "suggest": "suggest cat",
+    "text": "text --query missing:tags",
 }
 # Commands that ask no library, and so do not mind a damaged one.
 WITHOUT_LIBRARY = (

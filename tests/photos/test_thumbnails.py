@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from qks_cli.errors import PhotoError, QksError
-from qks_cli.photos.thumbnails import Thumbnail, Thumbnails, fitting
+from qks_cli.photos.decode import fitting
+from qks_cli.photos.thumbnails import Thumbnail, Thumbnails
 
 
 def made(folder: Path, *photos: Path) -> list[Thumbnail | PhotoError]:

@@ -22,6 +22,7 @@ NAMES = (
     "m010_places",
     "m011_learned",
     "m012_languages",
+    "m013_texts",
 )
 COUNT = len(NAMES)
 

@@ -1,0 +1,1 @@
+"""Text in pictures: what reads it. Knows nothing of libraries or files."""

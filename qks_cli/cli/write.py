@@ -13,6 +13,7 @@ import typer
 from qks_cli.cli import inputs
 from qks_cli.cli.options import All, Db, Language, MinScore, Null, Paths, RowFormat
 from qks_cli.cli.output import Records, count_of, say, tell_problem
+from qks_cli.escape import shown
 from qks_cli.keywords.choices import Backend, Compat, Mtime, Style, Target
 from qks_cli.vocabulary.language_codes import LanguageCode
 
@@ -209,6 +210,9 @@ def import_keywords(
             for file, reason in found.problems:
                 unread += 1
                 tell_problem(file, f"cannot be read: {reason}")
+            if len(found.sidecars) > 1:
+                both = " and ".join(shown(file.name) for file in found.sidecars)
+                tell_problem(found.path, f"has two sidecars, both are read: {both}")
             if found.keywords:
                 yield {"path": str(found.path), "keywords": list(found.keywords)}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from qks_cli.keywords.errors import Refusal
@@ -62,20 +62,11 @@ def locate(
     Suffixes of any case are found. ``folders`` spares reading a folder for each photo. Raises
     ``Refusal`` where there is none and its name would be too long.
     """
-    folders = folders or Folders()
-    order = [photo.name + XMP, photo.stem + XMP]
-    if style == "adobe":
-        order.reverse()
     free: list[Path] = []
-    for name in order:
-        file = _there(photo.parent, name, folders)
-        claimed = claim(file or photo.with_name(name))
-        is_mine = claimed if claimed is not None else _is_mine(photo, name, folders)
-        if not is_mine:
-            continue
-        if file is not None:
+    for file, is_there in _mine(photo, style, folders or Folders(), claim):
+        if is_there:
             return file, True
-        free.append(photo.with_name(name))
+        free.append(file)
     if not free:
         raise Refusal("its sidecars' names are taken by other photos", sidecar=False)
     if len(os.fsencode(free[0].name)) > longest_name(photo.parent):
@@ -89,12 +80,30 @@ def locate(
 def existing(
     photo: Path, *, folders: Folders | None = None, claim: Claim = unclaimed
 ) -> Path | None:
-    """The sidecar of a photo, if it has one."""
+    """The sidecar of a photo that would be written to, if it has one."""
+    return next(iter(every(photo, folders=folders, claim=claim)), None)
+
+
+def every(photo: Path, *, folders: Folders | None = None, claim: Claim = unclaimed) -> list[Path]:
+    """All sidecars of a photo, the one that would be written to first: programs with different
+    habits leave photo.jpg.xmp and photo.xmp."""
     try:
-        file, is_there = locate(photo, folders=folders, claim=claim)
+        own = list(_mine(photo, "ext", folders or Folders(), claim))
     except Refusal:
-        return None
-    return file if is_there else None
+        return []
+    return [file for file, is_there in own if is_there]
+
+
+def _mine(photo: Path, style: str, folders: Folders, claim: Claim) -> Iterator[tuple[Path, bool]]:
+    """The sidecars that are, or would be, this photo's, and whether they are there."""
+    order = [photo.name + XMP, photo.stem + XMP]
+    if style == "adobe":
+        order.reverse()
+    for name in order:
+        file = _there(photo.parent, name, folders)
+        claimed = claim(file or photo.with_name(name))
+        if claimed if claimed is not None else _is_mine(photo, name, folders):
+            yield file or photo.with_name(name), file is not None
 
 
 def longest_name(folder: Path) -> int:

@@ -33,7 +33,7 @@ class _Blocks:
 
     packets: Sequence[bytes] = ()
     iim: Sequence[bytes] = ()
-    exif: tiff.Block = b""
+    exif: Sequence[tiff.Block] = ()
 
 
 def of_photo(photo: Path) -> Own:
@@ -85,8 +85,9 @@ def _own(blocks: _Blocks) -> Own:
             problem = refusal.reason
     for iim in blocks.iim:
         found += [word for word in iptc.keywords_of_any(iim) if word not in ours]
-    found += windows.keywords(blocks.exif)
-    ratings.append(windows.rating(blocks.exif))
+    for exif in blocks.exif:
+        found += windows.keywords(exif)
+        ratings.append(windows.rating(exif))
     rating = next((stars for stars in ratings if stars is not None), None)
     return Own(tuple(dict.fromkeys(found)), rating, problem)
 
@@ -97,9 +98,9 @@ def _blocks(stream: io.BufferedReader, kind: Kind) -> _Blocks:
     data = stream.read(WHOLE)
     if kind is Kind.png:
         image = png.parse(data)
-        return _Blocks(_some(image.xmp()), exif=image.exif_block())
+        return _Blocks(_some(image.xmp()), exif=_some(image.exif_block()))
     photo = webp.parse(data)
-    return _Blocks(_some(photo.xmp()), exif=photo.exif_block())
+    return _Blocks(_some(photo.xmp()), exif=_some(photo.exif_block()))
 
 
 def _of_jpeg(stream: io.BufferedReader) -> _Blocks:
@@ -109,7 +110,7 @@ def _of_jpeg(stream: io.BufferedReader) -> _Blocks:
         data += stream.read(LONG_HEAD)
         head = jpeg.head_of(data)
     packets = [x.payload[len(jpeg.XMP) :] for x in head if x.payload.startswith(jpeg.XMP)]
-    exif = next((x.payload[6:] for x in head if x.payload.startswith(jpeg.EXIF)), b"")
+    exif = [x.payload[6:] for x in head if x.payload.startswith(jpeg.EXIF)]
     start = len(jpeg.PHOTOSHOP)
     resources = [x.payload[start:] for x in head if x.payload.startswith(jpeg.PHOTOSHOP)]
     return _Blocks(packets, iptc.iims_of(resources), exif)
@@ -123,7 +124,7 @@ def _of_tiff(stream: io.BufferedReader) -> Own:
     resources = tiff.value(data, tiff.PHOTOSHOP, MOST)
     if not iim and resources is not None:
         iim = iptc.iims_of([resources])
-    return _own(_Blocks(packets, iim, data))
+    return _own(_Blocks(packets, iim, [data]))
 
 
 def _some(data: bytes | None) -> Sequence[bytes]:

@@ -30,6 +30,14 @@ def of(library: Database, photo_id: int) -> list[str]:
     return [str(keyword) for (keyword,) in rows]
 
 
+def from_source(library: Database, photo_id: int, source: str) -> list[str]:
+    """The user's keywords of a photo that come from its file or from its sidecars."""
+    rows = library.rows(
+        "SELECT keyword FROM keywords WHERE photo_id = ? AND source = ?", (photo_id, source)
+    )
+    return [str(keyword) for (keyword,) in rows]
+
+
 def keep_ratings(library: Database, found: Iterable[tuple[int, int]]) -> None:
     """Store the ratings of photos that a sidecar alone has: id, -1 to 5."""
     with library.atomic():

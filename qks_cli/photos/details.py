@@ -17,6 +17,7 @@ from qks_cli.photos.limits import Limits
 from qks_cli.photos.opened import PhotoFile, opened
 from qks_cli.photos.pictures import AnyPicture, open_picture
 from qks_cli.photos.recognise import JPEG, RAW, TIFF
+from qks_cli.photos.segments import exif_blocks
 from qks_cli.types import Details
 
 _BY_EXIFREAD = (JPEG, TIFF, RAW)  # elsewhere it misses dates that Pillow finds
@@ -24,6 +25,7 @@ _BY_EXIFREAD = (JPEG, TIFF, RAW)  # elsewhere it misses dates that Pillow finds
 _F_NUMBERS, _SECONDS, _MILLIMETRES = 1000.0, 1e7, 1e5
 _ISO_BEYOND = 65535  # the most that Exif's first place for it holds
 _WIDE_ISO = ("RecommendedExposureIndex", "ISOSpeed")
+_SIDES = {"Latitude": ("N", "S"), "Longitude": ("E", "W")}
 _PNG_TIMES = ("creation time", "creationtime", "create-date", "date taken")
 
 
@@ -50,6 +52,8 @@ def details_of(file: PhotoFile, picture: AnyPicture) -> Details:
     """The details of an opened photo."""
     notes = picture.notes
     values = exif.by_exifread(file.stream) if file.format in _BY_EXIFREAD else {}
+    if file.format is JPEG and len(blocks := exif_blocks(file.stream)) > 1:
+        values = exif.of_blocks(blocks)
     values = values or exif.by_pillow(notes.exif)
     packet = xmp.properties(notes.xmp)
     latitude, longitude = _place(values, packet)
@@ -169,15 +173,19 @@ def _degrees(values: Mapping[str, Any], name: str, limit: float) -> float | None
     parts = [parts] if isinstance(parts, float) else parts
     if not isinstance(parts, list) or not parts or len(parts) > 3:
         return None
-    total = 0.0
+    total, sign = 0.0, 1
     for place, part in enumerate(parts):
         number = _number(part)
         if number is None or (place and not 0 <= number <= 60):
             return None
+        if place == 0 and number < 0:
+            number, sign = -number, -1
         total += number / 60**place
-    if (exif.text(values, f"GPS GPS{name}Ref") or "").upper().startswith(("S", "W")):
-        total = -total
-    return total if abs(total) <= limit else None
+    # Without a letter nobody knows on which side of the equator, or of Greenwich, it is.
+    side = (exif.text(values, f"GPS GPS{name}Ref") or "")[:1].upper()
+    if total > limit or side not in _SIDES[name]:
+        return None
+    return -total if side in _SIDES[name][1] else sign * total
 
 
 def _xmp_degrees(packet: Mapping[str, str], name: str, limit: float) -> float | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, BinaryIO
 
@@ -55,6 +56,14 @@ def by_exifread(stream: BinaryIO) -> dict[str, Any]:
     except Exception:  # a parser of broken files raises whatever they make it raise
         return {}
     return {name: _plain(found[name].values) for name in found if name in _WANTED}
+
+
+def of_blocks(blocks: Sequence[bytes]) -> dict[str, Any]:
+    """The same of several Exif blocks: a value comes from the first block that has it."""
+    values: dict[str, Any] = {}
+    for block in blocks:
+        values = by_exifread(io.BytesIO(block)) | values
+    return values
 
 
 def by_pillow(exif: Image.Exif | None) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from qks_cli.photos.recognise import (
     WEBP,
     Format,
 )
+from qks_cli.photos.segments import START_OF_SCAN, exif_blocks, segments
 
 # qks counts decoded bytes itself (limits.py); Pillow's guard speaks in pixels and of attacks.
 Image.MAX_IMAGE_PIXELS = None
@@ -44,7 +45,7 @@ PngImagePlugin.MAX_TEXT_CHUNK = 8 << 20
 _ANIMATED = (GIF, WEBP, PNG, AVIF)
 _FRAMES_HELD = 2  # the frame that is shown, and the one before it that it is drawn over
 _NOTHING_SAID = "not identified by this driver"  # Pillow's words for any failure
-_MARKER, _START_OF_SCAN = 0xFF, 0xDA  # of JPEG
+_EXIF, _ORIENTATION = b"Exif\0\0", 0x0112
 # What every build of libtiff unpacks, by Pillow's names.
 _TIFF_COMPRESSIONS = frozenset(
     "raw packbits tiff_lzw tiff_adobe_deflate tiff_deflate group3 group4 tiff_ccitt jpeg".split()
@@ -91,6 +92,8 @@ class Picture:
         self.format = format
         self.image = self._open()
         self.stored_size: tuple[int, int] = self.image.size
+        if format is JPEG:
+            _take_later_orientation(self.image, file)
         self._by_scans = format is JPEG and _first_scan(file) < getattr(self.image, "layers", 0)
 
     def shrink_to(self, side: int) -> None:
@@ -297,22 +300,30 @@ def _by_pillow(format: Format, stream: BinaryIO) -> Any:
         raise OSError(f"{format.name}: no picture found") from error
 
 
+def _take_later_orientation(image: Image.Image, file: PhotoFile) -> None:
+    """Where a JPEG has several Exif blocks, Pillow reads the first; the orientation may stand in a
+    later one."""
+    if len(image.info.get("exif") or b"") == 0 or len(blocks := exif_blocks(file.stream)) < 2:
+        return
+    try:
+        known = image.getexif()
+        for block in blocks:
+            later = Image.Exif()
+            later.load(_EXIF + block)
+            if _ORIENTATION not in known and _ORIENTATION in later:
+                known[_ORIENTATION] = later[_ORIENTATION]
+    except Exception:  # a broken block is no reason to lose the photo
+        pass
+
+
 def _first_scan(file: PhotoFile) -> int:
     """How many components a JPEG's first scan holds; 4, the most, where that cannot be told."""
     stream = file.stream
-    at = 2
-    while True:
-        stream.seek(at)
-        head = stream.read(5)
-        if len(head) < 5 or head[0] != _MARKER:
-            break
-        if head[1] == _START_OF_SCAN:
-            stream.seek(0)
-            return head[4]
-        # Fill bytes stand alone; every other segment says how long it is.
-        at += 1 if head[1] == _MARKER else 2 + int.from_bytes(head[2:4], "big")
+    scan = next((x for x in segments(stream) if x.marker == START_OF_SCAN), None)
+    stream.seek(0 if scan is None else scan.at)
+    components = b"" if scan is None else stream.read(1)
     stream.seek(0)
-    return 4
+    return components[0] if components else 4
 
 
 def _webp_pixels(file: PhotoFile) -> int:

@@ -80,8 +80,8 @@ def _keyworded(root: Path) -> Iterator[Row]:
 
     folders = names.Folders()
     for photo in walk([root]):
-        side = names.existing(photo.path.resolve(), folders=folders)
-        own = [reading.of_photo(photo.path)] + ([] if side is None else [reading.of_sidecar(side)])
+        sides = names.every(photo.path.resolve(), folders=folders)
+        own = [reading.of_photo(photo.path), *map(reading.of_sidecar, sides)]
         words = {word.strip().lower() for word in reading.joined(own)}
         if words:
             yield Row(photo.path, tuple(sorted(words)))

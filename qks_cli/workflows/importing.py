@@ -19,11 +19,31 @@ GROUP = 200  # photos read and stored together
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A photo with the user's keywords; ``problems`` are files that could not be read, and why."""
+    """A photo with the user's keywords; ``problems`` are files that could not be read, and why.
+    ``sidecars`` are those that were read: programs with different habits leave two."""
 
     path: Path
     keywords: tuple[str, ...]
     problems: tuple[tuple[Path, str], ...] = ()
+    sidecars: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """What the user noted ``inside`` a photo and in its sidecars."""
+
+    path: Path
+    inside: reading.Own
+    sidecars: list[tuple[Path, reading.Own]]
+
+    def imported(self) -> Imported:
+        files = [(self.path, self.inside), *self.sidecars]
+        return Imported(
+            self.path,
+            tuple(reading.joined(own for _, own in files)),
+            tuple((file, own.problem) for file, own in files if own.problem),
+            tuple(file for file, _ in self.sidecars),
+        )
 
 
 def import_all(library: Library, photos: Sequence[tuple[int, Path]]) -> Iterator[Imported]:
@@ -37,24 +57,26 @@ def import_all(library: Library, photos: Sequence[tuple[int, Path]]) -> Iterator
         ratings: list[tuple[int, int]] = []
         found = []
         for photo_id, path in photos[at : at + GROUP]:
-            real = path.resolve()
-            side = names.existing(real, folders=folders, claim=claim_of(library, photo_id, real))
-            own = {"file": (path, reading.of_photo(path))}
-            if side is not None:
-                own["sidecar"] = (side, reading.of_sidecar(side))
-            rating = own["sidecar"][1].rating if side is not None else None
-            if rating is not None and own["file"][1].rating is None:
+            one = _own(library, photo_id, path, folders)
+            sides = [own for _, own in one.sidecars]
+            rating = next((own.rating for own in sides if own.rating is not None), None)
+            if rating is not None and one.inside.rating is None:
                 ratings.append((photo_id, rating))
-            entries += [
-                (photo_id, source, one.keywords)
-                for source, (_, one) in own.items()
-                if not one.problem
-            ]
-            if side is None:
-                entries.append((photo_id, "sidecar", ()))
-            problems = tuple((file, one.problem) for file, one in own.values() if one.problem)
-            words = reading.joined(one for _, one in own.values())
-            found.append(Imported(path, tuple(words), problems))
+            if not one.inside.problem:
+                entries.append((photo_id, "file", one.inside.keywords))
+            words = reading.joined(sides)
+            if any(own.problem for own in sides):
+                words += keywords.from_source(library, photo_id, "sidecar")
+            entries.append((photo_id, "sidecar", words))
+            found.append(one.imported())
         keywords.keep(library, entries)
         keywords.keep_ratings(library, ratings)
         yield from found
+
+
+def _own(library: Library, photo_id: int, path: Path, folders: names.Folders) -> _Noted:
+    real = path.resolve()
+    sides = names.every(real, folders=folders, claim=claim_of(library, photo_id, real))
+    return _Noted(
+        path, reading.of_photo(path), [(side, reading.of_sidecar(side)) for side in sides]
+    )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from qks_cli.photos.decode import full_pixels
 from qks_cli.photos.details import read_details
 from qks_cli.types import Details
 from tests.photos.made import (
@@ -12,6 +13,7 @@ from tests.photos.made import (
     LONG,
     RATIONAL,
     SHORT,
+    SIGNED,
     exif,
     jpeg_with_exif,
     picture,
@@ -327,3 +329,64 @@ def test_the_name_of_a_camera_is_one_short_line(tmp_path: Path) -> None:
         block = exif({0x0110: (ASCII, text)})
         (tmp_path / "a.jpg").write_bytes(jpeg_with_exif(block))
         assert read_details(tmp_path / "a.jpg").camera == wanted
+
+
+@pytest.mark.parametrize("kind", ["exifread", "pillow"])
+@pytest.mark.parametrize(
+    ("letters", "degrees", "place"),
+    [
+        ({}, (48, 1), None),  # north or south, east or west?
+        ({1: (ASCII, "N")}, (48, 1), None),
+        ({1: (ASCII, ""), 3: (ASCII, "")}, (48, 1), None),
+        ({1: (ASCII, "E"), 3: (ASCII, "N")}, (48, 1), None),
+        ({1: (ASCII, "n"), 3: (ASCII, "w")}, (48, 1), (48.5, -16.25)),
+        ({1: (ASCII, "S"), 3: (ASCII, "E")}, (-48, 1), (-48.5, 16.25)),
+        ({1: (ASCII, "N"), 3: (ASCII, "E")}, (-48, 1), (-48.5, 16.25)),
+    ],
+)
+def test_a_place_needs_its_letters(
+    tmp_path: Path,
+    kind: str,
+    letters: dict[int, tuple[int, str]],
+    degrees: tuple[int, int],
+    place: tuple[float, float] | None,
+) -> None:
+    gps = letters | {
+        2: (SIGNED, [degrees, (30, 1), (0, 1)]),
+        4: (RATIONAL, [(16, 1), (15, 1), (0, 1)]),
+    }
+    block = exif({0x010F: (ASCII, "M")}, gps=dict(sorted(gps.items())))
+    photo = tmp_path / "a"
+    if kind == "exifread":
+        photo.write_bytes(jpeg_with_exif(block))
+    else:
+        photo.write_bytes(saved(picture(), "PNG", exif=block))
+    found = read_details(photo)
+    if place is None:
+        assert (found.latitude, found.longitude) == (None, None)
+    else:
+        assert (found.latitude, found.longitude) == pytest.approx(place)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")  # readers' processes hear no warnings
+@pytest.mark.parametrize("first", ["small", "broken", "none"])
+def test_a_second_exif_block_says_what_the_first_does_not(tmp_path: Path, first: str) -> None:
+    block = {
+        "small": exif({0x010F: (ASCII, "First")}),
+        "broken": b"II*\0\xff\xff\xff\xff",
+        "none": b"",
+    }[first]
+    second = exif(
+        {0x010F: (ASCII, "Second"), 0x0112: (SHORT, 6)},
+        inner={0x9003: (ASCII, "2023:07:04 12:30:00")},
+    )
+    data = saved(picture(64, 32), "JPEG")
+    for own in (second, block):
+        body = b"Exif\0\0" + own
+        data = data[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + data[2:]
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(data)
+    found = read_details(photo)
+    assert found.taken_at == "2023-07-04T12:30:00"
+    assert found.camera == ("First" if first == "small" else "Second")
+    assert full_pixels(photo).shape == (64, 32, 3)  # and turned by it

@@ -7,9 +7,11 @@ import struct
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from qks_cli.keywords import reading
 from qks_cli.keywords.formats import jpeg
+from qks_cli.library import keywords
 from qks_cli.library.store import Library
 from qks_cli.workflows.importing import Imported, import_all
 from tests.keywords import cameras, files
@@ -216,3 +218,29 @@ def test_files_of_one_name(tmp_path: Path) -> None:
         "a.png": (),
         "p.jpg": (),
     }
+
+
+def test_two_sidecars_of_a_photo_are_both_read(tmp_path: Path) -> None:
+    library, found = imported(
+        tmp_path, a_jpg_xmp=files.packet("Oma", rating=0), a_xmp=files.packet("Opa", rating=4)
+    )
+    assert found["a.jpg"].keywords == ("Oma", "Opa")
+    assert [file.name for file in found["a.jpg"].sidecars] == ["a.jpg.xmp", "a.xmp"]
+    # Of one that is broken since, what was read before is kept.
+    (tmp_path / "a.xmp").write_bytes(b"")
+    (tmp_path / "a.jpg.xmp").write_bytes(files.packet("Hund"))
+    (one,) = import_all(library, chosen(library))
+    assert [file.name for file, _ in one.problems] == ["a.xmp"]
+    ((photo_id, _),) = chosen(library)
+    assert keywords.of(library, photo_id) == ["Hund", "Oma", "Opa"]
+
+
+def test_windows_keywords_of_a_second_exif_block(tmp_path: Path) -> None:
+    data = files.jpeg()
+    for words in ("Oma", ""):
+        exif = Image.Exif()
+        exif[0x010F] = "Maker"
+        if words:
+            exif[0x9C9E] = words.encode("utf-16-le") + b"\0\0"
+        data = data[:2] + files.segment(0xE1, exif.tobytes()) + data[2:]
+    assert keywords_of(data, tmp_path) == ("Oma",)

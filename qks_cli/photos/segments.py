@@ -1,0 +1,56 @@
+"""The segments in front of a JPEG's picture, and the Exif blocks among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+_MARKER = 0xFF
+APP1, START_OF_SCAN = 0xE1, 0xDA
+_EXIF = b"Exif\0\0"
+_ORDERS = (b"II*\0", b"MM\0*")
+MOST = 8  # Exif blocks of a photo
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """``marker`` is its second byte; ``at`` and ``size`` say where what it holds stands."""
+
+    marker: int
+    at: int
+    size: int
+
+
+def segments(stream: BinaryIO) -> Iterator[Segment]:
+    """The segments of a JPEG up to and with its first scan; ends where bytes are no segment."""
+    at = 2
+    while True:
+        stream.seek(at)
+        head = stream.read(4)
+        if len(head) < 4 or head[0] != _MARKER:
+            return
+        if head[1] == _MARKER:  # fill bytes stand alone
+            at += 1
+            continue
+        size = int.from_bytes(head[2:4], "big")
+        yield Segment(head[1], at + 4, max(0, size - 2))
+        if head[1] == START_OF_SCAN:
+            return
+        at += 2 + size
+
+
+def exif_blocks(stream: BinaryIO) -> list[bytes]:
+    """The Exif blocks of a JPEG in their order: some programs add one of their own instead of
+    changing the camera's. A segment that only goes on with the one before it is none."""
+    found = []
+    for segment in segments(stream):
+        if segment.marker != APP1 or segment.size < len(_EXIF) + 8:
+            continue
+        stream.seek(segment.at)
+        data = stream.read(segment.size)
+        if data.startswith(_EXIF) and data[len(_EXIF) :].startswith(_ORDERS):
+            found.append(data[len(_EXIF) :])
+            if len(found) == MOST:
+                break
+    return found

@@ -112,7 +112,7 @@ class TaggedPhoto:
 
     photo: Photo
     tags: tuple[Tag, ...]
-    tokens_ME: Float16Array
+    tokens_ME: Float32Array | Float16Array
     size: tuple[int, int] | None = None  # upright (width, height)
     fingerprint: bytes | None = None  # photos/fingerprint.py
     details: Details | None = None

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "qks_cli"
-EVERYWHERE = {"errors", "escape", "folding", "types", "settings", "similarity", "wording"}
+EVERYWHERE = {
+    "errors",
+    "escape",
+    "folding",
+    "packing",
+    "settings",
+    "similarity",
+    "types",
+    "wording",
+}
 DOORS: dict[str, set[str]] = {
     "__init__": {"api", "model", "search", "workflows"},
     "__main__": {"app"},
@@ -20,6 +29,7 @@ DOORS: dict[str, set[str]] = {
     "errors": set(),
     "escape": set(),
     "folding": set(),
+    "packing": set(),
     "settings": set(),
     "similarity": set(),
     "types": set(),

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from qks_cli.cli.options import Db, Model
+from qks_cli.cli.output import count_of, say
+from qks_cli.cli.progress import Progress
+from qks_cli.cli.signals import StopSignal
 from qks_cli.escape import shown_lines
 
+Repair = Annotated[
+    bool,
+    typer.Option(
+        "--repair", help="Bring an older library into today's form first, and make it smaller."
+    ),
+]
 
-def doctor(db: Db = None, model: Model = "mini") -> None:
-    """Check the library, the model, engines and helpers. Exit code 1 where something is wrong."""
+
+def doctor(db: Db = None, model: Model = "mini", repair: Repair = False) -> None:
+    """Check the library, the model, engines and helpers. Exit code 1 where something is wrong.
+
+    --repair takes some seconds for every 10,000 photos, and can be cut off: it goes on where it
+    stopped. No photo is read, and no tag changes.
+    """
     from qks_cli.workflows.doctor import examine
 
+    if repair:
+        _repair(db)
     wrong = 0
     for one in examine(db, model):
         wrong += not one.fine
@@ -20,3 +39,20 @@ def doctor(db: Db = None, model: Model = "mini") -> None:
             typer.echo(f"     {shown_lines(one.advice)}")
     if wrong:
         raise typer.Exit(1)
+
+
+def _repair(db: Path | None) -> None:
+    from qks_cli.workflows.repair import repair
+    from qks_cli.workflows.session import open_library
+
+    stop = StopSignal()
+    with open_library(db) as library, Progress(shown=True) as progress, stop:
+        done = repair(library, advance=progress.at, stop=stop)
+    if done.full:
+        say(f"qks: {done.full}")
+    if done.packed or done.freed:
+        freed = f"{done.freed / 1e6:,.0f} MB freed"
+        say(f"{count_of(done.packed, 'photo')} packed, {freed}")
+    if stop.asked:
+        say("stopped; what was done is kept, and --repair goes on from there")
+        raise typer.Exit(130)

@@ -57,6 +57,11 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, total=total)
 
+    def at(self, done: int, of: int) -> None:
+        """So many photos are done, of so many."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=of)
+
     def advance(self) -> None:
         """One photo more is done."""
         if self._bar is not None:

@@ -50,8 +50,7 @@ class Library(Database):
         with self.atomic():
             ids = [self.photos.put(photo) for photo in tagged]
             own = list(zip(ids, tagged, strict=True))
-            for photo_id, photo in own:
-                self.tokens.put(photo_id, model_id, photo.tokens_ME)
+            self.tokens.put(ids, model_id, [photo.tokens_ME for photo in tagged])
             self.photos.put_details((x, photo.details or Details()) for x, photo in own)
             self.tags.put([(x, photo.tags) for x, photo in own], model_id, vocabulary_id, selection)
             for failure in failures:

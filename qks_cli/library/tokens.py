@@ -6,24 +6,34 @@ Axes: N photos, M query tokens, E label space.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from qks_cli.errors import LibraryError
 from qks_cli.library.database import DAMAGED, PRESENT, Database
-from qks_cli.types import Float16Array
+from qks_cli.packing import pack, size_of, unpack
+from qks_cli.types import Float32Array
+
+_Stored: TypeAlias = tuple[bytes, int]
+"""What a row holds, and whether it is packed."""
 
 
 class Tokens:
-    """Rows of ``query_tokens``: float16, little-endian."""
+    """Rows of ``query_tokens``: packed (packing.py), or float16 from before schema 14."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, photo_ids: Sequence[int], model_id: int) -> tuple[list[int], Float16Array | None]:
+    def of(self, photo_ids: Sequence[int], model_id: int) -> tuple[list[int], Float32Array | None]:
         """Ids that have this model's query tokens, in the order given, and those [N, M, E]."""
-        sql = "SELECT photo_id, tokens FROM query_tokens WHERE model_id = ? AND photo_id IN ({})"
-        found: dict[int, bytes] = dict(self._database.rows_in(sql, photo_ids, before=[model_id]))
+        sql = (
+            "SELECT photo_id, tokens, packed FROM query_tokens "
+            "WHERE model_id = ? AND photo_id IN ({})"
+        )
+        rows = self._database.rows_in(sql, photo_ids, before=[model_id])
+        found: dict[int, _Stored] = {photo_id: (blob, packed) for photo_id, blob, packed in rows}
         have = [photo_id for photo_id in photo_ids if photo_id in found]
         if not have:
             return [], None
@@ -31,15 +41,15 @@ class Tokens:
 
     def iterate(
         self, model_id: int, *, chunk: int = 2048
-    ) -> Iterator[tuple[list[int], Float16Array]]:
+    ) -> Iterator[tuple[list[int], Float32Array]]:
         """Query tokens of one model's photos that are there, in chunks, ids ascending: ids and
         [N, M, E]."""
         sql = (
-            f"SELECT photo_id, tokens FROM query_tokens WHERE model_id = ? AND {PRESENT} "
-            "ORDER BY photo_id"
+            "SELECT photo_id, tokens, packed FROM query_tokens "
+            f"WHERE model_id = ? AND {PRESENT} ORDER BY photo_id"
         )
         for part in self._database.parts(sql, (model_id,), size=chunk):
-            yield [row[0] for row in part], self._array([row[1] for row in part], model_id)
+            yield [row[0] for row in part], self._array([row[1:] for row in part], model_id)
 
     def shape(self, model_id: int) -> tuple[int, int] | None:
         """Query tokens a photo, and their width, of a model; None where it is not known."""
@@ -63,21 +73,59 @@ class Tokens:
         )
         return [int(photo_id) for (photo_id,) in rows]
 
+    def unpacked(self) -> int:
+        """How many photos' query tokens are still stored as qks 0.1 stored them."""
+        return int(self._database.value("SELECT count(*) FROM query_tokens WHERE packed = 0"))
+
     # Within a transaction of the caller's
 
-    def put(self, photo_id: int, model_id: int, tokens_ME: Float16Array) -> None:
-        """Enter or replace a photo's query tokens [M, E]."""
-        self._database.execute(
-            "INSERT OR REPLACE INTO query_tokens VALUES (?, ?, ?)",
-            (photo_id, model_id, np.ascontiguousarray(tokens_ME, "<f2").tobytes()),
-        )
-
-    def _array(self, blobs: list[bytes], model_id: int) -> Float16Array:
-        shape = self.shape(model_id)
-        whole = b"".join(blobs)
-        if shape is None or len(whole) != len(blobs) * shape[0] * shape[1] * 2:
-            raise LibraryError(
-                f"the library {self._database.path}: query tokens are not as they were stored",
-                hint=DAMAGED,
+    def put(
+        self, photo_ids: Sequence[int], model_id: int, tokens: Sequence[npt.NDArray[np.floating]]
+    ) -> None:
+        """Enter or replace photos' query tokens, [M, E] each."""
+        if photo_ids:
+            packed_NS = pack(np.stack(tokens).astype(np.float32, copy=False))
+            self._database.execute_many(
+                "INSERT OR REPLACE INTO query_tokens (photo_id, model_id, tokens, packed) "
+                "VALUES (?, ?, ?, 1)",
+                [
+                    (photo_id, model_id, packed_S.tobytes())
+                    for photo_id, packed_S in zip(photo_ids, packed_NS, strict=True)
+                ],
             )
-        return np.frombuffer(whole, "<f2").reshape(len(blobs), *shape)
+
+    def pack_some(self, most: int) -> int:
+        """Pack the query tokens of some photos that are stored as qks 0.1 stored them; returns of
+        how many."""
+        rows = self._database.rows(
+            "SELECT photo_id, model_id FROM query_tokens WHERE packed = 0 LIMIT ?", (most,)
+        )
+        for model_id in {row[1] for row in rows}:
+            ids = [photo_id for photo_id, own in rows if own == model_id]
+            have, tokens_NME = self.of(ids, model_id)
+            if tokens_NME is not None:
+                self.put(have, model_id, list(tokens_NME))
+        return len(rows)
+
+    def _array(self, stored: Sequence[_Stored], model_id: int) -> Float32Array:
+        queries, width = self.shape(model_id) or (0, 0)
+        tokens_NME = np.empty((len(stored), queries, width), np.float32)
+        for packed, size in ((1, size_of(queries, width)), (0, 2 * queries * width)):
+            rows = [row for row, one in enumerate(stored) if one[1] == packed]
+            if not rows:
+                continue
+            whole = b"".join([stored[row][0] for row in rows])
+            if not queries or len(whole) != len(rows) * size:
+                raise LibraryError(
+                    f"the library {self._database.path}: query tokens are not as they were stored",
+                    hint=DAMAGED,
+                )
+            raw_NS = np.frombuffer(whole, np.uint8).reshape(len(rows), size)
+            if packed:
+                some_NME = unpack(raw_NS, queries, width)
+            else:
+                some_NME = raw_NS.view("<f2").reshape(-1, queries, width).astype(np.float32)
+            if len(rows) == len(stored):
+                return some_NME
+            tokens_NME[rows] = some_NME
+        return tokens_NME

@@ -28,6 +28,7 @@ from qks_cli.model.floor import Floor
 from qks_cli.model.learned import Learned
 from qks_cli.model.selection import TOP, Selector
 from qks_cli.model.tagger import Tagger, selection_name
+from qks_cli.packing import as_stored
 from qks_cli.types import BoolArray, Float32Array, Tag, UInt8Array
 from qks_cli.vocabulary import neighbours
 from qks_cli.vocabulary.embeddings import FILE as KNOWN
@@ -200,8 +201,11 @@ class Model:
         return tags
 
     def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:
-        """Upright sRGB pixels, uint8 in the bundle's size, to query tokens [B, M, E]."""
-        return self.engine.query_tokens(pixels_BHW3)
+        """Upright sRGB pixels, uint8 in the bundle's size, to query tokens [B, M, E].
+
+        They are as the library stores them (packing.py), so that tags chosen now, and later from
+        the library, are the same."""
+        return as_stored(self.engine.query_tokens(pixels_BHW3))
 
     def tokens_of(self, files: Sequence[Any]) -> tuple[Float32Array, BoolArray]:
         """Query tokens [N, M, E] of photos, and which of them could be read [N]. ``files`` as for

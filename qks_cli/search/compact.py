@@ -1,7 +1,7 @@
 """A small stand-in for every photo's query tokens, for the first pass of a search.
 
 Of a photo's M query tokens it keeps their mean, and how each differs from the mean in the few
-directions in which tokens differ most, as 8-bit numbers: 448 bytes instead of 4,096. A phrase is
+directions in which tokens differ most, as 8-bit numbers: 448 bytes instead of 1,952. A phrase is
 first judged by these; the best photos are judged again by their query tokens. Blocks of 4,096
 photos are rows of the library, dropped by triggers when a photo in them changes, and made anew when
 next needed.
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from qks_cli.errors import LibraryError
 from qks_cli.library.store import Library
 from qks_cli.similarity import max_similarity
-from qks_cli.types import Float16Array, Float32Array, Int64Array
+from qks_cli.types import Float32Array, Int64Array
 
 EXACT = 4000  # photos that are judged by their query tokens at once, without a first pass
 BLOCK = 4096  # photo ids of one block; the triggers of m003_search divide by it too
@@ -109,12 +109,10 @@ def cosine_similarity(
     return np.asarray(dots_N / np.maximum(lengths_N * length, 1e-6), np.float32)
 
 
-def pack(ids: list[int], tokens_NME: Float16Array, basis_ED: Float32Array) -> Block:
+def pack(ids: list[int], tokens_NME: Float32Array, basis_ED: Float32Array) -> Block:
     """The block of these photos."""
-    wide_NME = tokens_NME.astype(np.float32)
-    mean_NE = wide_NME.mean(axis=1)
-    wide_NME -= mean_NE[:, None]
-    rest_NMD = wide_NME @ basis_ED
+    mean_NE = tokens_NME.mean(axis=1)
+    rest_NMD = (tokens_NME - mean_NE[:, None]) @ basis_ED
     mean_scale = np.maximum(np.abs(mean_NE).max(1) / 127, 1e-9)
     rest_scale = np.maximum(np.abs(rest_NMD).max((1, 2)) / 127, 1e-9)
     return Block(
@@ -125,10 +123,9 @@ def pack(ids: list[int], tokens_NME: Float16Array, basis_ED: Float32Array) -> Bl
     )
 
 
-def directions(tokens_NME: Float16Array) -> Float32Array:
+def directions(tokens_NME: Float32Array) -> Float32Array:
     """The directions [E, D] in which tokens differ most from their photo's mean."""
-    wide_NME = tokens_NME.astype(np.float32)
-    wide_NME -= wide_NME.mean(axis=1, keepdims=True)
+    wide_NME = tokens_NME - tokens_NME.mean(axis=1, keepdims=True)
     flat = wide_NME.reshape(-1, wide_NME.shape[2])
     _, vectors_EE = np.linalg.eigh(flat.T @ flat)
     return np.ascontiguousarray(vectors_EE[:, ::-1][:, :DIRECTIONS], np.float32)

@@ -115,7 +115,7 @@ def near_pairs(
             have, theirs = library.tokens.of(ids_N[partners].tolist(), model_id)
             if own is None or theirs is None:
                 continue
-            scores = cosine_similarity(theirs, own[0].astype(np.float32), mean_token_E)
+            scores = cosine_similarity(theirs, own[0], mean_token_E)
             for photo_id, score in zip(have, scores.tolist(), strict=True):
                 if score >= similarity:
                     yield own_id, photo_id, score

@@ -15,9 +15,9 @@ from qks_cli.library.store import Library
 from qks_cli.search import compact
 from qks_cli.search.grammar import Node
 from qks_cli.similarity import max_similarity
-from qks_cli.types import Float16Array, Float32Array, Int64Array
+from qks_cli.types import Float32Array, Int64Array
 
-BLOCK = 64  # photos widened to single precision at a time
+BLOCK = 64  # photos compared at a time
 CHUNK = 4000  # photos whose query tokens are read at a time
 SAMPLE = 512  # photos that the mean query token is taken over
 
@@ -44,14 +44,14 @@ class Compared:
 
 
 def cosine_similarity(
-    tokens_NME: Float16Array, tokens_ME: Float32Array, mean_token_E: Float32Array
+    tokens_NME: Float32Array, tokens_ME: Float32Array, mean_token_E: Float32Array
 ) -> Float32Array:
     """Cosine [N], -1 to 1, of all query tokens of photos with those of one, each less
     ``mean_token_E``."""
     own = (tokens_ME - mean_token_E).ravel()
     found = np.empty(len(tokens_NME), np.float32)
     for at in range(0, len(tokens_NME), BLOCK):
-        part = tokens_NME[at : at + BLOCK].astype(np.float32) - mean_token_E
+        part = tokens_NME[at : at + BLOCK] - mean_token_E
         flat = part.reshape(len(part), -1)
         lengths = np.linalg.norm(flat, axis=1) * np.linalg.norm(own)
         found[at : at + BLOCK] = flat @ own / np.maximum(lengths, 1e-6)
@@ -67,7 +67,7 @@ def _mean_token(library: Library, model_id: int) -> Float32Array:
     _, tokens_NME = library.tokens.of(library.tokens.sample_ids(model_id, SAMPLE), model_id)
     assert tokens_NME is not None
     width = tokens_NME.shape[2]
-    return np.asarray(tokens_NME.reshape(-1, width).astype(np.float32).mean(0), np.float32)
+    return np.asarray(tokens_NME.reshape(-1, width).mean(0), np.float32)
 
 
 def exact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> RawScores:

@@ -54,7 +54,7 @@ def clusters(
     for own in groups:
         _, tokens_NME = library.tokens.of(own[:SAMPLE].tolist(), model_id)
         assert tokens_NME is not None
-        scores_KC.append(tagger.scores(tokens_NME.astype(np.float32)).mean(0))
+        scores_KC.append(tagger.scores(tokens_NME).mean(0))
     # What sets a group apart, not what fits them all.
     apart_KC = np.stack(scores_KC) - np.mean(scores_KC, axis=0)
     found = []

@@ -91,7 +91,7 @@ def scores_of(library: Library, label: str, *, model: str | Model = "mini") -> L
     ids, scores = [], []
     for some, tokens_NME in library.tokens.iterate(model_id):
         ids += some
-        scores.append(tagger.scores(tokens_NME.astype(np.float32))[:, 0])
+        scores.append(tagger.scores(tokens_NME)[:, 0])
     score_N = np.concatenate(scores) if scores else np.zeros(0, np.float32)
     order = np.argsort(-score_N, kind="stable")
     shown = library.tags.shown_name(own.name) or own.name

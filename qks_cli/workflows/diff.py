@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from qks_cli.errors import UsageError
 from qks_cli.library.store import Library
 from qks_cli.model.selection import TOP
@@ -101,5 +99,5 @@ def _judged(
     tagger = model.tagger(vocabulary, min_score=choice.min_score, top=choice.top)
     for ids, tokens_NME in library.tokens.iterate(model_id, chunk=GROUP):
         paths = library.photos.paths_of(ids)
-        for photo_id, own in zip(ids, tagger(tokens_NME.astype(np.float32)), strict=True):
+        for photo_id, own in zip(ids, tagger(tokens_NME), strict=True):
             yield paths[photo_id], frozenset(tag.label for tag in own)

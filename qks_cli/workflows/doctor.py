@@ -57,6 +57,7 @@ def _library(path: Path) -> Iterator[Finding]:
             failed = library.photos.failure_count()
             library.runs.settle()
             killed = library.runs.last_killed()
+            unpacked = library.tokens.unpacked()
     except QksError as error:
         yield Finding(False, error.message, error.hint)
         return
@@ -67,6 +68,12 @@ def _library(path: Path) -> Iterator[Finding]:
         yield Finding(False, f"{held}damaged: {errors[0]}", advice)
     else:
         yield Finding(True, f"{held}whole")
+    if unpacked and not errors:
+        yield Finding(
+            True,
+            f"{count_of(unpacked, 'photo')} as an older qks stored them",
+            "`qks doctor --repair` makes the library half as large",
+        )
     if failed:
         yield Finding(
             True, f"{count_of(failed, 'photo')} could not be read", "`qks tag` tries again"

@@ -105,16 +105,15 @@ def audit(
     vocabulary, options = words.vocabulary, replace(options, min_score=words.chosen.min_score)
     _, tokens_NME = library.tokens.of(library.tokens.sample_ids(model_id, options.sample), model_id)
     assert tokens_NME is not None
-    wide_NME = tokens_NME.astype(np.float32)
     tagger = opened.tagger(vocabulary, min_score=options.min_score)
-    scores_NC = tagger.scores(wide_NME)
+    scores_NC = tagger.scores(tokens_NME)
     fired_NC = np.asarray(scores_NC >= tagger.selector.cutoffs_C)
     findings = judge.audit(vocabulary.names, scores_NC, fired_NC, tagger.labels_CE)
     nearest = opened.nearest_taught(vocabulary.labels)
     findings += judge.strange(vocabulary.names, fired_NC, nearest or [])
     bare_N = np.asarray(~fired_NC.any(axis=1))
     if options.suggestions and bare_N.any():
-        findings += _suggested(opened, vocabulary, wide_NME[bare_N], options)
+        findings += _suggested(opened, vocabulary, tokens_NME[bare_N], options)
     return Audit(tuple(findings), int(bare_N.sum()), len(bare_N))
 
 

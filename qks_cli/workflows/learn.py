@@ -92,7 +92,7 @@ class _Learner:
         if tokens_NME is None:
             shape = self.library.tokens.shape(self.model_id) or (1, 1)
             return [], np.zeros((0, *shape), np.float32)
-        return have, tokens_NME.astype(np.float32)
+        return have, tokens_NME
 
     def head(self, case: _Case) -> tuple[Head | None, LearnedLabel]:
         """What can be learned of a label."""

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from qks_cli.library import names, presence
 from qks_cli.library.photos import KnownPhoto
 from qks_cli.library.store import Library
@@ -170,7 +168,7 @@ class _Run:
         ids, tokens_NME = target.library.tokens.of(list(by_id), target.model_id)
         if tokens_NME is None:
             return {}
-        tags = self.tagger(tokens_NME.astype(np.float32))
+        tags = self.tagger(tokens_NME)
         target.library.retag(
             zip(ids, tags, strict=True),
             model_id=target.model_id,
@@ -200,9 +198,8 @@ class _Run:
             failures += batch.failures
             self.warnings.update((photo.path, text) for photo, text in batch.warnings)
             if batch.photos:
-                # Rounded as they will be stored, so that tags chosen again later are the same.
-                tokens_BME = self.model.query_tokens(batch.pixels_BHW3).astype(np.float16)
-                tags = self.tagger(tokens_BME.astype(np.float32))
+                tokens_BME = self.model.query_tokens(batch.pixels_BHW3)
+                tags = self.tagger(tokens_BME)
                 tagged += map(
                     TaggedPhoto,
                     batch.photos,

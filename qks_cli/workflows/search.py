@@ -12,8 +12,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from qks_cli.errors import PhotoError, UsageError
 from qks_cli.folding import fold
 from qks_cli.library import labels, texts
@@ -273,7 +271,8 @@ def _tokens_of(library: Library, model: Model, model_id: int, photo: Path) -> Fl
     if known is not None and same:
         _, stored_NME = library.tokens.of([known.id], model_id)
         if stored_NME is not None:
-            return np.asarray(stored_NME[0], np.float32)
+            tokens_ME: Float32Array = stored_NME[0]
+            return tokens_ME
     try:
         return model.tokens_of_photo(path)
     except PhotoError as error:

@@ -70,8 +70,7 @@ def suggest(
     cutoffs_C = tagging.tagger.selector.cutoffs_C
     cut_C = logit(cutoffs_C)
     for ids, tokens_NME in library.tokens.iterate(model_id):
-        wide_NME = tokens_NME.astype(np.float32)
-        scores_NC = tagging.tagger.scores(wide_NME)[:, columns]
+        scores_NC = tagging.tagger.scores(tokens_NME)[:, columns]
         doubt_NC = np.abs(logit(scores_NC) - cut_C[columns])
         for k, c in enumerate(columns):
             doubt_NC[[x in judged[c] for x in ids], k] = np.inf
@@ -86,7 +85,7 @@ def suggest(
                     float(scores_NC[row, k]),
                     float(cutoffs_C[columns[k]]),
                     float(doubt_N[row]),
-                    features(wide_NME[row : row + 1])[0],
+                    features(tokens_NME[row : row + 1])[0],
                 )
                 pool.append(found_one)
         pool.sort(key=lambda one: (one.doubt, one.photo_id))
@@ -118,7 +117,7 @@ def _columns(
 
 def _features_of(library: Library, ids: Sequence[int], model_id: int) -> Float32Array | None:
     _, tokens_NME = library.tokens.of(ids, model_id)
-    return None if tokens_NME is None else features(tokens_NME.astype(np.float32))
+    return None if tokens_NME is None else features(tokens_NME)
 
 
 def _different(

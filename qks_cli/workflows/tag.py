@@ -11,8 +11,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from qks_cli.escape import shown
 from qks_cli.library import names
 from qks_cli.library.runs import Chosen, Kept, Run
@@ -279,7 +277,7 @@ def choose_anew(
             break
         have, tokens_NME = library.tokens.of(ids[at : at + GROUP], target.model_id)
         if tokens_NME is not None:
-            tags = tagging.tagger(tokens_NME.astype(np.float32))
+            tags = tagging.tagger(tokens_NME)
             library.retag(
                 zip(have, tags, strict=True),
                 model_id=target.model_id,

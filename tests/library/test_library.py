@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from qks_cli.errors import LibraryError
 from qks_cli.library.paths import key_path, path_key
 from qks_cli.library.store import Library
+from qks_cli.packing import as_stored
 from qks_cli.types import Photo, PhotoFailure, Tag, TaggedPhoto
 
 SELECTION = "min-score 0.5, top 20"
@@ -45,7 +46,8 @@ def test_round_trip(tmp_path: Path) -> None:
         ids, tokens = library.tokens.of([row.id], model)
         assert ids == [row.id]
         assert tokens is not None
-        np.testing.assert_array_equal(tokens[0], photo.tokens_ME)
+        np.testing.assert_array_equal(tokens[0], as_stored(photo.tokens_ME[None])[0])
+        np.testing.assert_allclose(tokens[0], photo.tokens_ME, atol=0.02)
         assert library.tags.carried("dog") == [(row.id, 0.75)]
         assert library.photos.count() == 1
 

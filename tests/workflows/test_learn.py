@@ -16,8 +16,9 @@ from qks_cli.model.fake import QUERIES, WIDTH, Picture, direction, write_fake_bu
 from qks_cli.model.learned import Head, Learned, features, logit, probability
 from qks_cli.model.learning import Measured
 from qks_cli.model.model import Model
+from qks_cli.packing import as_stored
 from qks_cli.photos.walk import walk
-from qks_cli.types import Float16Array, Photo, TaggedPhoto, UInt8Array
+from qks_cli.types import Float32Array, Photo, TaggedPhoto, UInt8Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows.learn import LearnOptions, learn_examples, learn_labels, renew, unlearn
 from qks_cli.workflows.report import Report
@@ -31,16 +32,16 @@ LABELS = ("dog", "sky", "tree")
 RNG = np.random.default_rng(7)
 
 
-def tokens(*words: tuple[str, float], seed: int = 0) -> Float16Array:
+def tokens(*words: tuple[str, float], seed: int = 0) -> Float32Array:
     """Query tokens [M, E] of a photo of these words, with a little noise."""
     rng = np.random.default_rng(seed)
     made = rng.normal(0, 0.02, (QUERIES, WIDTH))
     for place, (word, cosine) in enumerate(words):
         made[place] += cosine * direction(word)
-    return made.astype(np.float16)
+    return made.astype(np.float32)
 
 
-def photo(number: int) -> Float16Array:
+def photo(number: int) -> Float32Array:
     """Dogs (0 to 39) that the text match hardly sees, wolves (40 to 79) that it takes for dogs, and
     others, in which there is sky. Every photo of rex (0 to 9) shows his collar."""
     if number < 40:
@@ -58,8 +59,8 @@ def fill(library: Library, model: Model, numbers: Sequence[int] = range(160)) ->
     tagging = Tagging.from_words(model, choose_words(model, library.runs.kept()))
     target = tagging.destination(library)
     with library.runs.recorded("tag", target.model_id, target.vocabulary_id, tagging.chosen):
-        stored = np.stack([photo(n) for n in numbers])
-        tags = tagging.tagger(stored.astype(np.float32))
+        stored = as_stored(np.stack([photo(n) for n in numbers]))
+        tags = tagging.tagger(stored)
         library.save(
             [
                 TaggedPhoto(Photo(Path(f"/p/{n:03}.jpg"), 1, 1), own, one, (8, 8))

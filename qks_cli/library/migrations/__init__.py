@@ -23,6 +23,7 @@ NAMES = (
     "m011_learned",
     "m012_languages",
     "m013_texts",
+    "m014_packed",
 )
 COUNT = len(NAMES)
 

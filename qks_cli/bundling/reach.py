@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from qks_cli.errors import ModelError
 
-SECONDS = 2.0  # to wait for an answer of each host
+SECONDS = 3.0  # to wait for an answer, of whichever host
 SOURCES = ("https://huggingface.co", "https://github.com")  # where open_clip's weights are kept
 PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
@@ -36,19 +39,35 @@ def check_reachable(weights: str) -> None:
 
 
 def reachable() -> bool:
-    """Whether one of the places that weights come from, or the proxy to it, answers."""
+    """Whether one of the places that weights come from, or the proxy to it, answers.
+
+    All are asked at once, each by a thread that nobody waits for longer than ``SECONDS``: looking
+    up a name has no time limit of its own, and takes half a minute where no name server answers.
+    """
     proxies = getproxies()
     through = proxies.get("https") or proxies.get("all")
     places = [through] if through else [_endpoint(), *SOURCES[1:]]
+    answers: SimpleQueue[bool] = SimpleQueue()
     for place in places:
-        url = urlsplit(place if "//" in place else f"http://{place}")
+        Thread(target=lambda place=place: answers.put(_answers(place)), daemon=True).start()
+    until = time.monotonic() + SECONDS
+    for _ in places:
         try:
-            port = url.port or PORTS.get(url.scheme, 443)
-            socket.create_connection((url.hostname or "", port), SECONDS).close()
-        except (OSError, ValueError):
-            continue
-        return True
+            if answers.get(timeout=max(0.0, until - time.monotonic())):
+                return True
+        except Empty:
+            return False
     return False
+
+
+def _answers(place: str) -> bool:
+    try:
+        url = urlsplit(place if "//" in place else f"http://{place}")
+        port = url.port or PORTS.get(url.scheme, 443)
+        socket.create_connection((url.hostname or "", port), SECONDS).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _endpoint() -> str:

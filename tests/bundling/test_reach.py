@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,27 @@ def test_what_answers_is_asked(offline: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
         check_reachable(NAME)
     assert os.environ["HF_HUB_OFFLINE"] == ""
+
+
+@pytest.mark.parametrize("seconds", [0.1, 30.0])
+def test_a_name_server_that_does_not_answer_keeps_nobody_waiting(
+    offline: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Looking up a name takes no heed of the time limit of a connection."""
+    monkeypatch.delenv("HTTPS_PROXY")
+    enough = threading.Event()
+
+    def silent(*given: object) -> None:
+        enough.wait(seconds)
+        raise OSError("nobody knows this name")
+
+    monkeypatch.setattr(socket, "create_connection", silent)
+    monkeypatch.setattr("qks_cli.bundling.reach.SECONDS", 0.5)
+    began = time.monotonic()
+    with pytest.raises(ModelError):
+        check_reachable(NAME)
+    assert time.monotonic() - began < 5
+    enough.set()
 
 
 def test_the_command_says_it_in_two_lines(offline: Path, qks: Qks) -> None:

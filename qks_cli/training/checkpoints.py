@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import torch
 
 from qks_cli.errors import TrainingError
+
+# An empty file, another file, a file cut off, JSON of another kind.
+_DAMAGE = (OSError, ValueError, RuntimeError, TypeError, EOFError, pickle.UnpicklingError)
 
 
 def save(folder: Path, tensors: dict[str, Any], progress: dict[str, Any]) -> None:
@@ -37,9 +41,9 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
     if not found.exists():
         return None
     try:
-        progress = json.loads((found / "progress.json").read_text(encoding="utf-8"))
-        tensors = torch.load(found / "state.pt", map_location="cpu", weights_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
+        progress = dict(json.loads((found / "progress.json").read_text(encoding="utf-8")))
+        tensors = dict(torch.load(found / "state.pt", map_location="cpu", weights_only=True))
+    except _DAMAGE as error:
         raise TrainingError(
             f"the checkpoint {found} cannot be read: {error}", hint="remove it to start again"
         ) from error

@@ -123,7 +123,7 @@ class HeadTraining:
         """Raises ``UsageError`` for what cannot be trained, ``TrainingError`` for bad data."""
         means, source = request.means, request.data
         check_device(means.device)
-        _check_can_finish()
+        _check_can_finish(means.tensorboard)
         base = Base.open(request.model)
         main, device = _processes(means.device)
         if request.resume:
@@ -192,14 +192,19 @@ def _check_begun(out: Path, seeds: Sequence[int]) -> None:
         raise UsageError(f"there is no run to resume in {out}")
 
 
-def _check_can_finish() -> None:
-    """Raises ``UsageError`` without what exports a model and draws its plots."""
+def _check_can_finish(tensorboard: bool) -> None:
+    """Raises ``UsageError`` without what exports a model and draws its plots, or writes curves."""
     from importlib.util import find_spec
 
     if find_spec("onnx") is None or find_spec("matplotlib") is None:
         raise UsageError(
             "a finished model needs onnx and matplotlib, which are not both here",
             hint="pip install '.[train]' where qks came from",
+        )
+    if tensorboard and find_spec("tensorboard") is None:
+        raise UsageError(
+            "--tensorboard needs the package tensorboard, which is not here",
+            hint="pip install tensorboard",
         )
 
 

@@ -14,6 +14,7 @@ from qks_cli.errors import QksError, UsageError
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.onnx_engine import OnnxEngine
 from qks_cli.model.torch_engine import TorchEngine
+from qks_cli.training.run import read_metrics
 from qks_cli.vocabulary.labels_file import read_labels
 from qks_cli.vocabulary.prompts import POOL
 from tests.bundling.test_pull import weights  # noqa: F401 - a fixture
@@ -184,3 +185,67 @@ def test_an_evaluation_that_cannot_be(tmp_path: Path, qks: Qks) -> None:
     assert done.returncode == 2
     assert b"lacks ImageSets/Main/trainval.txt" in done.stderr
     assert b"Pascal VOC page" in done.stderr
+
+
+def test_several_seeds_in_one_command_with_curves(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    out = tmp_path / "out"
+    data = ("--dataset", "coco", "--root", miniatures.coco(tmp_path / "data"))
+    options = (*SMALL, "--seeds", "3", "--seeds", "5", "--seeds", "3", "--tensorboard")
+    command = ("train", *data, "--out", out, *options)
+    run(*command)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "seed-3",
+        "seed-5",
+        "seeds.json",
+        "tokens",
+    ]
+    stored = json.loads((out / "seeds.json").read_text())
+    best = []
+    for seed, row in zip((3, 5), stored["seeds"], strict=True):
+        folder = out / f"seed-{seed}"
+        assert read_bundle(str(folder / "model")).has("image.onnx")
+        assert json.loads((folder / "config.json").read_text())["seed"] == seed
+        rows = read_metrics(folder / "metrics.jsonl")
+        best.append(max(rows, key=lambda one: one["selection"]))
+        assert row == best[-1] | {"seed": seed}
+        curves = accumulator.EventAccumulator(str(folder / "tensorboard"))
+        curves.Reload()
+        for name in ("loss", "map_trained", "rate"):
+            drawn = [(event.step, event.value) for event in curves.Scalars(name)]
+            assert drawn == [(one["epoch"], pytest.approx(one[name])) for one in rows]
+    chosen = [row["selection"] for row in best]
+    assert stored["selection"]["mean"] == pytest.approx(sum(chosen) / 2)
+    assert stored["selection"]["deviation"] == pytest.approx(abs(chosen[0] - chosen[1]) / 2**0.5)
+    heads = [(out / f"seed-{seed}" / "best" / "state.pt").read_bytes() for seed in (3, 5)]
+    assert heads[0] != heads[1]
+    run(*command, "--resume")  # nothing is left to do
+    assert json.loads((out / "seeds.json").read_text()) == stored
+    assert [(out / f"seed-{n}" / "best" / "state.pt").read_bytes() for n in (3, 5)] == heads
+    capfdbinary.readouterr()
+
+
+def test_curves_without_their_package_are_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tensorboard" else found(name)
+    )
+    with pytest.raises(UsageError, match="needs the package tensorboard") as raised:
+        run(
+            "train",
+            "--dataset",
+            "folder",
+            "--root",
+            tmp_path,
+            "--out",
+            tmp_path / "out",
+            "--tensorboard",
+        )
+    assert raised.value.hint == "pip install tensorboard"
+    assert not (tmp_path / "out").exists()

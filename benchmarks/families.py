@@ -2,17 +2,27 @@
 
     python benchmarks/families.py                     # tiny random models of every family
     python benchmarks/families.py ViT-B-32/openai ViT-B-16-SigLIP/webli   # real ones, fetched
+    python benchmarks/families.py --whole             # whole architectures with random weights
+    python benchmarks/families.py --whole RN50        # these
 
 Each model is made into a bundle as `qks models pull` makes it; image vectors of ten photos and
 vectors of thirty texts are compared with open_clip's own ``encode_image`` and ``encode_text`` on
 the same photos (decoded in full) and texts. The least cosine has to be 0.999. Random models see
-little difference between photos, so the cosine of what is left without the mean is told too.
+little difference between photos, so the cosine of what is left without the mean is told too, and
+their weights are numbers that half precision has.
+
+``--whole`` also runs the commands on each: `qks tag` and `qks search` with the model as it was
+pulled, `qks train` of a head on it, `qks tag` and `qks search` with that. It tells how many photos
+had a tag and were found. Tokenizers that lie on a hub are replaced by a tiny one.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +35,15 @@ from open_clip import factory, pretrained
 from PIL import Image
 from torch.nn import functional
 
+from qks_cli.bundling import pull as pulling
 from qks_cli.bundling.pull import example_photos, find_backbone, pull
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.torch_engine import TorchEngine
 from qks_cli.photos.decode import decode
 
 LEAST = 0.999
+PHOTOS = 18  # that a head is trained on and that are tagged
+HEAD_OPTIONS = "--head compact --queries 2 --layers 1 --epochs 1 --batch 8 --threads 1".split()
 SPREAD = 2.0  # of random weights, over what a model starts with
 TEXTS = [
     f"{start} {thing}{end}"
@@ -86,11 +99,35 @@ TINY: dict[str, dict[str, Any]] = {
         "embed_dim": 16,
         "custom_text": True,
         "vision_cfg": {
-            "image_size": 160,
-            "timm_model_name": "test_vit",
+            "image_size": 224,
+            "timm_model_name": "eva02_tiny_patch14_224",
             "timm_model_pretrained": False,
             "timm_pool": "token",
             "timm_proj": None,
+        },
+        "text_cfg": TEXT,
+    },
+    "PE": {
+        "embed_dim": 16,
+        "custom_text": True,
+        "vision_cfg": {
+            "image_size": 384,
+            "timm_model_name": "vit_pe_core_tiny_patch16_384",
+            "timm_model_pretrained": False,
+            "timm_pool": "map",
+            "timm_proj": None,
+        },
+        "text_cfg": TEXT,
+    },
+    "ViTamin": {
+        "embed_dim": 16,
+        "custom_text": True,
+        "vision_cfg": {
+            "image_size": 224,
+            "timm_model_name": "vitamin_small_224",
+            "timm_model_pretrained": False,
+            "timm_pool": "",
+            "timm_proj": "linear",
         },
         "text_cfg": TEXT,
     },
@@ -98,8 +135,8 @@ TINY: dict[str, dict[str, Any]] = {
         "embed_dim": 16,
         "custom_text": True,
         "vision_cfg": {
-            "image_size": 160,
-            "timm_model_name": "test_efficientnet",
+            "image_size": 128,
+            "timm_model_name": "fastvit_mci0",
             "timm_model_pretrained": False,
             "timm_pool": "avg",
             "timm_proj": None,
@@ -130,6 +167,21 @@ TAGS: dict[str, dict[str, Any]] = {
     "MobileCLIP": {"mean": (0.0,) * 3, "std": (1.0,) * 3, "interpolation": "bilinear"},
 }
 
+# One architecture of each family, the smallest that open_clip has weights of, or nearly.
+WHOLE = (
+    "ViT-B-32",
+    "coca_ViT-B-32",
+    "ViT-B-16-SigLIP",
+    "ViT-B-32-SigLIP2-256",
+    "EVA02-B-16",
+    "PE-Core-T-16-384",
+    "ViTamin-S",
+    "MobileCLIP-S1",
+    "MobileCLIP-B",
+    "convnext_base",
+    "RN50",
+)
+
 
 class Agreement(NamedTuple):
     """Least cosines: of image vectors, of these without their mean, of text vectors."""
@@ -149,17 +201,86 @@ def main() -> None:
     """Print one line a model; exits with 1 where one does not agree."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", nargs="*", help="ARCHITECTURE/WEIGHTS; none: tiny random ones")
-    asked = parser.parse_args().models
+    parser.add_argument("--whole", action="store_true", help="whole architectures, random weights")
+    given = parser.parse_args()
+    pulling.VIEWS = 16  # the calibration is not looked at
+    print(f"{'model':34} {'images':>8} {'no mean':>8} {'texts':>8}", flush=True)
+    if given.whole:
+        good = [whole(name) for name in given.models or WHOLE]
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            names = given.models or [name for _, name in register(work)]
+            good = [told(compare(name, work)) for name in names]
+    raise SystemExit(0 if all(good) else 1)
+
+
+def told(one: Agreement) -> bool:
+    """Print a line; whether it agrees."""
+    name = one.model.split("/")[0]
+    figures = f"{one.images:8.5f} {one.images_without_mean:8.5f} {one.texts:8.5f}"
+    print(f"{name:34} {figures}", flush=True)
+    return one.agrees
+
+
+def whole(architecture: str) -> bool:
+    """Pull an architecture with random weights, compare it, tag and search, give it a head."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        names = asked or [name for _, name in register(work)]
-        print(f"{'model':34} {'images':>8} {'no mean':>8} {'texts':>8}")
-        found = [compare(name, work) for name in names]
-        for one in found:
-            print(
-                f"{one.model:34} {one.images:8.5f} {one.images_without_mean:8.5f} {one.texts:8.5f}"
-            )
-    raise SystemExit(0 if all(one.agrees for one in found) else 1)
+        config = json.loads(json.dumps(open_clip.get_model_config(architecture)))
+        if config["text_cfg"].get("hf_tokenizer_name"):
+            config["text_cfg"]["hf_tokenizer_name"] = str(_tiny_tokenizer(work / "tokenizer"))
+        (work / f"random-{architecture}.json").write_text(json.dumps(config), encoding="utf-8")
+        open_clip.add_model_config(work / f"random-{architecture}.json")
+        torch.manual_seed(1)
+        model = open_clip.create_model(f"random-{architecture}")
+        _round(model)
+        torch.save(model.state_dict(), work / "weights.pt")
+        del model
+        agrees = told(compare(f"random-{architecture}/{work / 'weights.pt'}", work))
+        (work / "weights.pt").unlink()
+        return agrees and used(work, f"random-{architecture}-weights")
+
+
+def used(work: Path, name: str) -> bool:
+    """Run the commands; whether every photo was tagged and found, before and after a head."""
+    photos = _coloured(work / "made")
+    base, head = str(work / "models" / name), str(work / "head" / "model")
+    _qks(
+        work, "train", "--dataset", "folder", "--root", str(photos), "--model", base,
+        "--out", str(work / "head"), *HEAD_OPTIONS,
+    )  # fmt: skip
+    good = True
+    for said, model in (("as pulled", base), ("with a head", head)):
+        tagging = ("--labels", str(Path(head) / "labels.txt"), "--min-score", "0", "--top", "1")
+        tagged = _qks(work, "tag", str(photos), "--model", model, *tagging).splitlines()
+        having = sum(bool(json.loads(line)["tags"]) for line in tagged)
+        asked = ("--semantic-only", "--min-score", "0", "--weak")
+        found = _qks(work, "search", "red", "--model", model, *asked).splitlines()
+        print(f"    {said}: {having} photos tagged, {len(found)} found", flush=True)
+        good &= having == len(found) == PHOTOS
+    return good
+
+
+def _qks(work: Path, *arguments: str) -> str:
+    library = f"{arguments[arguments.index('--model') + 1].replace('/', '-')}.db"
+    environment = os.environ | {"QKS_DB": str(work / library), "QKS_CACHE": str(work / "cache")}
+    command = [sys.executable, "-m", "qks_cli", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, text=True, check=True)
+    return done.stdout
+
+
+def _coloured(folder: Path) -> Path:
+    """Noise in three colours, a folder each."""
+    rng = np.random.default_rng(1)
+    for number in range(PHOTOS):
+        channel = number % 3
+        pixels = rng.integers(0, 90, (96, 96, 3)).astype(np.uint8)
+        pixels[..., channel] += 150
+        path = folder / ("red", "green", "blue")[channel] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return folder
 
 
 def register(work: Path) -> Iterator[tuple[str, str]]:
@@ -176,6 +297,7 @@ def register(work: Path) -> Iterator[tuple[str, str]]:
         torch.manual_seed(number)
         model = open_clip.create_model(name, force_quick_gelu=bool(tag["quick_gelu"]))
         _spread(model)
+        _round(model)
         torch.save(model.state_dict(), work / f"{name}.pt")
         yield family, f"{name}/random"
 
@@ -187,6 +309,13 @@ def _spread(model: torch.nn.Module) -> None:
             torch.nn.init.normal_(parameter, 0.4, 0.4)
         elif parameter.dim() > 1:
             parameter.data.mul_(SPREAD)
+
+
+def _round(model: torch.nn.Module) -> None:
+    """To what a bundle stores: photos differ so little to random weights that rounding these is
+    more than the difference."""
+    for parameter in model.parameters():
+        parameter.data.copy_(parameter.data.half())
 
 
 def _tiny_tokenizer(folder: Path) -> Path:

@@ -97,7 +97,7 @@ def test_a_head_reads_all_tokens_of_every_family(family: str) -> None:
     clues.sum().backward()
 
 
-@pytest.mark.parametrize("family", ["SigLIP", "CoCa", "ConvNeXt", "ResNet"])
+@pytest.mark.parametrize("family", ["SigLIP", "CoCa", "EVA", "ConvNeXt", "ResNet"])
 def test_a_headed_model_of_a_family_is_exported(family: str, tmp_path: Path) -> None:
     import onnxruntime
 
@@ -157,7 +157,7 @@ def test_preprocessing_is_the_models_own(registered: tuple[Path, dict[str, str]]
     work, names = registered
     expected = {
         "SigLIP": ((0.5,) * 3, (0.5,) * 3, "squash", 160),
-        "MobileCLIP": ((0.0,) * 3, (1.0,) * 3, "crop:bilinear", 160),
+        "MobileCLIP": ((0.0,) * 3, (1.0,) * 3, "crop:bilinear", 128),
         "ViT": (None, None, "crop", 64),
     }
     for family, (mean, std, resize, side) in expected.items():

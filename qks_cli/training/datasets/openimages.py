@@ -94,7 +94,7 @@ def _rows(table: Path, photos: Path, wanted: Sequence[str]) -> Iterator[Row]:
     A photo's lines stand together in the release; where they do not, they are brought so."""
     column = {mid: place for place, mid in enumerate(wanted)}
     names, runs = bytearray(), array("q")
-    run_of, columns, there = array("q"), array("i"), array("b")
+    run_of, columns, there = array("i"), array("i"), array("b")
     before = None
     for number, line in table_rows(table, {"ImageID", "LabelName", "Confidence"}):
         if line["ImageID"] != before:
@@ -107,15 +107,8 @@ def _rows(table: Path, photos: Path, wanted: Sequence[str]) -> Iterator[Row]:
             run_of.append(len(runs) - 1)
             columns.append(place)
             there.append(said)
-    ends = np.asarray(runs, np.int64)
-    widest = int(np.diff(ends, prepend=0).max(initial=1))
-    images = np.fromiter(_slices(names, ends), f"S{widest}", len(ends))
-    del names, runs
-    unique, place_of = np.unique(images, return_inverse=True)
-    del images
-    owner = place_of[np.asarray(run_of, np.int64)] if len(run_of) else np.zeros(0, np.int64)
-    order = np.argsort(owner, kind="stable")
-    starts = np.searchsorted(owner[order], np.arange(len(unique) + 1))
+    unique, order, starts = _by_photo(names, runs, run_of)
+    del names, runs, run_of
     for index, image in enumerate(unique):
         lines = order[starts[index] : starts[index + 1]]
         present = {wanted[columns[at]] for at in lines if there[at]}
@@ -123,6 +116,21 @@ def _rows(table: Path, photos: Path, wanted: Sequence[str]) -> Iterator[Row]:
         if not present & absent:
             path = photos / f"{image.decode()}.jpg"
             yield Row(path, tuple(sorted(present)), tuple(sorted(absent)))
+
+
+def _by_photo(
+    names: bytearray, runs: array[int], run_of: array[int]
+) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Photos by name, all lines in the order of their photos, and where each photo's begin."""
+    ends = np.asarray(runs, np.int64)
+    widest = int(np.diff(ends, prepend=0).max(initial=1))
+    images = np.fromiter(_slices(names, ends), f"S{widest}", len(ends))
+    unique, place_of = np.unique(images, return_inverse=True)
+    del images, ends
+    owner = place_of.astype(np.int32)[np.asarray(run_of, np.int32)]
+    del place_of
+    order = np.argsort(owner, kind="stable").astype(np.int32)
+    return unique, order, np.searchsorted(owner[order], np.arange(len(unique) + 1))
 
 
 def _slices(names: bytearray, ends: npt.NDArray[np.int64]) -> Iterator[bytes]:

@@ -8,13 +8,66 @@ from typer.core import TyperGroup
 
 from qks_cli.cli.commands import Commands
 
+# What `qks --help` says of each command: the first sentence of its own help. A test compares them.
+# Asking the commands themselves would import and build all of them.
 GROUPS = {
-    "Tag": "tag watch status retag labels learn suggest text",
-    "Find": "search similar serve explain review duplicates clusters places stats report diff",
-    "Keywords in photos": "write untag undo verify import tags",
-    "The library": "prune backup restore doctor config",
-    "Models": "models train eval datasets",
+    "Tag": {
+        "tag": "Tag photos with the words of a labels file.",
+        "watch": "Tag what is there, then what comes, moves or goes, until Ctrl-C or SIGTERM.",
+        "status": "Show which photos are new, changed, moved, gone or tagged with other words.",
+        "retag": "Choose the tags of all photos anew, with other labels or another cut-off.",
+        "labels": "Start, check, judge, list and tune labels files.",
+        "learn": "Learn from tags that you confirmed and rejected.",
+        "suggest": "Name the photos whose verdicts teach `qks learn` most.",
+        "text": "Read the text in photos (signs, documents, screenshots) into the library; "
+        "offline.",
+    },
+    "Find": {
+        "search": "Find photos by tags, by meaning and by what cameras noted.",
+        "similar": "Find photos that look like one, best first.",
+        "serve": "Answer searches and tag photos for other programs, until Ctrl-C or SIGTERM.",
+        "explain": "Tell why a photo has a tag, or why not: its score, the cut-off, and "
+        "what decided.",
+        "review": "Look at photos and their tags in the browser, and confirm, reject and add tags.",
+        "duplicates": "List photos that are there more than once, in groups.",
+        "clusters": "Group photos by meaning; show each group's typical photos and the "
+        "words that fit it best.",
+        "places": "Name the places where photos were taken, and count them; offline, by "
+        "their coordinates.",
+        "stats": "Count photos by label, folder, year and more; with bars in a table.",
+        "report": "Make a page of photos: thumbnails, tags, years, groups that look "
+        "alike; and contact sheets.",
+        "diff": "Show which photos gained or lost tags, without reading a photo or "
+        "changing anything.",
+    },
+    "Keywords in photos": {
+        "write": "Write tags as keywords into XMP sidecars, or into the photos (--to embed).",
+        "untag": "Take all our keywords out of photos and sidecars, and nothing else.",
+        "undo": "Take back what one run wrote into photos and sidecars: they get the "
+        "bytes that they had.",
+        "verify": "Read again what we wrote, and report what drifted.",
+        "import": "Read the keywords that you have in photos and sidecars into the "
+        "library, as your own.",
+        "tags": "List, rename, merge and leave out labels; confirm and reject single tags.",
+    },
+    "The library": {
+        "prune": "Remove photos from the library whose files are gone, with their tags.",
+        "backup": "Write a whole, checked copy of the library, also while another run works on it.",
+        "restore": "Put a backup in the library's place; the library that was there is "
+        "kept beside it.",
+        "doctor": "Check the library, the model, engines and helpers.",
+        "config": "Show and set options that are to hold always.",
+    },
+    "Models": {
+        "models": "List, describe and fetch models.",
+        "train": "Train a query decoder on a frozen model with a labelled data set, and "
+        "make a model of it.",
+        "eval": "Measure a model on a data set's test photos: SEEN, ZSL (unseen "
+        "labels), GZSL (all of them).",
+        "datasets": "Labelled data sets to train on and evaluate with.",
+    },
 }
+LISTED = {name for summaries in GROUPS.values() for name in summaries}
 EXAMPLES = """Examples:
   qks tag ~/Photos                     tag a folder; unchanged photos are not read again
   qks search dog beach                 find photos by tags and by meaning
@@ -30,20 +83,25 @@ class Grouped(TyperGroup):
         super().__init__(*arguments, **given)
         self.commands = Commands(self.commands)
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names; typer's own method would build every command on the way."""
+        return list(self.commands)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the sections."""
-        left = list(self.list_commands(ctx))
-        groups = {title: names.split() for title, names in GROUPS.items()}
-        groups["More"] = [name for name in left if not any(name in x for x in groups.values())]
-        for title, names in groups.items():
-            rows = []
-            for name in names:
-                command = self.get_command(ctx, name)
-                if command is not None and not command.hidden:
-                    rows.append((name, command.get_short_help_str(limit=1000)))
+        left = {name for name in self.list_commands(ctx) if name not in LISTED}
+        others = {name: self._summary(ctx, name) for name in sorted(left)}
+        for title, summaries in (GROUPS | {"More": others}).items():
+            rows = [(name, summary) for name, summary in summaries.items() if summary]
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
         formatter.write_paragraph()
         for line in EXAMPLES.splitlines():
             formatter.write(f"{line}\n")
+
+    def _summary(self, ctx: Any, name: str) -> str | None:
+        command = self.get_command(ctx, name)
+        if command is None or command.hidden:
+            return None
+        return str(command.get_short_help_str(limit=1000))

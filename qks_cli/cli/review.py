@@ -10,7 +10,7 @@ import typer
 
 from qks_cli.cli.options import Db, Labels, Model
 from qks_cli.cli.output import say
-from qks_cli.cli.tag import use_one_thread
+from qks_cli.cli.threads import use_one_thread
 
 
 def review(

@@ -11,7 +11,7 @@ import typer
 from qks_cli.cli.options import Db, Language, Model, Null, RowFormat
 from qks_cli.cli.output import Format, Row, Writer, emit, say
 from qks_cli.cli.tables import nearby, table
-from qks_cli.cli.tag import use_one_thread
+from qks_cli.cli.threads import use_one_thread
 from qks_cli.cli.viewer import open_viewer
 from qks_cli.errors import UsageError
 from qks_cli.search.sorting import Sort

@@ -11,7 +11,7 @@ import typer
 from qks_cli import settings
 from qks_cli.cli.options import Db, Model
 from qks_cli.cli.output import say
-from qks_cli.cli.tag import use_one_thread
+from qks_cli.cli.threads import use_one_thread
 from qks_cli.errors import OutputError, ReaderGoneError
 
 Socket = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -31,6 +30,7 @@ from qks_cli.cli.output import Row, Writer, say
 from qks_cli.cli.progress import Progress
 from qks_cli.cli.signals import StopSignal
 from qks_cli.cli.tally import Tally
+from qks_cli.cli.threads import use_one_thread
 from qks_cli.cli.walking import Walking
 from qks_cli.errors import UsageError
 from qks_cli.vocabulary.language_codes import LanguageCode
@@ -167,12 +167,6 @@ def names_in(language: LanguageCode, vocabulary: Vocabulary) -> Callable[[str], 
 
     own = open_language(language, vocabulary)
     return None if own is None else own.shown
-
-
-def use_one_thread() -> None:
-    """Keep numpy to one thread; call it before numpy is first imported. Idle threads of numpy would
-    take the cores that decode photos."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def result_row(result: Result, vocabulary: Vocabulary) -> Row:

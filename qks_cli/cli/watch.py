@@ -26,7 +26,8 @@ from qks_cli.cli.options import (
     Top,
 )
 from qks_cli.cli.output import Writer, say, tell_problem
-from qks_cli.cli.tag import names_in, result_row, use_one_thread
+from qks_cli.cli.tag import names_in, result_row
+from qks_cli.cli.threads import use_one_thread
 from qks_cli.vocabulary.language_codes import LanguageCode
 
 Folders = Annotated[list[Path], typer.Argument(help="Folders.")]

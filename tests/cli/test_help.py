@@ -15,10 +15,17 @@ from tests.conftest import Qks
 
 
 def test_every_command_is_in_a_group_once() -> None:
-    named = [name for names in GROUPS.values() for name in names.split()]
+    named = [name for summaries in GROUPS.values() for name in summaries]
     assert len(named) == len(set(named))
     commands = set(get_command(app).commands)  # type: ignore[attr-defined]
     assert commands == set(named) | {"help"}
+
+
+def test_the_list_says_of_a_command_what_its_own_help_begins_with() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for summaries in GROUPS.values():
+        for name, summary in summaries.items():
+            assert summary == commands[name].get_short_help_str(limit=1000), name
 
 
 def test_the_list_is_grouped_and_whole(qks: Qks) -> None:

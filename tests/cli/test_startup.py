@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from qks_cli.cli.commands import PLACES
+
 HEAVY = {"torch", "torchvision", "open_clip", "timm", "transformers", "sklearn", "scipy"}
 WATCH = """
 import sys
@@ -48,12 +50,21 @@ def test_tagging_and_search_on_the_cpu_import_no_torch(photos: Path) -> None:
     assert not modules("search", "type:jpg OR (type:png -cat)", "--tags-only") & light
 
 
-def test_a_command_loads_no_other(photos: Path) -> None:
+def commands_loaded(*arguments: str) -> set[str]:
+    """The modules of commands that a call of qks imports."""
     watched = WATCH.replace('m.split(".")[0]', "m")
-    done = subprocess.run([sys.executable, "-c", watched, "search", "-h"], capture_output=True)
+    done = subprocess.run([sys.executable, "-c", watched, *arguments], capture_output=True)
     loaded = done.stderr.decode().rsplit("MODULES ", 1)[1].split()
-    assert "qks_cli.cli.search" in loaded
-    assert not {"qks_cli.cli.write", "qks_cli.cli.train", "qks_cli.cli.report"} & set(loaded)
+    places = {f"qks_cli.cli.{place.split('.')[0]}" for place in PLACES.values()}
+    return set(loaded) & places - {"qks_cli.cli.config"}  # which app.py needs for every command
+
+
+def test_a_command_loads_no_other() -> None:
+    assert commands_loaded("search", "-h") == {"qks_cli.cli.search"}
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    assert commands_loaded("--help") == set()
 
 
 def test_nothing_is_imported_before_ctrl_c_is_ours() -> None:

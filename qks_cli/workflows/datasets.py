@@ -10,9 +10,10 @@ from qks_cli.errors import UsageError
 from qks_cli.escape import shown
 from qks_cli.training import datasets
 from qks_cli.training.datasets import LAYOUTS, LIBRARY, layout
-from qks_cli.training.datasets.labelled import DataSet, Row, from_rows
+from qks_cli.training.datasets.labelled import DataSet, from_rows
 from qks_cli.training.datasets.parts import Found
 from qks_cli.training.datasets.parts import check as check_parts
+from qks_cli.training.datasets.rows import Row
 from qks_cli.wording import count_of
 from qks_cli.workflows.report import SILENT, Report
 

@@ -16,8 +16,9 @@ import pytest
 from qks_cli.errors import TrainingError
 from qks_cli.training import datasets
 from qks_cli.training.datasets.digest import split_digest
-from qks_cli.training.datasets.labelled import Row, from_rows
+from qks_cli.training.datasets.labelled import from_rows
 from qks_cli.training.datasets.paths import PathList
+from qks_cli.training.datasets.rows import Row
 from tests.conftest import Qks
 from tests.training import miniatures
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from qks_cli.errors import TrainingError, UsageError
 from qks_cli.training import datasets
-from qks_cli.training.datasets.labelled import DataSet, Row, from_rows
+from qks_cli.training.datasets.labelled import DataSet, from_rows
+from qks_cli.training.datasets.paths import TarEntry
+from qks_cli.training.datasets.rows import Row, RowList
 from tests.conftest import Qks
 from tests.training import miniatures
 
@@ -153,3 +156,32 @@ def test_check_says_what_is_missing_and_where_it_comes_from(tmp_path: Path, qks:
     assert len(missing) == 1
     assert "cocodataset.org" in missing[0]
     assert b"nuswide" in qks("datasets", "list").stdout
+
+
+def test_a_row_list_holds_what_it_was_given(tmp_path: Path) -> None:
+    rows = [
+        Row(tmp_path / "a.jpg", ("sea", "sky"), ("dog",)),
+        Row(tmp_path / "b.jpg", ()),
+        Row(tmp_path / "c.jpg", ("dog",), ("sea", "sea")),
+    ]
+    held = RowList(rows)
+    assert list(held) == rows
+    assert held[1:] == rows[1:]
+    assert (held[-1], len(held), len(RowList())) == (rows[-1], 3, 0)
+    with pytest.raises(IndexError):
+        held[3]
+
+
+def test_rows_of_archives_take_little_memory(tmp_path: Path) -> None:
+    """Words are kept once, not with each of their photos."""
+    archive, words = tmp_path / "train.tar", [f"word {number}" for number in range(40)]
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    held = RowList(
+        Row(TarEntry(archive, 512 * at, 99, f"{at:012}.jpg"), (*words[:4],), ("absent word",))
+        for at in range(3000)
+    )
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert held[2999].file.offset == 512 * 2999
+    assert taken / 3000 < 120 + len(str(tmp_path))

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from qks_cli.errors import TrainingError
-from qks_cli.training.datasets.labelled import DataSet, Label, Row, make
+from qks_cli.training.datasets.labelled import DataSet, Label, make
 from qks_cli.training.datasets.parts import Part
 from qks_cli.training.datasets.reading import read_json, read_words
+from qks_cli.training.datasets.rows import Row
 
 _HOME = "cocodataset.org"
 TRAIN = Part(

@@ -10,6 +10,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from scipy.sparse import csr_matrix
 
 from qks_cli.errors import TrainingError
 from qks_cli.training.datasets.paths import PathList
+from qks_cli.training.datasets.rows import Row
 from qks_cli.types import BoolArray, IntArray
 from qks_cli.wording import count_of
 
@@ -28,18 +30,6 @@ class Label(NamedTuple):
 
     key: str
     name: str
-
-
-class Row(NamedTuple):
-    """One photo with the keys of the labels that are known to be there, and known not to be.
-
-    ``file`` is a path, or an entry of an archive (``zipfile.Path``): anything with ``open("rb")``
-    and ``is_file()``.
-    """
-
-    file: Any
-    present: tuple[str, ...]
-    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +239,7 @@ def from_rows(
     labels, in any letter case. Without ``test`` a fifth of the photos, chosen by name, is the test
     split. Raises ``TrainingError`` as ``make``, or where there is no label at all.
     """
-    everyone = [*rows, *(test or ())]
-    used = {key for row in everyone for key in (*row.present, *row.absent)}
+    used = {key for row in chain(rows, test or ()) for key in (*row.present, *row.absent)}
     names = list(dict.fromkeys(vocabulary)) or sorted(used)
     if not names:
         raise TrainingError(f"no photo of the data set {name} has a label")
@@ -265,13 +254,13 @@ def from_rows(
     folded = {word.casefold(): word for word in names}
     hidden = {word if word in names else folded.get(word.casefold(), word) for word in unseen}
     train: Iterable[Row] = rows
+    tested: Iterable[Row] = test or ()
     if test is None:
-        apart = [in_test(row.file) for row in rows]
-        train = [row for row, out in zip(rows, apart, strict=True) if not out]
-        test = [row for row, out in zip(rows, apart, strict=True) if out]
+        train = (row for row in rows if not in_test(row.file))
+        tested = (row for row in rows if in_test(row.file))
     labels = [Label(word, word) for word in names]
     return make(
-        name, labels, hidden, train, test, unlisted_absent=unlisted_absent, warnings=warnings
+        name, labels, hidden, train, tested, unlisted_absent=unlisted_absent, warnings=warnings
     )
 
 

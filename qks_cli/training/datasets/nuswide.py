@@ -18,9 +18,10 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 
 from qks_cli.errors import TrainingError
-from qks_cli.training.datasets.labelled import DataSet, Label, Row, make
+from qks_cli.training.datasets.labelled import DataSet, Label, make
 from qks_cli.training.datasets.parts import Part
 from qks_cli.training.datasets.reading import cannot_read, numbered, read_words
+from qks_cli.training.datasets.rows import Row
 from qks_cli.vocabulary.plurals import singular
 
 _HOME = "the NUS-WIDE page of the National University of Singapore (lms.comp.nus.edu.sg)"

@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from qks_cli.errors import TrainingError
-from qks_cli.training.datasets.labelled import DataSet, Label, Row, make
+from qks_cli.training.datasets.labelled import DataSet, Label, make
 from qks_cli.training.datasets.parts import Part
 from qks_cli.training.datasets.reading import not_utf8, read_words, table_rows
+from qks_cli.training.datasets.rows import Row
 from qks_cli.wording import count_of
 
 _HOME = "the Open Images page (storage.googleapis.com/openimages), release 2018_04"

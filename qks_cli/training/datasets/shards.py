@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from qks_cli.errors import TrainingError
-from qks_cli.training.datasets.labelled import DataSet, Row, from_rows
+from qks_cli.training.datasets.labelled import DataSet, from_rows
 from qks_cli.training.datasets.parts import IMAGES, Part
 from qks_cli.training.datasets.paths import TarEntry
 from qks_cli.training.datasets.reading import read_words
+from qks_cli.training.datasets.rows import Row, RowList
 from qks_cli.wording import count_of
 
 TRAIN = Part(("train*.tar", "*.tar"), "archives with KEY.jpg and KEY.json", "you")
@@ -35,8 +36,8 @@ def read(root: Path) -> DataSet:
     tests = [path for glob in TEST.globs for path in sorted(root.glob(glob))]
     trains = [path for path in sorted(root.glob("*.tar")) if path not in tests]
     hidden = {word.lower() for word in read_words(root / "unseen.txt")}
-    train = list(_rows(trains, hidden))
-    test = list(_rows(tests, hidden)) if tests else None
+    train = RowList(_rows(trains, hidden))
+    test = RowList(_rows(tests, hidden)) if tests else None
     words = [word.lower() for word in read_words(root / "vocabulary.txt")]
     return from_rows("webdataset", train, test=test, unseen=hidden, vocabulary=words)
 

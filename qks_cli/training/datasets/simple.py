@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from qks_cli.errors import TrainingError
-from qks_cli.training.datasets.labelled import DataSet, Row, from_rows
+from qks_cli.training.datasets.labelled import DataSet, from_rows
 from qks_cli.training.datasets.parts import IMAGES, Part
 from qks_cli.training.datasets.reading import numbered, read_words, table_rows
+from qks_cli.training.datasets.rows import Row
 
 UNSEEN = Part(("unseen.txt",), "labels not to train on, a line each", "you", optional=True)
 WORDS = Part(("vocabulary.txt",), "the labels, a line each; else all in use", "you", optional=True)

@@ -13,9 +13,10 @@ from pathlib import Path
 from lxml import etree
 
 from qks_cli.errors import TrainingError
-from qks_cli.training.datasets.labelled import DataSet, Label, Row, make
+from qks_cli.training.datasets.labelled import DataSet, Label, make
 from qks_cli.training.datasets.parts import Part
 from qks_cli.training.datasets.reading import numbered, read_words
+from qks_cli.training.datasets.rows import Row
 
 _HOME = "the Pascal VOC page (host.robots.ox.ac.uk/pascal/VOC)"
 _UNDER = ("", "VOC20*/", "VOCdevkit/VOC20*/")

@@ -46,8 +46,9 @@ class PhotoFailure:
 class Details:
     """What a camera and its owner noted; None where nothing is known.
 
-    ``taken_at`` is ISO 8601 by the camera's clock, ``taken_from`` where it stands (exif, xmp, png,
-    gps; name: only the file's name tells it), ``taken_offset`` that clock's zone (``+02:00``).
+    ``taken_at`` is ISO 8601 by the camera's clock, ``taken_from`` where it stands (exif, xmp, iptc,
+    png, gps; name: only the file's name tells it), ``taken_offset`` that clock's zone
+    (``+02:00``).
     ``exposure`` is in seconds, ``focal`` in mm, ``latitude`` and ``longitude`` in degrees (south
     and west negative), ``rating`` -1 to 5.
     """

@@ -32,7 +32,7 @@ _EPOCH = re.compile(r"^(?:FB_IMG_|mmexport|received_|wx_camera_|microMsg\.)(\d{1
 @dataclass(frozen=True, slots=True)
 class Taken:
     """``at`` is ISO 8601 by the camera's clock, ``offset`` that clock's zone (``+02:00``) where it
-    is known. ``source``: exif, xmp, gps, png or name."""
+    is known. ``source``: exif, xmp, iptc, gps, png or name."""
 
     at: str
     source: str
@@ -40,12 +40,20 @@ class Taken:
 
 
 def first(candidates: Iterable[tuple[str, str | None, str | None]]) -> Taken | None:
-    """The first sensible one of (source, text, offset): offsets in the text itself come first."""
+    """The first sensible one of (source, text, offset): offsets in the text itself come first. A
+    day without its time gets it from a later one."""
+    day: Taken | None = None
     for source, text, offset in candidates:
         found = parse(text or "", source)
-        if found:
-            return found if found.offset else Taken(found.at, source, zone(offset))
-    return None
+        if not found:
+            continue
+        if not found.offset:
+            found = Taken(found.at, source, zone(offset))
+        timed = not found.at.endswith("T00:00:00")
+        if timed and (day is None or found.at[:10] == day.at[:10]):
+            return found
+        day = day or found
+    return day
 
 
 def parse(text: str, source: str) -> Taken | None:

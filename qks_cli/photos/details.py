@@ -1,6 +1,6 @@
 """What a camera and its owner noted in a photo: time, camera, lens, exposure, place, rating.
 
-From Exif first, then XMP, then a PNG's texts, then the file's name. Whatever is broken or
+From Exif first, then XMP, IPTC, a PNG's texts, at last the file's name. Whatever is broken or
 senseless is left out; nothing here ever fails a photo.
 """
 
@@ -15,7 +15,7 @@ from qks_cli.errors import PhotoError
 from qks_cli.photos import dates, exif, xmp
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.opened import PhotoFile, opened
-from qks_cli.photos.pictures import AnyPicture, open_picture
+from qks_cli.photos.pictures import AnyPicture, Notes, open_picture
 from qks_cli.photos.recognise import JPEG, RAW, TIFF
 from qks_cli.photos.segments import exif_blocks
 from qks_cli.types import Details
@@ -57,7 +57,7 @@ def details_of(file: PhotoFile, picture: AnyPicture) -> Details:
     values = values or exif.by_pillow(notes.exif)
     packet = xmp.properties(notes.xmp)
     latitude, longitude = _place(values, packet)
-    taken = _taken(values, packet, notes.texts) or dates.of_name(file.path.stem)
+    taken = _taken(values, packet, notes) or dates.of_name(file.path.stem)
     rating = _number(values.get("Image Rating"))
     if rating is None:
         rating = _number(packet.get("xmp:Rating"))
@@ -85,19 +85,20 @@ def details_of(file: PhotoFile, picture: AnyPicture) -> Details:
 
 
 def _taken(
-    values: Mapping[str, Any], packet: Mapping[str, str], texts: Mapping[str, str]
+    values: Mapping[str, Any], packet: Mapping[str, str], notes: Notes
 ) -> dates.Taken | None:
     """The first sensible time: taken, then made digital, then written."""
 
     def noted(name: str, offset: str) -> tuple[str, str | None, str | None]:
         return "exif", exif.text(values, f"EXIF {name}"), exif.text(values, f"EXIF {offset}")
 
-    png = next((value for key, value in texts.items() if key.lower() in _PNG_TIMES), None)
+    png = next((value for key, value in notes.texts.items() if key.lower() in _PNG_TIMES), None)
     return dates.first(
         (
             noted("DateTimeOriginal", "OffsetTimeOriginal"),
             ("xmp", packet.get("exif:DateTimeOriginal"), None),
             ("xmp", packet.get("photoshop:DateCreated"), None),
+            ("iptc", notes.iptc_date, None),
             noted("DateTimeDigitized", "OffsetTimeDigitized"),
             ("xmp", packet.get("exif:DateTimeDigitized"), None),
             ("xmp", packet.get("xmp:CreateDate"), None),

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, IptcImagePlugin
 
 LONGEST = 256  # characters of a camera's name, or of another text
 _EXIF, _GPS = 0x8769, 0x8825
+_IPTC_DATE, _IPTC_TIME = (2, 55), (2, 60)
 _NAMES = {  # Pillow's numbers to exifread's names
     0x010F: "Image Make",
     0x0110: "Image Model",
@@ -83,6 +84,30 @@ def by_pillow(exif: Image.Exif | None) -> dict[str, Any]:
     except Exception:  # as above
         pass
     return values
+
+
+def exif_of(block: bytes) -> Image.Exif:
+    """A bare Exif block as Pillow reads it; empty where it cannot."""
+    exif = Image.Exif()
+    try:
+        exif.load(b"Exif\0\0" + block)
+    except Exception:  # a broken block is no reason to lose the rest
+        return Image.Exif()
+    return exif
+
+
+def iptc_date(image: Any) -> str:
+    """Date and time of creation in the IPTC of a JPEG or TIFF, ``20050929T165100+0000``, as far as
+    they are there."""
+    try:
+        found: Any = IptcImagePlugin.getiptcinfo(image) or {}
+        day, clock = (found.get(field, b"") for field in (_IPTC_DATE, _IPTC_TIME))
+        both = [part[0] if isinstance(part, list) else part for part in (day, clock)]
+        return "T".join(part[:16].decode("ascii") for part in both if part)
+    except TimeoutError:
+        raise
+    except Exception:  # as above
+        return ""
 
 
 def text(values: Mapping[str, Any], name: str) -> str | None:

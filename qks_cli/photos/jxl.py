@@ -7,13 +7,14 @@ Source of the layouts: ISO/IEC 18181-1 (SizeHeader) and 18181-2 (boxes).
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 from PIL import Image
 
+from qks_cli.photos.boxes import MOST_HEAD, boxes_of
+from qks_cli.photos.exif import exif_of
 from qks_cli.photos.limits import MEGABYTE, Limits
 from qks_cli.photos.opened import PhotoFile
 from qks_cli.photos.pictures import Notes, Picture
@@ -24,8 +25,7 @@ from qks_cli.photos.recognise import JPEG
 _BYTES, _JPEG_BYTES = 12, 6
 _BARE = b"\xff\x0a"
 _JPEG_BOX = b"jbrd"  # what it takes to make the JPEG again
-_MOST_BOXES = 4096
-_MOST_HEAD = 64  # bytes of the codestream that are looked at
+_PICTURE_BOXES = (b"jxlc", b"jxlp", _JPEG_BOX)
 _WIDTHS = (9, 13, 18, 30)  # bits of a size, by its selector
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 
@@ -36,9 +36,9 @@ class JxlPicture:
     def __init__(self, file: PhotoFile) -> None:
         self.file = file
         data = file.data()
-        boxes = [] if data[:2] == _BARE else list(_boxes(data))
+        boxes = [] if data[:2] == _BARE else list(boxes_of(data, heads_of=_PICTURE_BOXES))
         self.boxes = dict(reversed(boxes))  # the first of each name
-        self.stored_size = _size(_codestream(boxes) if boxes else data[:_MOST_HEAD])
+        self.stored_size = _size(_codestream(boxes) if boxes else data[:MOST_HEAD])
         self.side: int | None = None
 
     @property
@@ -77,16 +77,11 @@ class JxlPicture:
             with suppress(OSError, ValueError, SyntaxError):
                 if self._jpeg is not None:
                     return self._jpeg.notes
-        exif = Image.Exif()
         block = self.boxes.get(b"Exif", b"")
         # Where its TIFF begins stands first; some programs leave that out.
         bare = block[:4] in (b"II*\0", b"MM\0*")
         start = 0 if bare else 4 + int.from_bytes(block[:4], "big")
-        try:
-            exif.load(b"Exif\0\0" + block[start:])
-        except Exception:  # a broken block is no reason to lose the rest
-            exif = Image.Exif()
-        return Notes(exif, self.boxes.get(b"xml ", b""))
+        return Notes(exif_of(block[start:]), self.boxes.get(b"xml ", b""))
 
     @cached_property
     def _jpeg(self) -> Picture | None:
@@ -110,28 +105,12 @@ class JxlPicture:
         return bool(whole), info, data, bytes(profile or b"")
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Names and bodies of the boxes of a container, in their order."""
-    at = 0
-    for _ in range(_MOST_BOXES):
-        size, name, start = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], at + 8
-        if size == 1:
-            size, start = int.from_bytes(data[at + 8 : at + 16], "big"), at + 16
-        end = at + size if size else len(data)
-        if end < start or start > len(data):
-            return
-        # Of the picture's own boxes the beginning is enough.
-        last = start + _MOST_HEAD if name in (b"jxlc", b"jxlp", _JPEG_BOX) else end
-        yield name, data[start : min(end, last)]
-        at = end
-
-
 def _codestream(boxes: list[tuple[bytes, bytes]]) -> bytes:
     """The beginning of the codestream, which may lie in several boxes."""
     for name, body in boxes:
         if name == b"jxlc":
             return body
-    return b"".join(body[4:] for name, body in boxes if name == b"jxlp")[:_MOST_HEAD]
+    return b"".join(body[4:] for name, body in boxes if name == b"jxlp")[:MOST_HEAD]
 
 
 def _size(head: bytes) -> tuple[int, int]:

@@ -117,7 +117,7 @@ def _kind_and_reason(error: Exception, format: Format | None) -> tuple[str, str]
     if isinstance(error, OSError) and error.errno is not None:
         return "unreadable", error.strerror or str(error)
     text = one_line(str(error))
-    if not text or text.startswith(_FOR_PROGRAMMERS):
+    if not text or isinstance(error, LookupError) or text.startswith(_FOR_PROGRAMMERS):
         text = "its parts do not fit together"
     lower, name = text.lower(), format.name if format else "file"
     if "truncated" in lower or "end of file" in lower or "premature" in lower:

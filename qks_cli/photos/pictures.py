@@ -17,6 +17,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from qks_cli.errors import PhotoError
 from qks_cli.photos.animations import first_sharp
+from qks_cli.photos.boxes import notes_of_jpeg_2000
+from qks_cli.photos.exif import exif_of, iptc_date
 from qks_cli.photos.limits import Limits, decoded_bytes
 from qks_cli.photos.mending import whole_jpeg, without_side_chunks
 from qks_cli.photos.opened import PhotoFile
@@ -26,6 +28,7 @@ from qks_cli.photos.recognise import (
     GIF,
     HEIC,
     JPEG,
+    JPEG2000,
     JXL,
     PNG,
     PSD,
@@ -54,11 +57,13 @@ _TIFF_COMPRESSIONS = frozenset(
 
 @dataclass(slots=True)
 class Notes:
-    """What stands in a photo beside its pixels: Exif, an XMP packet, texts of a PNG."""
+    """What stands in a photo beside its pixels: Exif, an XMP packet, texts of a PNG, and the date
+    and time of creation in IPTC, as it writes them."""
 
     exif: Image.Exif | None = None
     xmp: bytes = b""
     texts: dict[str, str] = field(default_factory=dict)
+    iptc_date: str = ""
 
 
 class AnyPicture(Protocol):
@@ -140,7 +145,11 @@ class Picture:
             exif = self.image.getexif()
         except Exception:  # a broken block is no reason to lose the rest
             exif = None
-        return Notes(exif, xmp.encode() if isinstance(xmp, str) else bytes(xmp), texts)
+        if self.format is JPEG2000:
+            block, xmp = notes_of_jpeg_2000(self.file.data())
+            exif = exif_of(block)
+        xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+        return Notes(exif, xmp, texts, iptc_date(self.image))
 
     @cached_property
     def _animated(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from qks_cli.photos.exif import exif_of
 from qks_cli.photos.opened import PhotoFile
 from qks_cli.photos.pictures import Notes, Picture
 from qks_cli.photos.recognise import PSD
@@ -47,12 +48,7 @@ class PsdPicture(Picture):
     @cached_property
     def notes(self) -> Notes:
         """Exif and XMP of the image resources."""
-        exif = Image.Exif()
-        try:
-            exif.load(b"Exif\0\0" + self.resources.get(_EXIF, b""))
-        except Exception:  # a broken block is no reason to lose the rest
-            exif = Image.Exif()
-        return Notes(exif, self.resources.get(_XMP, b""))
+        return Notes(exif_of(self.resources.get(_EXIF, b"")), self.resources.get(_XMP, b""))
 
     def _see_through(self) -> bool:
         """Whether the number of layers is negative: the first alpha channel is transparency."""

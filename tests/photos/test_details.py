@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -390,3 +391,66 @@ def test_a_second_exif_block_says_what_the_first_does_not(tmp_path: Path, first:
     assert found.taken_at == "2023-07-04T12:30:00"
     assert found.camera == ("First" if first == "small" else "Second")
     assert full_pixels(photo).shape == (64, 32, 3)  # and turned by it
+
+
+def iptc(*fields: tuple[int, bytes]) -> bytes:
+    """IPTC as Photoshop's resource, with these fields of its second record."""
+    data = b"".join(b"\x1c\x02" + bytes([number, 0, len(x)]) + x for number, x in fields)
+    return b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(data)) + data + b"\0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "at", "offset"),
+    [
+        ([(55, b"20050929"), (60, b"165100-0500")], "2005-09-29T16:51:00", "-05:00"),
+        ([(55, b"20050929"), (60, b"165100")], "2005-09-29T16:51:00", None),
+        ([(55, b"20050929")], "2005-09-29T00:00:00", None),
+        ([(60, b"165100")], None, None),
+        ([(55, b"00000000"), (60, b"\xff\xfe")], None, None),
+    ],
+)
+def test_dates_that_only_iptc_has(
+    tmp_path: Path, fields: list[tuple[int, bytes]], at: str | None, offset: str | None
+) -> None:
+    data, body = saved(picture(), "JPEG"), iptc(*fields)
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(data[:2] + b"\xff\xed" + (len(body) + 2).to_bytes(2, "big") + body + data[2:])
+    assert read_details(photo) == Details(
+        taken_at=at, taken_from="iptc" if at else None, taken_offset=offset
+    )
+
+
+def test_a_day_without_a_time_gets_it_from_another_place(tmp_path: Path) -> None:
+    packet = xmp('photoshop:DateCreated="2006-10-29"')
+    body = iptc((55, b"20061029"), (60, b"062751-0500"))
+    data = saved(picture(), "JPEG", xmp=packet)
+    (tmp_path / "a.jpg").write_bytes(
+        data[:2] + b"\xff\xed" + (len(body) + 2).to_bytes(2, "big") + body + data[2:]
+    )
+    assert read_details(tmp_path / "a.jpg").taken_at == "2006-10-29T06:27:51"
+    other = body.replace(b"20061029", b"20061030")
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes().replace(body, other))
+    found = read_details(tmp_path / "a.jpg")
+    assert (found.taken_at, found.taken_from) == ("2006-10-29T00:00:00", "xmp")
+
+
+def test_exif_and_xmp_in_jpeg_2000(tmp_path: Path) -> None:
+    block = exif({0x010F: (ASCII, "Maker")}, inner={0x8827: (SHORT, 400)})
+    boxes = b""
+    for body in (
+        b"JpgTiffExif->JP2" + block,
+        bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + xmp('xmp:Rating="4"'),
+    ):
+        boxes += struct.pack(">I", len(body) + 8) + b"uuid" + body
+    data = saved(picture(), "JPEG2000")
+    at = data.index(b"jp2c") - 4
+    (tmp_path / "a.jp2").write_bytes(data[:at] + boxes + data[at:])
+    wanted = Details(camera="Maker", iso=400, rating=4)
+    assert read_details(tmp_path / "a.jp2") == wanted
+    (tmp_path / "behind.jp2").write_bytes(data + boxes)
+    assert read_details(tmp_path / "behind.jp2") == (
+        wanted if data[at : at + 4] != bytes(4) else Details()
+    )
+    assert read_details(tmp_path / "a.jp2") == wanted
+    (tmp_path / "cut.jp2").write_bytes((data[:at] + boxes + data[at:])[: at + 60])
+    assert read_details(tmp_path / "cut.jp2") in (Details(), Details(camera="Maker"))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from qks_cli.search.ranking import Hit
     from qks_cli.types import Tag
     from qks_cli.workflows.explain import Reason
-    from qks_cli.workflows.pipeline import Result
+    from qks_cli.workflows.results import Result
 
 __version__ = "0.2.0"
 
@@ -45,7 +45,7 @@ _PLACES = {
     "QksError": "qks_cli.errors",
     "QueryError": "qks_cli.search.grammar",
     "Reason": "qks_cli.workflows.explain",
-    "Result": "qks_cli.workflows.pipeline",
+    "Result": "qks_cli.workflows.results",
     "Tag": "qks_cli.types",
     "UsageError": "qks_cli.errors",
     "VocabularyError": "qks_cli.errors",

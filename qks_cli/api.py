@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from qks_cli.workflows.explain import Reason
     from qks_cli.workflows.learn import Learning, LearnOptions
     from qks_cli.workflows.photo_writer import Options, Outcome
-    from qks_cli.workflows.pipeline import Result
     from qks_cli.workflows.report import Report
+    from qks_cli.workflows.results import Result
     from qks_cli.workflows.suggest import Suggestion
     from qks_cli.workflows.texts import TextResult
 
@@ -151,15 +151,18 @@ class Library:
         min_score: float | None = None,
         model: str = "mini",
         exact: bool = False,
+        every_member: bool = False,
     ) -> list[Hit]:
-        """Photos that answer a query (docs/search.md), best first, at most ``limit``.
+        """Photos that answer a query (docs/search.md), best first, at most ``limit``; one of each
+        stack, unless ``every_member`` is asked for.
 
         Scores are 0 to 1; those below ``min_score`` are left out. ``exact`` judges every photo in
         full, however many there are. Raises ``QueryError`` for a query that cannot be used."""
         from qks_cli.workflows.search import MIN_SCORE, SearchOptions, search
 
         least = MIN_SCORE if min_score is None else min_score
-        return search(self._store, query, SearchOptions(model, limit, least, exact=exact))
+        options = SearchOptions(model, limit, least, exact=exact, every_member=every_member)
+        return search(self._store, query, options)
 
     def similar(self, photo: Path | str, *, limit: int = 20, model: str = "mini") -> list[Hit]:
         """Photos that look like one, in the library or not, best first. Scores are cosine

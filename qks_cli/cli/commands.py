@@ -20,6 +20,7 @@ PLACES = {
     "explain": "explain.explain",
     "report": "report.report",
     "places": "places.places",
+    "stacks": "stacks.stacks",
     "stats": "stats.stats",
     "status": "status.status",
     "retag": "retag.retag",

@@ -32,6 +32,7 @@ GROUPS = {
         "duplicates": "List photos that are there more than once, in groups.",
         "clusters": "Group photos by meaning; show each group's typical photos and the "
         "words that fit it best.",
+        "stacks": "List stacks: files that belong to one photo, by their names, dates and cameras.",
         "places": "Name the places where photos were taken, and count them; offline, by "
         "their coordinates.",
         "stats": "Count photos by label, folder, year and more; with bars in a table.",

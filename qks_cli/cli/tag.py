@@ -38,7 +38,8 @@ from qks_cli.vocabulary.language_codes import LanguageCode
 if TYPE_CHECKING:
     from qks_cli.vocabulary.labels_file import Vocabulary
     from qks_cli.workflows.photo_writer import Options
-    from qks_cli.workflows.pipeline import LoadOptions, Result
+    from qks_cli.workflows.pipeline import LoadOptions
+    from qks_cli.workflows.results import Result
     from qks_cli.workflows.tag import Tagging, TagRun
 
 BATCH_SIZE = 32
@@ -184,7 +185,7 @@ def _exit(counts: Counter[str], *, stopped: bool, strict: bool) -> None:
     """Leave with the exit code that what happened calls for."""
     if stopped:
         raise typer.Exit(130)
-    looked_at = ("tagged", "retagged", "moved", "unchanged", "failed")
+    looked_at = ("tagged", "shared", "retagged", "moved", "unchanged", "failed")
     if counts["problems"] and not any(counts[name] for name in looked_at):
         raise UsageError("none of these paths could be read")
     if strict and (counts["failed"] or counts["problems"] or counts["files refused"]):

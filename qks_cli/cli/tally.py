@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qks_cli.cli.output import count_of
 
 if TYPE_CHECKING:
-    from qks_cli.workflows.pipeline import Result
+    from qks_cli.workflows.results import Result
 
 
 class Tally:
@@ -34,6 +34,7 @@ class Tally:
         """What became of photos and files, by a run's ``counts``, and in which time."""
         words = {
             "tagged": "tagged",
+            "shared": "sharing the tags of their photo",
             "retagged": "tagged again without reading them",
             "moved": "moved, tags kept",
             "unchanged": "unchanged",

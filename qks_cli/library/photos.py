@@ -138,6 +138,11 @@ class Photos:
         sql = "SELECT id, taken_at, camera FROM photos WHERE id IN ({})"
         return {x: (taken, camera) for x, taken, camera in self._database.rows_in(sql, photo_ids)}
 
+    def details_of(self, photo_ids: Sequence[int]) -> dict[int, Details]:
+        """What cameras and owners noted, by id."""
+        sql = f"SELECT id, {', '.join(DETAILS)} FROM photos WHERE id IN ({{}})"
+        return {x: Details(*values) for x, *values in self._database.rows_in(sql, photo_ids)}
+
     def count(self) -> int:
         """Photos that have been tagged."""
         return int(self._database.value("SELECT count(*) FROM photos WHERE status = 'ok'"))

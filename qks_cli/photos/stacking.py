@@ -26,7 +26,7 @@ MOST_PER_SECOND = 20  # more than that in one second, and a program wrote the da
 DAY = 86400.0
 _LIVE_VIDEOS = frozenset({".mov", ".mp4"})
 _LIVE_PHOTOS = (".heic", ".heif", ".hif", ".jpg", ".jpeg")  # originals first
-_EXPORTS = "darktable_exported"  # the folder beside the originals that darktable exports into
+EXPORTS = "darktable_exported"  # the folder beside the originals that darktable exports into
 
 # How programs name what they made of a photo. Google's words are those of Takeout archives.
 _WORDS = (
@@ -100,8 +100,8 @@ def stacks(candidates: Iterable[Candidate]) -> list[list[StackMember]]:
     then the camera's own photo, of a burst the first one; never a raw file or a video beside a
     photo."""
     found = []
-    ordered = sorted(candidates, key=lambda x: (_home(x.folder), x.folder, x.name, x.id))
-    for _, own in groupby(ordered, key=lambda x: _home(x.folder)):
+    ordered = sorted(candidates, key=lambda x: (home_of(x.folder), x.folder, x.name, x.id))
+    for _, own in groupby(ordered, key=lambda x: home_of(x.folder)):
         shots = _shots(own)
         for group in _bursts(shots):
             members = _members(group)
@@ -127,6 +127,14 @@ def live_photos(video: str) -> list[str]:
     return [bare + one for one in _LIVE_PHOTOS]
 
 
+def photos_beside(companion: str) -> list[str]:
+    """Names that the photo may have whose raw file or video is called so."""
+    stem = companion.rpartition(".")[0]
+    if stem.lower().endswith(_LIVE_PHOTOS):
+        return [stem]
+    return [stem + form(one) for one in _LIVE_PHOTOS for form in (str.lower, str.upper)]
+
+
 def could_be_one(one: Candidate, other: Candidate) -> bool:
     """Whether nothing that cameras noted speaks against two files being of one moment."""
     if one.camera and other.camera and fold(one.camera) != fold(other.camera):
@@ -137,9 +145,11 @@ def could_be_one(one: Candidate, other: Candidate) -> bool:
     return True
 
 
-def _home(folder: str) -> str:
+def home_of(folder: str) -> str:
+    """The folder that a folder's photos are stacked with: its own, but where a program keeps its
+    exports in a folder beside the originals."""
     parent, slash, name = folder.rpartition("/")
-    return parent if slash and name.lower() == _EXPORTS else folder
+    return parent if slash and name.lower() == EXPORTS else folder
 
 
 def _files(candidates: Iterable[Candidate]) -> list[_File]:
@@ -211,7 +221,7 @@ def _find_originals(files: Sequence[_File]) -> None:
     for one in files:
         by_stem.setdefault(one.stem, []).append(one)
     for one in files:
-        at_home = one.of.folder == _home(one.of.folder)
+        at_home = one.of.folder == home_of(one.of.folder)
         sure, perhaps = _bases(one.stem)
         if not at_home:
             sure.append(one.stem)
@@ -220,11 +230,11 @@ def _find_originals(files: Sequence[_File]) -> None:
             x
             for base in sure
             for x in by_stem.get(base, ())
-            if x is not one and x.of.folder == _home(x.of.folder) and could_be_one(one.of, x.of)
+            if x is not one and x.of.folder == home_of(x.of.folder) and could_be_one(one.of, x.of)
         ] or [
             x
             for x in [*same, *(x for base in perhaps for x in by_stem.get(base, ()))]
-            if x is not one and x.of.folder == _home(x.of.folder) and _same_moment(one.of, x.of)
+            if x is not one and x.of.folder == home_of(x.of.folder) and _same_moment(one.of, x.of)
         ]
         if found:
             one.original = min(found, key=lambda x: x.order)

@@ -6,11 +6,12 @@ import fnmatch
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from qks_cli.photos.readable import jxl_readable, raw_readable
+from qks_cli.photos.stacking import LARGEST_LIVE, live_photos
 from qks_cli.photos.suffixes import kind_of
 from qks_cli.types import Photo
 
@@ -42,7 +43,8 @@ def walk(
     links are followed, loops cut, and a file that several paths lead to is yielded once, under its
     real path; ``on_name`` hears of its other names, with the path that it is yielded under first.
     ``exclude`` are globs against a name or a whole path. ``on_problem`` hears of what cannot
-    be read, ``on_skip`` of files that are no photos by their names, with their kind (``raw``,
+    be read, ``on_skip`` of files that are no photos by their names (the video of a live photo
+    belongs to it and is yielded), with their kind (``raw``,
     ``jxl``, ``video`` or ``other``; sidecars belong to their photos), and of pipes, sockets and
     devices with a photo's name (``special``).
     """
@@ -115,6 +117,10 @@ class _Walker:
                 return
             if not self.only_photos or kind in self.kinds:
                 yield from self.file(path, real, status)
+                if self.only_photos and kind == "photo":
+                    yield from self.live_videos(path)
+            elif kind == "video" and _is_live(path.name, status.st_size, _names(path.parent)):
+                yield from self.file(path, real, status)
             elif kind != "sidecar":
                 self.on_skip(path, kind)
         else:
@@ -140,6 +146,7 @@ class _Walker:
                 self.on_problem(folder, error.strerror or str(error))
                 continue
             deeper = []
+            names: set[str] = set()  # in lower case, once a video asks for them
             straight = folder == real  # then a path that is no link itself is its own real path
             for entry in entries:
                 path = Path(entry.path)
@@ -152,7 +159,11 @@ class _Walker:
                             deeper.append((path, own, entry.stat(), above))
                         continue
                     kind = kind_of(entry.name)
-                    if kind in self.kinds:
+                    if kind == "video" and kind not in self.kinds and not names:
+                        names = {one.name.lower() for one in entries}
+                    if kind in self.kinds or (
+                        kind == "video" and _is_live(entry.name, entry.stat().st_size, names)
+                    ):
                         status = entry.stat()
                         if stat.S_ISREG(status.st_mode):
                             yield from self.file(path, own, status)
@@ -178,6 +189,13 @@ class _Walker:
         for name in {path, real} - {own}:
             self.on_name(own, name)
 
+    def live_videos(self, photo: Path) -> Iterator[Photo]:
+        """The video of a live photo, which may have come before it."""
+        for suffix in (".mov", ".MOV", ".mp4", ".MP4"):
+            for video in (photo.with_suffix(suffix), photo.with_name(photo.name + suffix)):
+                if video.is_file():
+                    yield from self.argument(video)
+
     def is_hidden(self, name: str) -> bool:
         """Whether files of this name are left out as hidden ones."""
         return not self.hidden and name.startswith(".")
@@ -188,6 +206,18 @@ class _Walker:
             fnmatch.fnmatchcase(path.name, glob) or fnmatch.fnmatchcase(path.as_posix(), glob)
             for glob in self.exclude
         )
+
+
+def _is_live(name: str, size: int, names: Container[str]) -> bool:
+    """Whether a video is a live photo's, by the names in its folder (in lower case)."""
+    return size <= LARGEST_LIVE and any(one in names for one in live_photos(name))
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return {one.name.lower() for one in folder.iterdir()}
+    except OSError:
+        return set()
 
 
 def _real(entry: os.DirEntry[str], folder: Path) -> Path:

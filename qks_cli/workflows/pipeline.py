@@ -15,32 +15,18 @@ from pathlib import Path
 
 from qks_cli.library import names, presence
 from qks_cli.library.photos import KnownPhoto
-from qks_cli.library.store import Library
 from qks_cli.model.model import Model
 from qks_cli.model.tagger import Tagger
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.loader import load
 from qks_cli.photos.readers import Readers
-from qks_cli.types import Details, Photo, PhotoFailure, Tag, TaggedPhoto
-from qks_cli.workflows.changes import Change, Wanted, find_changes, tell_apart
+from qks_cli.types import Details, Photo, PhotoFailure, TaggedPhoto
+from qks_cli.workflows.changes import Change, find_changes, tell_apart
+from qks_cli.workflows.companions import Companions
+from qks_cli.workflows.results import Destination, Result
 
 GROUP = 2048  # photos looked up in the library together; results come in order within and across
 COMMIT_SECONDS = 1.0  # with one batch on top, what a kill can lose stays under 2 s
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """``status``: ``tagged`` (read), ``retagged`` (from stored tokens), ``moved`` (its tags kept),
-    ``unchanged``, ``failed``.
-
-    ``reason`` says why it failed, ``warning`` what is damaged in a photo that was read.
-    """
-
-    photo: Photo
-    status: str
-    tags: tuple[Tag, ...] = ()
-    reason: str | None = None
-    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +36,6 @@ class LoadOptions:
     batch_size: int = 32
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where results are stored, under which model and vocabulary."""
-
-    library: Library
-    model_id: int
-    vocabulary_id: int
-    model_hash: str
-    vocabulary_digest: str
-
-    def wanted(self, selection: str) -> Wanted:
-        """What the stored tags of a photo must match to be kept."""
-        return Wanted(self.model_hash, self.vocabulary_digest, selection)
 
 
 def tag_photos(
@@ -81,10 +52,26 @@ def tag_photos(
     ``destination`` None stores and looks up nothing. Once ``stop`` says so, the batch in hand is
     finished and stored, and the iterator ends.
     """
-    source = iter(photos)
     run = _Run(model, tagger, destination, options, stop)
-    while not stop() and (group := list(islice(source, GROUP))):
+    for group in _groups(iter(photos)):
+        if stop():
+            return
         yield from run.group(group)
+
+
+def _groups(photos: Iterator[Photo]) -> Iterator[list[Photo]]:
+    """Photos some at a time, those of one name and folder together."""
+    waiting: list[Photo] = []
+    while group := waiting + list(islice(photos, GROUP - len(waiting))):
+        waiting = []
+        if len(group) >= GROUP:
+            for photo in photos:
+                last = group[-1].path
+                if (photo.path.parent, photo.path.stem) != (last.parent, last.stem):
+                    waiting = [photo]
+                    break
+                group.append(photo)
+        yield group
 
 
 class _Run:
@@ -119,7 +106,7 @@ class _Run:
         waiting = iter(photos)
         due = next(waiting, None)
         unread = [photo for photo in photos if photo.path not in ready]
-        for results in self._read(unread):
+        for results in self._unread(photos, unread):
             ready.update((result.photo.path, result) for result in results)
             while due is not None and due.path in ready:
                 yield ready.pop(due.path)
@@ -127,6 +114,19 @@ class _Run:
         while due is not None and due.path in ready:
             yield ready.pop(due.path)
             due = next(waiting, None)
+
+    def _unread(self, photos: Sequence[Photo], unread: Sequence[Photo]) -> Iterator[list[Result]]:
+        """Results of photos that the library has no tags of, in lots: raw files and videos share
+        those of the photos that they were made with, once those have them."""
+        companions = Companions(self.destination, self.tagger, self.options.workers)
+        companions.find(photos, unread)
+        yield companions.share(())
+        for results in self._read([x for x in unread if x not in companions]):
+            yield results
+            yield companions.share(results)
+        alone = companions.left()  # their photos could not be read, or are of another moment
+        if alone and not self.stop():
+            yield from self._read(alone)
 
     def _from_library(self, changes: Sequence[Change]) -> dict[object, Result]:
         if self.destination is None:

@@ -22,17 +22,19 @@ from qks_cli.search import compact
 from qks_cli.types import Photo
 from qks_cli.vocabulary.labels_file import Vocabulary, format_labels
 from qks_cli.wording import count_of
+from qks_cli.workflows import stacks
 from qks_cli.workflows.changes import look, note
 from qks_cli.workflows.photo_writer import Options as WriteOptions
-from qks_cli.workflows.pipeline import Destination, LoadOptions, Result, tag_photos
+from qks_cli.workflows.pipeline import LoadOptions, tag_photos
 from qks_cli.workflows.report import SILENT, Report, Stop, never
+from qks_cli.workflows.results import Destination, Result
 from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.words import Words, choose_words, learned_of
 from qks_cli.workflows.writing import write_all
 
 GROUP = 4096  # photos that retag scores and stores together; what a kill can lose
 MANY_LABELS = 2000  # from here on embedding them takes long enough to say so
-READ = ("tagged", "retagged")
+READ = ("tagged", "shared", "retagged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,8 @@ class TagRun:
             if not self.stop():
                 for root in below:
                     self.counts["missing"] += note_absences(self.library, root, self.report)
-                if self.counts["tagged"]:
+                shared = self._stack(self.library, target)
+                if self.counts["tagged"] or self.counts["shared"] or shared:
                     compact.refresh(self.library, target.model_id)
                     self._renew(self.library, target)
                 if self.writing is not None:
@@ -181,6 +184,11 @@ class TagRun:
                 if result.reason is not None:
                     self.report.problem(result.photo.path, result.reason)
                 yield result
+
+    def _stack(self, library: Library, target: Destination) -> int:
+        """Look for stacks; to how many members the tags of their photos were given."""
+        stacks.group(library)
+        return stacks.share(library, self.tagging.tagger, target.model_id, target.vocabulary_id)
 
     def _renew(self, library: Library, target: Destination) -> None:
         """Where another model had heads of these labels, learn them for this one: its tokens are

@@ -15,8 +15,9 @@ from qks_cli.errors import UsageError
 from qks_cli.library.store import Library
 from qks_cli.photos.walk import absolute, walk
 from qks_cli.wording import count_of
-from qks_cli.workflows.pipeline import LoadOptions, Result
+from qks_cli.workflows.pipeline import LoadOptions
 from qks_cli.workflows.report import SILENT, Report
+from qks_cli.workflows.results import Result
 from qks_cli.workflows.skipped import Skipped
 from qks_cli.workflows.tag import Tagging, TagRun
 
@@ -131,7 +132,7 @@ def watch(
             )
             yield from run.results(photos, below=wanted)
             if changed is None:
-                looked_at = ("tagged", "retagged", "moved", "unchanged", "failed")
+                looked_at = ("tagged", "shared", "retagged", "moved", "unchanged", "failed")
                 known = count_of(sum(run.counts[one] for one in looked_at), "photo")
                 report.note(f"watching {known}; Ctrl-C ends")
             if skipped:

@@ -25,6 +25,7 @@ LINES = {
     "clusters": "clusters --count 2",
     "report": "report --out N",
     "places": "places",
+    "stacks": "stacks",
     "stats": "stats",
     "status": "status P",
     "retag": "retag",

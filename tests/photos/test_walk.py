@@ -98,7 +98,7 @@ def test_a_named_file_counts_whatever_its_suffix(tmp_path: Path) -> None:
 
 def test_what_is_no_photo_is_told_by_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qks_cli.photos.walk.raw_readable", lambda: False)
-    make(tmp_path, "a.jpg", "b/a.CR2", "a.dng", "a.mov", "a.txt", "a", "a.jpg.xmp", ".h.mov")
+    make(tmp_path, "a.jpg", "b/a.CR2", "a.dng", "film.mov", "a.txt", "a", "a.jpg.xmp", ".h.mov")
     skipped: list[tuple[str, str]] = []
     walked = list(walk([tmp_path], on_skip=lambda p, kind: skipped.append((p.name, kind))))
     assert [photo.path.name for photo in walked] == ["a.jpg"]
@@ -106,8 +106,8 @@ def test_what_is_no_photo_is_told_by_kind(tmp_path: Path, monkeypatch: pytest.Mo
         ("a", "other"),
         ("a.CR2", "raw"),
         ("a.dng", "raw"),
-        ("a.mov", "video"),
         ("a.txt", "other"),
+        ("film.mov", "video"),
     ]
 
 

@@ -24,6 +24,7 @@ NAMES = (
     "m012_languages",
     "m013_texts",
     "m014_packed",
+    "m015_stacks",
 )
 COUNT = len(NAMES)
 

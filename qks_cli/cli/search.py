@@ -49,6 +49,9 @@ Names = Annotated[
     bool, typer.Option("--names", help="List the other names of photos too: links to them.")
 ]
 Order = Annotated[Sort, typer.Option(help="Best score, newest date, name or highest rating first.")]
+Members = Annotated[
+    bool, typer.Option("--all", help="Every member of a stack, not one of them (docs/stacks.md).")
+]
 View = Annotated[bool, typer.Option("--open", help="Show them in the desktop's viewer.")]
 HelpQuery = Annotated[
     bool,
@@ -75,6 +78,7 @@ def search(
     sort: Order = Sort.score,
     names: Names = False,
     language: Language = LanguageCode.en,
+    members: Members = False,
     view: View = False,
     help_query: HelpQuery = False,
 ) -> None:
@@ -84,7 +88,8 @@ def search(
     fit it better than they would fit nonsense. Years, months and names of folders match dates and
     folders; where `qks text` has read, text in photos is found too. Filters, OR, NOT and more:
     --help-query. With --language words of that language are
-    taken for their English ones first.
+    taken for their English ones first. A stack (raw and JPEG, live photo, burst, edited copies) is
+    listed once; --all lists each member that fits.
 
     Exit code 0 where photos were found, 1 where none was, 2 on an error.
     """
@@ -98,7 +103,16 @@ def search(
     from qks_cli.workflows.session import library_language, library_vocabulary, open_library
 
     options = SearchOptions(
-        model, limit, min_score, not semantic_only, not tags_only, exact, weak, sort, language
+        model,
+        limit,
+        min_score,
+        not semantic_only,
+        not tags_only,
+        exact,
+        weak,
+        sort,
+        language,
+        every_member=members,
     )
     with open_library(db) as library:
         if (own := library_language(library, language)) is not None:
@@ -119,9 +133,10 @@ def similar(
     format: RowFormat = None,
     nul: Null = False,
     exact: Exact = False,
+    members: Members = False,
     language: Language = LanguageCode.en,
 ) -> None:
-    """Find photos that look like one, best first. The photo itself is left out.
+    """Find photos that look like one, best first. The photo itself is left out, and its stack.
 
     Exit code 0 where photos were found, 1 where none was.
     """
@@ -134,7 +149,8 @@ def similar(
     with open_library(db) as library:
         if (own := library_language(library, language)) is not None:
             writer.name_of = own.shown
-        hits = find(library, photo, SearchOptions(model, limit, min_score, exact=exact))
+        options = SearchOptions(model, limit, min_score, exact=exact, every_member=members)
+        hits = find(library, photo, options)
         words = library_vocabulary(library)
     _show(writer, hits, words)
 
@@ -160,6 +176,8 @@ def _cells(
     parents = words.parents_among(tag.label for tag in hit.tags)
     tags = [name_of(x.label) for x in hit.tags if not x.implied and x.label not in parents]
     matched = [f"[{one}: {hit.text}]" if one == "text" else f"[{one}]" for one in hit.matched]
+    if hit.stack is not None:
+        matched.append(f"[{', '.join(hit.stack.kinds)}: {len(hit.stack.members)} files]")
     if names:
         matched += [f"[also {name}]" for name in hit.names]
     date = (hit.taken_at or "")[:10]
@@ -178,6 +196,12 @@ def _row(hit: Hit, *, names: bool) -> Row:
         extra["matched"] = list(hit.matched)
     if hit.text:
         extra["text"] = hit.text
+    if hit.stack is not None:
+        extra["stack"] = {
+            "id": hit.stack.id,
+            "kinds": list(hit.stack.kinds),
+            "members": [str(path) for path in hit.stack.members],
+        }
     if names:
         extra["names"] = [str(name) for name in hit.names]
     return Row(hit.path, hit.tags, extra)

@@ -15,6 +15,7 @@ from pathlib import Path
 from qks_cli.folding import fold
 from qks_cli.library import texts
 from qks_cli.library.database import Database
+from qks_cli.library.stacks import KINDS
 from qks_cli.search.grammar import Filter, QueryError
 from qks_cli.wording import did_you_mean
 
@@ -39,6 +40,7 @@ _HAS = {
     "place": "coalesce(place_id, 0) IN (SELECT id FROM places WHERE places.name != '')",
     "rating": "rating IS NOT NULL",
     "text": "photos.id IN (SELECT id FROM text_list)",
+    "stack": "id IN (SELECT photo_id FROM stack_members)",
 }
 _SHAPES = {"portrait": "height > width", "landscape": "width > height", "square": "width = height"}
 _NUMBERS = ("iso", "aperture", "focal", "exposure", "width", "height", "rating")
@@ -84,6 +86,19 @@ def _has(value: str, refuse: _Refuse) -> Condition:
 
 def _missing(value: str, refuse: _Refuse) -> Condition:
     return Condition(f"NOT ({_has(value, refuse).sql})")
+
+
+def _stack(value: str, refuse: _Refuse) -> Condition:
+    """Photos of stacks that hold a member of a kind, of any stack, or of none."""
+    if value not in (known := ("any", "no", *KINDS)):
+        raise refuse(_none_of(value, known))
+    if value in ("any", "no"):
+        return Condition(_HAS["stack"] if value == "any" else f"NOT ({_HAS['stack']})")
+    return Condition(
+        "id IN (SELECT photo_id FROM stack_members WHERE stack_id IN "
+        "(SELECT stack_id FROM stack_members WHERE role = ?))",
+        (value,),
+    )
 
 
 def _part_of(column: str) -> Callable[[str, _Refuse], Condition]:
@@ -316,6 +331,7 @@ _MAKERS: dict[str, Callable[[str, _Refuse], Condition]] = {
     "type": _type,
     "shape": _shape,
     "text": _text,
+    "stack": _stack,
     "has": _has,
     "missing": _missing,
 }

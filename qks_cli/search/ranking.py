@@ -19,6 +19,7 @@ from qks_cli.library.store import Library
 from qks_cli.search.compact import EXACT
 from qks_cli.search.evaluation import Evaluation, Meaning, text_words
 from qks_cli.search.filters import add_functions
+from qks_cli.search.folding import Stacked, fold_stacks, stacked
 from qks_cli.search.grammar import Filter, Node
 from qks_cli.search.plan import Plan, ScoreRange
 from qks_cli.search.scorer import (
@@ -70,6 +71,7 @@ class Hit:
     taken_at: str | None = None  # ISO 8601 by the camera's clock
     camera: str | None = None
     text: str = ""
+    stack: Stacked | None = None
 
 
 class Found(list[Hit]):
@@ -97,9 +99,10 @@ def search(
     limit: int = 20,
     exact: bool = False,
     sort: Sort = Sort.score,
+    every_member: bool = False,
 ) -> Found:
     """The best photos, best first, ties by path, or the first in the order of ``sort``. ``exact``
-    judges every photo by its query tokens."""
+    judges every photo by its query tokens. A stack is one of them, unless ``every_member`` is."""
     judged = _judged(library, plan, evidence, limit, exact=exact)
     return _hits(
         library,
@@ -110,19 +113,29 @@ def search(
         judged.evaluation,
         sort=sort,
         looked_for=_looked_for(plan, judged.evaluation),
+        every_member=every_member,
     )
 
 
 def search_ids(
-    library: Library, plan: Plan, evidence: Evidence, *, limit: int, sort: Sort = Sort.score
+    library: Library,
+    plan: Plan,
+    evidence: Evidence,
+    *,
+    limit: int,
+    sort: Sort = Sort.score,
+    every_member: bool = False,
 ) -> list[int]:
-    """Ids of all photos that are found, in the order of ``sort``: nothing else is read of them. In
-    a large library ``limit`` says how many are looked for by meaning."""
+    """Ids of all photos that are found, one a stack unless ``every_member``, in the order of
+    ``sort``: nothing else is read of them. In a large library ``limit`` says how many are looked
+    for by meaning."""
     judged = _judged(library, plan, evidence, limit, exact=False)
-    kept = np.flatnonzero(_within(judged.score_N, plan.scores))
+    kept, score_N = np.flatnonzero(_within(judged.score_N, plan.scores)), judged.score_N
+    if not every_member:
+        kept, score_N = fold_stacks(library, judged.ids_N, score_N, kept)
     rows = _rows_by(library, judged.ids_N, kept, Sort.name if sort is Sort.score else sort)
     if sort is Sort.score:
-        rows = rows[np.argsort(-judged.score_N[rows], kind="stable")]
+        rows = rows[np.argsort(-score_N[rows], kind="stable")]
     return [int(photo_id) for photo_id in judged.ids_N[rows]]
 
 
@@ -166,6 +179,7 @@ def most_similar(
     limit: int = 20,
     min_score: float = 0.0,
     exact: bool = False,
+    every_member: bool = False,
 ) -> Found:
     """The photos most like one with these query tokens, best first, ties by path. Their score is
     the cosine of all query tokens around the library's mean, 0 where it is negative."""
@@ -180,7 +194,8 @@ def most_similar(
     if not exact:
         ids_N = _best(library, compared, ids_N, limit, score)
     score_N = score(ids_N, exact_scores(library, compared, ids_N))
-    return _hits(library, ids_N, score_N, ScoreRange(low=min_score), limit)
+    scores = ScoreRange(low=min_score)
+    return _hits(library, ids_N, score_N, scores, limit, every_member=every_member)
 
 
 def _ids(library: Library, where: str, values: tuple[object, ...] = ()) -> Int64Array:
@@ -228,8 +243,11 @@ def _hits(
     *,
     sort: Sort = Sort.score,
     looked_for: Sequence[Sequence[str]] = (),
+    every_member: bool = False,
 ) -> Found:
     every = np.flatnonzero(_within(score_N, scores))
+    if not every_member:
+        every, score_N = fold_stacks(library, ids_N, score_N, every)
     if sort is Sort.score:
         rows = _first_rows(library, ids_N, score_N, every, limit)
     else:
@@ -242,8 +260,8 @@ def _hits(
     order = list(range(len(ids)))
     if sort is Sort.score:
         order.sort(key=lambda i: (-score_N[rows[i]], str(paths[ids[i]])))
-    noted = library.photos.dates_of(ids)
     lines = _lines(library, ids, looked_for)
+    noted, stack_of = library.photos.dates_of(ids), stacked(library, ids)
     hits = (
         Hit(
             paths[ids[i]],
@@ -258,6 +276,7 @@ def _hits(
             tuple(others.get(ids[i], ())),
             *noted[ids[i]],
             lines.get(ids[i], ""),
+            stack_of.get(ids[i]),
         )
         for i in order
     )

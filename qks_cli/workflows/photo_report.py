@@ -91,7 +91,9 @@ def found(
     everything = library.photos.tagged_ids()
     if not query or not everything:
         return everything[::-1]
-    options = SearchOptions(model, len(everything), 0.0, by_meaning=False, exact=True)
+    options = SearchOptions(
+        model, len(everything), 0.0, by_meaning=False, exact=True, every_member=True
+    )
     hits = search(library, query, options, report)
     known = library.photos.known([hit.path for hit in hits])
     return [known[hit.path].id for hit in hits]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from qks_cli.errors import PhotoError, UsageError
 from qks_cli.folding import fold
-from qks_cli.library import keywords, labels, ledger, verdicts
+from qks_cli.library import keywords, labels, ledger, stacks, verdicts
 from qks_cli.library.described import described
 from qks_cli.library.store import Library
 from qks_cli.photos.thumbnails import QUALITY
@@ -120,10 +120,12 @@ def find(
     model: str | Model = "mini",
     report: Report = SILENT,
 ) -> list[int]:
-    """Ids of all photos that answer a query, in order; of the whole library where it is empty, the
-    newest first unless sorted otherwise. Raises as ``search``."""
+    """Ids of all photos that answer a query, one a stack, in order; of the whole library where it
+    is empty, the newest first unless sorted otherwise. Raises as ``search``."""
     if not query.strip():
-        return library.photos.all_in_order("date" if sort is Sort.score else sort.value)
+        others = stacks.not_main(library)
+        order = library.photos.all_in_order("date" if sort is Sort.score else sort.value)
+        return [photo_id for photo_id in order if photo_id not in others]
     return search_ids(library, query, SearchOptions(model, MOST, sort=sort), report)
 
 

@@ -18,6 +18,7 @@ from qks_cli.library import labels, texts
 from qks_cli.library.store import Library
 from qks_cli.search.evaluation import Meaning
 from qks_cli.search.filters import needs_places
+from qks_cli.search.folding import stacked
 from qks_cli.search.grammar import Node, Sum, Text
 from qks_cli.search.landmarks import Landmarks
 from qks_cli.search.lookup import label_lookup
@@ -47,7 +48,8 @@ class SearchOptions:
     what may answer. ``exact`` judges every photo in full, however many there are. ``weak`` shows
     what meaning says of photos that fit no better than they would fit nonsense, and of words that
     no model knows. ``sort`` orders all that was found before ``limit`` cuts. ``language`` (of
-    ``LanguageCode``) is what words may be written in beside English."""
+    ``LanguageCode``) is what words may be written in beside English. A stack is listed once, unless
+    ``every_member`` is asked for."""
 
     model: str | Model = "mini"
     limit: int = 20
@@ -58,6 +60,7 @@ class SearchOptions:
     weak: bool = False
     sort: Sort = Sort.score
     language: str = "en"
+    every_member: bool = False
 
 
 def search(
@@ -81,6 +84,7 @@ def search(
         limit=options.limit,
         exact=options.exact,
         sort=options.sort,
+        every_member=options.every_member,
     )
     if not options.weak:
         asked.explain(report, found=bool(hits))
@@ -97,7 +101,14 @@ def search_ids(
     ``options.limit`` says how many are looked for by meaning. Reports and raises as ``search``."""
     asked = _ask(library, query, options, report)
     evidence = asked.evidence(report)
-    ids = rank_ids(library, asked.plan, evidence, limit=options.limit, sort=options.sort)
+    ids = rank_ids(
+        library,
+        asked.plan,
+        evidence,
+        limit=options.limit,
+        sort=options.sort,
+        every_member=options.every_member,
+    )
     asked.explain(report, found=bool(ids))
     return ids
 
@@ -129,13 +140,18 @@ def similar(
     options: SearchOptions = SearchOptions(min_score=0.0),
 ) -> Found:
     """Photos that look like one, in the library or not, best first; it is left out itself, under
-    every name that it has, and so are photos whose files are gone or cannot be read: none of those
-    is a copy to rely on.
+    every name that it has, with its stack unless ``every_member`` is asked for, and so are photos
+    whose files are gone or cannot be read: none of those is a copy to rely on.
 
     Raises ``UsageError`` where it cannot be read."""
     from qks_cli.photos.walk import absolute
 
     model, model_id = tagged_model(library, options.model)
+    own = absolute(photo.expanduser())
+    known = library.photos.known([own]).get(own)
+    left_out = {own, Path(os.path.realpath(own))} | ({known.path} if known else set())
+    if known is not None and not options.every_member:
+        left_out |= {x for one in stacked(library, [known.id]).values() for x in one.members}
     hits = most_similar(
         library,
         model_id,
@@ -143,10 +159,8 @@ def similar(
         limit=2 * options.limit + 10,
         min_score=options.min_score,
         exact=options.exact,
+        every_member=options.every_member,
     )
-    own = absolute(photo.expanduser())
-    known = library.photos.known([own]).get(own)
-    left_out = {own, Path(os.path.realpath(own))} | ({known.path} if known else set())
     others = [hit for hit in hits if hit.path not in left_out and os.access(hit.path, os.R_OK)]
     return Found(others[: options.limit], hits.total - len(hits) + len(others))
 

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from qks_cli.errors import PhotoError, QksError, UsageError
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
+from qks_cli.search.folding import Stacked
 from qks_cli.search.ranking import Found, Hit
 from qks_cli.search.sorting import Sort
 from qks_cli.types import Tag
@@ -75,6 +76,7 @@ class Service:
             request.flag("exact"),
             request.flag("weak"),
             Sort(request.one_of("sort", tuple(Sort), Sort.score)),
+            every_member=request.flag("all"),
         )
         query = request.words("query")
         request.nothing_else()
@@ -84,7 +86,8 @@ class Service:
 
     def _similar(self, request: _Request) -> object:
         limit = request.count("limit", 20, MOST_HITS)
-        options = SearchOptions(self.model, limit, request.share("min_score", 0.0))
+        least, every = request.share("min_score", 0.0), request.flag("all")
+        options = SearchOptions(self.model, limit, least, every_member=every)
         path = request.path("path")
         request.nothing_else()
         return _found(similar(self.library, path, options))
@@ -248,7 +251,7 @@ def _found(found: Found) -> dict[str, object]:
 
 
 def _hit(hit: Hit) -> dict[str, object]:
-    return {
+    found: dict[str, object] = {
         "path": str(hit.path),
         "score": _rounded(hit.score),
         "tag_score": _rounded(hit.tag_score),
@@ -257,7 +260,13 @@ def _hit(hit: Hit) -> dict[str, object]:
         "camera": hit.camera,
         "matched": list(hit.matched),
         "tags": _tags(hit.tags),
-    } | ({"text": hit.text} if hit.text else {})
+    }
+    also = {"text": hit.text or None, "stack": hit.stack and _stack(hit.stack)}
+    return found | {name: value for name, value in also.items() if value}
+
+
+def _stack(stack: Stacked) -> dict[str, object]:
+    return {"id": stack.id, "kinds": list(stack.kinds), "members": list(map(str, stack.members))}
 
 
 def _tags(tags: Sequence[Tag]) -> list[dict[str, object]]:

@@ -21,7 +21,7 @@ from qks_cli.library.stacks import Stack, StackRow
 from qks_cli.library.store import Library
 from qks_cli.photos.stacking import Candidate, home_of
 from qks_cli.photos.stacking import stacks as find
-from qks_cli.types import StackMember, StackRole
+from qks_cli.types import Float32Array, StackMember, StackRole
 
 if TYPE_CHECKING:
     from qks_cli.model.tagger import Tagger
@@ -73,13 +73,11 @@ def share(library: Library, tagger: Tagger, model_id: int, vocabulary_id: int) -
         if new:
             tags = tagger(np.stack([tokens[lead] for _, lead in new]).astype(np.float32))
         with library.atomic():
-            for member, lead in new:
-                library.tokens.put(member, model_id, tokens[lead])
+            members = [member for member, _ in new]
+            library.tokens.put(members, model_id, [tokens[lead] for _, lead in new])
             stacks.copy_verdicts(library, new)
             choice = (model_id, vocabulary_id, tagger.selection)
-            library.tags.put(
-                [(member, own) for (member, _), own in zip(new, tags, strict=True)], *choice
-            )
+            library.tags.put(list(zip(members, tags, strict=True)), *choice)
             stacks.note_shared(library, [member for member, _ in part])
         given += len(new)
     return given
@@ -180,9 +178,7 @@ def _joined(
     return found
 
 
-def _tokens(
-    library: Library, photo_ids: Sequence[int], model_id: int
-) -> dict[int, np.ndarray[tuple[int, ...], np.dtype[np.float16]]]:
+def _tokens(library: Library, photo_ids: Sequence[int], model_id: int) -> dict[int, Float32Array]:
     have, tokens_NME = library.tokens.of(list(dict.fromkeys(photo_ids)), model_id)
     return {} if tokens_NME is None else dict(zip(have, tokens_NME, strict=True))
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from qks_cli.closing import Closing
 from qks_cli.model.model import Model
 from qks_cli.types import Float32Array, Tag
 from qks_cli.workflows import session
@@ -82,7 +83,7 @@ def open_library(path: Path | str | None = None, *, create: bool = False) -> Lib
     return Library(session.open_library(None if path is None else Path(path), create=create))
 
 
-class Library:
+class Library(Closing):
     """An open library of photos; ``open_library`` opens one. Use it in a ``with`` statement.
 
     Several programs may use one library at the same time; one ``Library`` belongs to one thread.
@@ -90,12 +91,6 @@ class Library:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; a closed library can do nothing."""

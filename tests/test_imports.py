@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "qks_cli"
 EVERYWHERE = {
+    "closing",
     "errors",
     "escape",
     "folding",
@@ -26,6 +27,7 @@ DOORS: dict[str, set[str]] = {
     "__main__": {"app"},
     "api": {"library", "model", "photos", "search", "vocabulary", "workflows"},
     "app": {"cli"},
+    "closing": set(),
     "errors": set(),
     "escape": set(),
     "folding": set(),

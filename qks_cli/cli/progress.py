@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from qks_cli.cli.output import say
+from qks_cli.closing import Closing
 from qks_cli.escape import shown, shown_lines
 
 
-class Progress:
+class Progress(Closing):
     """The bar: count, photos/s and time left; nothing where stderr is no terminal."""
 
     def __init__(self, *, shown: bool) -> None:
@@ -43,7 +44,8 @@ class Progress:
             self._task = self._bar.add_task("", total=None, speed="")
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
+        """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
 
@@ -84,7 +86,7 @@ class Progress:
         self.say(f"qks: {shown(path)}: {reason}")
 
 
-class RunTable:
+class RunTable(Closing):
     """Rows as they come: a live table on a terminal, lines elsewhere."""
 
     SHOWN = 15
@@ -104,7 +106,8 @@ class RunTable:
             self.live.start()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
+        """Leave the table as it stands."""
         if self.live is not None:
             self.live.stop()
 

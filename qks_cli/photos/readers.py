@@ -16,10 +16,11 @@ import threading
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
+from qks_cli.closing import Closing
 from qks_cli.errors import PhotoError
 from qks_cli.photos.limits import Budget, Limits
 from qks_cli.photos.reading import Reading
@@ -33,7 +34,7 @@ class ReadersClosedError(Exception):
     """The readers were closed while a photo was being read."""
 
 
-class Readers:
+class Readers(Closing):
     """Reads photos for any number of threads; a context manager, which ends the processes."""
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -43,12 +44,6 @@ class Readers:
         self._idle: list[_Process] = []
         self._all: set[_Process] = set()
         self._closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def read(self, path: Path, resize: str, out_SS3: UInt8Array) -> Reading:
         """As ``reading.read``; ``out_SS3`` is contiguous.

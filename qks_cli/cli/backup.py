@@ -19,7 +19,7 @@ def backup(
     db: Db = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing copy.")] = False,
 ) -> None:
-    """Write a whole, checked copy of the library, also while another run works on it."""
+    """Write a complete, checked copy of the library, also while another run uses it."""
     from qks_cli.workflows.backup import back_up
     from qks_cli.workflows.session import open_library
 
@@ -33,7 +33,7 @@ def restore(
     db: Db = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Put a backup in the library's place; the library that was there is kept beside it."""
+    """Replace the library by a backup; the replaced library is kept beside it."""
     from qks_cli.workflows.backup import place
     from qks_cli.workflows.backup import restore as put_back
 

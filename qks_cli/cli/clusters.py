@@ -11,13 +11,13 @@ from qks_cli.cli.output import Records
 
 
 def clusters(
-    count: Annotated[int, typer.Option(min=2, help="Groups.")] = 24,
+    count: Annotated[int, typer.Option(min=2, help="How many groups to make.")] = 24,
     labels: Labels = None,
     db: Db = None,
     model: Model = "mini",
     format: RecordFormat = None,
 ) -> None:
-    """Group photos by meaning; show each group's typical photos and the words that fit it best.
+    """Group photos by meaning, with typical photos and words of each group.
 
     The words come from --labels, else from the model's own: what fits many groups is worth a line
     in your labels file.

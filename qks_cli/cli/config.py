@@ -18,12 +18,12 @@ from qks_cli.wording import did_you_mean
 # What values of an option are, by how its type's name begins; all others are text.
 WANTED = {"bool": "true or false", "int": "a whole number", "float": "a number"}
 
-app = typer.Typer(help="Show and set options that are to hold always.", no_args_is_help=True)
+app = typer.Typer(help="Show and set default options.", no_args_is_help=True)
 
 
 @app.command()
 def path() -> None:
-    """Print where the configuration file is, or would be."""
+    """Print the path of the configuration file, whether it exists or not."""
     typer.echo(settings.config_path())
 
 
@@ -39,8 +39,13 @@ def show() -> None:
 @app.command("set")
 def set_option(
     context: typer.Context,
-    key: Annotated[str, typer.Argument(help="An option: labels, or of one command: search.limit.")],
-    value: Annotated[str, typer.Argument(help="Its value; '' takes the option out.")],
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="An option of every command (labels), or of one command (search.limit)."
+        ),
+    ],
+    value: Annotated[str, typer.Argument(help="Its value; '' removes the option.")],
 ) -> None:
     """Set an option; comments and the rest of the file stay as they are."""
     import tomlkit

@@ -11,7 +11,9 @@ from qks_cli.cli.options import RecordFormat
 from qks_cli.cli.output import Records, count_of, say
 from qks_cli.escape import shown
 
-app = typer.Typer(help="Labelled data sets to train on and evaluate with.", no_args_is_help=True)
+app = typer.Typer(
+    help="List and check labelled data sets for training and evaluation.", no_args_is_help=True
+)
 
 # As training/datasets names them, which no command imports before it is run.
 LAYOUTS = "nuswide openimages coco voc folder csv jsonl webdataset library".split()
@@ -20,7 +22,7 @@ Source = Annotated[str, typer.Option(help="Only the photos of one source (jsonl)
 
 @app.command("list")
 def list_datasets(format: RecordFormat = None) -> None:
-    """Every layout that is understood, and the parts that it is made of."""
+    """List the supported layouts of data sets, and the files that each consists of."""
     writer = Records(format, ("dataset", "part", "what", "source"))
     from qks_cli.workflows.datasets import known
 
@@ -36,7 +38,7 @@ def check(
     source: Source = "",
     format: RecordFormat = None,
 ) -> None:
-    """Say what of a data set is there, what is missing and where that comes from; then read it.
+    """Report which parts of a data set are there, which are missing and where to get them.
 
     Exits with 1 where a part or a photo is missing.
     """

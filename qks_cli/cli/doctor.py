@@ -22,9 +22,11 @@ Repair = Annotated[
 
 
 def doctor(db: Db = None, model: Model = "mini", repair: Repair = False) -> None:
-    """Check the library, the model, engines and helpers. Exit code 1 where something is wrong.
+    """Check the library, the model, the engines and other programs that qks uses.
 
-    --repair takes some seconds for every 10,000 photos, and can be cut off: it goes on where it
+    Exit code 1 where something is wrong.
+
+    --repair takes some seconds for every 10,000 photos. One that was interrupted goes on where it
     stopped. No photo is read, and no tag changes.
     """
     from qks_cli.workflows.doctor import examine

@@ -11,7 +11,9 @@ from qks_cli.cli.output import Records, count_of, say
 
 Near = Annotated[
     float | None,
-    typer.Option(min=0.5, max=1.0, help="Near copies too: least similarity, 0.95 is a good start."),
+    typer.Option(
+        min=0.5, max=1.0, help="Lowest similarity of near copies to list too; 0.95 is a good start."
+    ),
 ]
 
 

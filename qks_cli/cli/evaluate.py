@@ -56,7 +56,11 @@ ProtocolOption = Annotated[
 ]
 Ks = Annotated[
     list[int] | None,
-    typer.Option("--k", min=1, help="K of F1@K; repeatable. Default: 3, 5; openimages 10, 20."),
+    typer.Option(
+        "--k",
+        min=1,
+        help="K of F1@K, labels per photo; repeatable. Default: 3, 5; openimages 10, 20.",
+    ),
 ]
 F1Option = Annotated[
     F1,
@@ -108,11 +112,12 @@ def evaluate(
     device: Device = TrainingDevice.cpu,
     format: RecordFormat = None,
 ) -> None:
-    """Measure a model on a data set's test photos: SEEN, ZSL (unseen labels), GZSL (all of them).
+    """Measure a model on the test photos of a data set: seen labels, unseen ones, all.
 
-    Class-token cosine, the same standardised per photo, patch pooling and fusion are measured on
-    the same photos with the same prompt pool. Intervals are 95 % bootstrap intervals over photos;
-    map_gain is the difference to QKS, its interval that of the paired difference.
+    The rows are SEEN, ZSL (unseen labels) and GZSL (all of them). Class-token cosine, the same
+    standardised per photo, patch pooling and fusion are measured on the same photos with the same
+    prompt pool. Intervals are 95 % bootstrap intervals over photos; map_gain is the difference to
+    QKS, its interval that of the paired difference.
     """
     from qks_cli import settings
     from qks_cli.model.bundle import read_bundle

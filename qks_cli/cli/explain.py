@@ -21,7 +21,9 @@ def explain(
     photo: Annotated[Path, typer.Argument(help="The photo.")],
     label: Annotated[
         list[str] | None,
-        typer.Argument(help="Labels, any words. Default: the tags, and what nearly became one."),
+        typer.Argument(
+            help="Labels, any words. Default: the photo's tags, and labels that nearly became one."
+        ),
     ] = None,
     heatmap: Annotated[
         Path | None,
@@ -39,7 +41,7 @@ def explain(
     db: Db = None,
     model: Model = "mini",
 ) -> None:
-    """Tell why a photo has a tag, or why not: its score, the cut-off, and what decided.
+    """Tell why a photo has a tag or lacks it: its score, the cut-off, what decided.
 
     Lines begin with + for labels that the photo is tagged with, with - for others. The photo need
     not be in the library.

@@ -13,59 +13,49 @@ from qks_cli.cli.commands import Commands
 GROUPS = {
     "Tag": {
         "tag": "Tag photos with the words of a labels file.",
-        "watch": "Tag what is there, then what comes, moves or goes, until Ctrl-C or SIGTERM.",
+        "watch": "Tag the photos in folders, then every change in them, until Ctrl-C or SIGTERM.",
         "status": "Show which photos are new, changed, moved, gone or tagged with other words.",
         "retag": "Choose the tags of all photos anew, with other labels or another cut-off.",
-        "labels": "Start, check, judge, list and tune labels files.",
+        "labels": "Create, check and judge labels files; set cut-offs.",
         "learn": "Learn from tags that you confirmed and rejected.",
-        "suggest": "Name the photos whose verdicts teach `qks learn` most.",
-        "text": "Read the text in photos (signs, documents, screenshots) into the library; "
-        "offline.",
+        "suggest": "List the photos whose verdicts would teach `qks learn` most.",
+        "text": "Read the text in photos (signs, documents, screenshots) into the library.",
     },
     "Find": {
         "search": "Find photos by tags, by meaning and by what cameras noted.",
         "similar": "Find photos that look like one, best first.",
         "serve": "Answer searches and tag photos for other programs, until Ctrl-C or SIGTERM.",
-        "explain": "Tell why a photo has a tag, or why not: its score, the cut-off, and "
-        "what decided.",
+        "explain": "Tell why a photo has a tag or lacks it: its score, the cut-off, what decided.",
         "review": "Look at photos and their tags in the browser, and confirm, reject and add tags.",
         "duplicates": "List photos that are there more than once, in groups.",
-        "clusters": "Group photos by meaning; show each group's typical photos and the "
-        "words that fit it best.",
+        "clusters": "Group photos by meaning, with typical photos and words of each group.",
         "stacks": "List stacks: files that belong to one photo, by their names, dates and cameras.",
-        "places": "Name the places where photos were taken, and count them; offline, by "
-        "their coordinates.",
-        "stats": "Count photos by label, folder, year and more; with bars in a table.",
-        "report": "Make a page of photos: thumbnails, tags, years, groups that look "
-        "alike; and contact sheets.",
+        "places": "Name the places where photos were taken, and count their photos.",
+        "stats": "Count photos by label, folder, year and more.",
+        "report": "Make a web page of photos with their tags, and contact sheets.",
         "diff": "Show which photos gained or lost tags, without reading a photo or "
         "changing anything.",
     },
     "Keywords in photos": {
         "write": "Write tags as keywords into XMP sidecars, or into the photos (--to embed).",
-        "untag": "Take all our keywords out of photos and sidecars, and nothing else.",
-        "undo": "Take back what one run wrote into photos and sidecars: they get the "
-        "bytes that they had.",
-        "verify": "Read again what we wrote, and report what drifted.",
-        "import": "Read the keywords that you have in photos and sidecars into the "
-        "library, as your own.",
-        "tags": "List, rename, merge and leave out labels; confirm and reject single tags.",
+        "untag": "Take the keywords that qks wrote out of photos and sidecars, and nothing else.",
+        "undo": "Take back what one run wrote: photos and sidecars get the bytes that they had.",
+        "verify": "Check that the keywords that qks wrote are still there.",
+        "import": "Read your own keywords from photos and sidecars into the library.",
+        "tags": "List, rename, merge and hide labels; confirm and reject single tags.",
     },
     "The library": {
-        "prune": "Remove photos from the library whose files are gone, with their tags.",
-        "backup": "Write a whole, checked copy of the library, also while another run works on it.",
-        "restore": "Put a backup in the library's place; the library that was there is "
-        "kept beside it.",
-        "doctor": "Check the library, the model, engines and helpers.",
-        "config": "Show and set options that are to hold always.",
+        "prune": "Remove photos whose files are gone from the library, with their tags.",
+        "backup": "Write a complete, checked copy of the library, also while another run uses it.",
+        "restore": "Replace the library by a backup; the replaced library is kept beside it.",
+        "doctor": "Check the library, the model, the engines and other programs that qks uses.",
+        "config": "Show and set default options.",
     },
     "Models": {
-        "models": "List, describe and fetch models.",
-        "train": "Train a query decoder on a frozen model with a labelled data set, and "
-        "make a model of it.",
-        "eval": "Measure a model on a data set's test photos: SEEN, ZSL (unseen "
-        "labels), GZSL (all of them).",
-        "datasets": "Labelled data sets to train on and evaluate with.",
+        "models": "List, describe, fetch and share models.",
+        "train": "Train a query decoder on a frozen model with a labelled data set.",
+        "eval": "Measure a model on the test photos of a data set: seen labels, unseen ones, all.",
+        "datasets": "List and check labelled data sets for training and evaluation.",
     },
 }
 LISTED = {name for summaries in GROUPS.values() for name in summaries}

@@ -14,7 +14,7 @@ from qks_cli.errors import UsageError
 from qks_cli.escape import shown
 from qks_cli.vocabulary.language_codes import LanguageCode
 
-app = typer.Typer(help="Start, check, judge, list and tune labels files.", no_args_is_help=True)
+app = typer.Typer(help="Create, check and judge labels files; set cut-offs.", no_args_is_help=True)
 
 Suggestions = Annotated[int, typer.Option(min=0, help="Labels to suggest at most.")]
 Sample = Annotated[int, typer.Option(min=1, help="Photos to judge by at most.")]
@@ -27,7 +27,7 @@ Words = Annotated[
 @app.command()
 def init(
     file: Annotated[str, typer.Argument(help="File to write; - writes to stdout.")] = "labels.txt",
-    model: Annotated[str, typer.Option(help="Whose labels.")] = "mini",
+    model: Annotated[str, typer.Option(help="Model whose labels are written.")] = "mini",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     language: Language = LanguageCode.en,
 ) -> None:
@@ -69,16 +69,19 @@ def cutoff(
         float | None, typer.Argument(min=0.0, max=1.0, help="Its new cut-off, 0 to 1.")
     ] = None,
     reset: Annotated[
-        bool, typer.Option("--reset", help="No cut-off of its own any more: that of all labels.")
+        bool,
+        typer.Option(
+            "--reset", help="Remove the label's own cut-off; that of the run counts again."
+        ),
     ] = False,
     labels: Annotated[
         Path | None,
-        typer.Option(help="Write it into this labels file. Default: into the library alone."),
+        typer.Option(help="Labels file to write it into. Default: only the library."),
     ] = None,
     db: Db = None,
     model: Model = "mini",
 ) -> None:
-    """Give one label a cut-off of its own, and tag all photos with it, without reading one.
+    """Set the cut-off of one label, and choose the tags of all photos anew, without reading them.
 
     A labels file keeps everything else as it was: comments, order, spaces. Says what the cut-off
     was before, to take it back.

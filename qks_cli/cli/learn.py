@@ -35,9 +35,9 @@ def learn(
     others: Annotated[
         list[Path] | None, typer.Option("--not", help="A photo that does not; repeatable.")
     ] = None,
-    more: Annotated[bool, typer.Option("--from-keywords", help="Your own keywords count too.")] = (
-        False
-    ),
+    more: Annotated[
+        bool, typer.Option("--from-keywords", help="Count your own keywords as verdicts too.")
+    ] = (False),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Measure and show; change nothing.")
     ] = False,

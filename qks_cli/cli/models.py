@@ -13,7 +13,7 @@ from qks_cli.cli.output import Records, say
 from qks_cli.escape import shown
 from qks_cli.wording import count_of
 
-app = typer.Typer(help="List, describe and fetch models.", no_args_is_help=True)
+app = typer.Typer(help="List, describe, fetch and share models.", no_args_is_help=True)
 
 
 AVAILABLE = ("name", "size_mb", "pixels", "licence", "imagenet", "seconds", "note")
@@ -27,7 +27,7 @@ def list_models(
     format: RowFormat = None,
     nul: Null = False,
 ) -> None:
-    """Every model that a name finds: name, version, folder.
+    """List the models that are installed or were pulled: name, version, folder.
 
     With --available a checked list of what may be fetched: size on the disk, pixels, licence,
     zero-shot accuracy on ImageNet as published, CPU seconds a photo. Any other model of open_clip
@@ -57,8 +57,10 @@ def push(
     name: Annotated[str, typer.Argument(help="Name or folder of a model.")],
     out: Annotated[Path, typer.Option(help="A new folder.")],
 ) -> None:
-    """Write a folder that can be uploaded to a model hub as it is; `qks models pull hf-hub:…` and
-    `qks models pull FOLDER` take it from there, every file checked against its hash."""
+    """Write a model into a folder that can be uploaded to a model hub as it is.
+
+    `qks models pull hf-hub:…` and `qks models pull FOLDER` fetch it, and check every file against
+    its hash."""
     from qks_cli.workflows.models import push as write
 
     say(f"ready to be uploaded: {shown(write(name, out))}")
@@ -69,7 +71,7 @@ def info(
     name: Annotated[str, typer.Argument(help="Name or folder of a model.")],
     as_json: Annotated[bool, typer.Option("--json", help="The whole configuration.")] = False,
 ) -> None:
-    """What a model is made of; its files are checked against their hashes."""
+    """Describe a model, and check its files against their hashes."""
     from qks_cli.workflows.models import described
 
     bundle, sizes = described(name)
@@ -105,11 +107,11 @@ def pull(
         TrainingDevice, typer.Option(help="Where the calibration runs.")
     ] = TrainingDevice.cpu,
 ) -> None:
-    """Fetch an open_clip backbone and make a model of it that tags from the first day.
+    """Fetch an open_clip backbone, and make a model of it.
 
-    WEIGHTS may be a file. A model of ours, in a folder or on a hub, is taken as it is, every file
-    checked against its hash. Another has no trained head: its own tokens are matched with the
-    labels, and its scores are calibrated on reference photos.
+    WEIGHTS may be a file. A model that qks made, in a folder or on a hub, is taken as it is, every
+    file checked against its hash. A backbone has no trained head: its own tokens are matched with
+    the labels, and its scores are calibrated on reference photos.
     """
     from qks_cli.workflows.models import pull as fetch
     from qks_cli.workflows.report import Report

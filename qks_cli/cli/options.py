@@ -40,27 +40,27 @@ Db = Annotated[
 Labels = Annotated[
     Path | None,
     typer.Option(
-        help="Your labels file. Default: as last time, at first the model's own ('default').",
+        help="Your labels file. Default: that of the last run, else the model's own ('default').",
         envvar="QKS_LABELS",
     ),
 ]
 Model = Annotated[str, typer.Option(help="Name or folder of the model.", envvar="QKS_MODEL")]
 Language = Annotated[
     LanguageCode,
-    typer.Option(help="Language of labels, beside English.", envvar="QKS_LANGUAGE"),
+    typer.Option(help="Language of labels and searches, beside English.", envvar="QKS_LANGUAGE"),
 ]
 MinScore = Annotated[
     float | None,
     typer.Option(
         min=0.0,
         max=1.0,
-        help="Cut-off for tags. Default: as last time, at first the model's own.",
+        help="Cut-off for tags. Default: that of the last run, else the model's own.",
         envvar="QKS_MIN_SCORE",
     ),
 ]
 Top = Annotated[
     int | None,
-    typer.Option(min=1, help="Tags per photo at most. Default: as last time, at first 20."),
+    typer.Option(min=1, help="Tags per photo at most. Default: that of the last run, else 20."),
 ]
 Device = Annotated[DeviceName, typer.Option(help="Where the model runs.")]
 RowFormat = Annotated[Format | None, typer.Option(help="Default: table on a terminal, else jsonl.")]

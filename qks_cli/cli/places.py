@@ -16,11 +16,11 @@ def places(
     db: Db = None,
     format: RecordFormat = None,
 ) -> None:
-    """Name the places where photos were taken, and count them; offline, by their coordinates.
+    """Name the places where photos were taken, and count their photos.
 
-    The nearest town of the same country, of those with more than 1,000 people; none where the
-    nearest is 100 km away. place:vienna and country:at find photos by these names, `qks write
-    --places` puts them into photos as keywords. Nothing else does.
+    Works offline, from the coordinates of photos. A photo's place is the nearest town of more than
+    1,000 people in the same country, if one is within 100 km. place:vienna and country:at find
+    photos by these names, `qks write --places` writes them as keywords. Nothing else does.
 
     Exit code 1 where no photo has coordinates.
     """

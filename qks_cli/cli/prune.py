@@ -24,10 +24,10 @@ def prune(
     format: RowFormat = None,
     nul: Null = False,
 ) -> None:
-    """Remove photos from the library whose files are gone, with their tags.
+    """Remove photos whose files are gone from the library, with their tags.
 
     Shows them first, and asks; in a pipeline nothing is removed without --yes. An unmounted drive
-    looks like deleted photos: mount it before. Files are never touched.
+    looks like deleted photos: mount it first. Files are never touched.
     """
     writer = Writer(format, nul=nul, reads_stdin=inputs.from_stdin(paths or []))
     from qks_cli.workflows.prune import find_gone, forget

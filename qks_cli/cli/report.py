@@ -41,10 +41,11 @@ def report(
     db: Db = None,
     model: Model = "mini",
 ) -> None:
-    """Make a page of photos: thumbnails, tags, years, groups that look alike; and contact sheets.
+    """Make a web page of photos with their tags, and contact sheets.
 
-    The folder holds all that the page needs, and loads nothing from the network. Cameras, places
-    and paths are told only where asked for. Queries are answered by tags and filters, not by
+    It shows thumbnails, tags, years and groups of photos that look alike. The folder holds all that
+    the page needs; nothing is loaded from the network. Cameras, places and paths are shown only
+    where asked for. Queries are answered by tags and filters, not by
     meaning.
 
     Exit code 1: no photo was found, and nothing was written.

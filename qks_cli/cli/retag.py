@@ -21,8 +21,8 @@ def retag(
 ) -> None:
     """Choose the tags of all photos anew, with other labels or another cut-off.
 
-    Works on what the library keeps of every photo, also of those that are missing. A run that was
-    cut off goes on where it stopped.
+    Photos are not read: the library keeps what this needs, also of missing photos. An interrupted
+    run goes on where it stopped.
     """
     began = time.monotonic()
     from qks_cli.workflows.report import Report

@@ -30,7 +30,7 @@ def review(
     """Look at photos and their tags in the browser, and confirm, reject and add tags.
 
     Serves a page to this machine only, under an address that nobody can guess; nothing is fetched
-    from the network. What you say there is what `qks tags` says, and can be taken back there; it
+    from the network. Your verdicts are those of `qks tags`, which can take them back. The page
     may be open beside a running `qks tag`. Keys: press ? on the page. Ctrl-C ends it.
     """
     use_one_thread()

@@ -33,26 +33,25 @@ def _help_query(wanted: bool) -> None:
 
 
 Query = Annotated[list[str], typer.Argument(help="Words, phrases, filters: --help-query.")]
-Limit = Annotated[int, typer.Option(min=1, help="Photos at most.")]
+Limit = Annotated[int, typer.Option(min=1, help="Maximum number of photos.")]
 LeastScore = Annotated[
-    float, typer.Option(min=0.0, max=1.0, help="Photos that fit less are not shown.")
+    float, typer.Option(min=0.0, max=1.0, help="Hide photos with a lower score.")
 ]
 TagsOnly = Annotated[bool, typer.Option("--tags-only", help="Match tags, ignore meaning.")]
 SemanticOnly = Annotated[bool, typer.Option("--semantic-only", help="Match meaning, ignore tags.")]
 Exact = Annotated[
-    bool, typer.Option("--exact", help="Judge every photo in full, however many there are.")
+    bool, typer.Option("--exact", help="Compare every photo in full; slower in large libraries.")
 ]
-Weak = Annotated[
-    bool, typer.Option("--weak", help="Show weak matches by meaning too: the best there is.")
-]
+Weak = Annotated[bool, typer.Option("--weak", help="Show weak matches by meaning too.")]
 Names = Annotated[
-    bool, typer.Option("--names", help="List the other names of photos too: links to them.")
+    bool,
+    typer.Option("--names", help="List the other names of photos too, which are links to them."),
 ]
 Order = Annotated[Sort, typer.Option(help="Best score, newest date, name or highest rating first.")]
 Members = Annotated[
     bool, typer.Option("--all", help="Every member of a stack, not one of them (docs/stacks.md).")
 ]
-View = Annotated[bool, typer.Option("--open", help="Show them in the desktop's viewer.")]
+View = Annotated[bool, typer.Option("--open", help="Open the photos in the desktop's viewer.")]
 HelpQuery = Annotated[
     bool,
     typer.Option(
@@ -60,7 +59,9 @@ HelpQuery = Annotated[
     ),
 ]
 OnePhoto = Annotated[Path, typer.Argument(help="A photo, in the library or not.")]
-LeastSimilarity = Annotated[float, typer.Option(min=0.0, max=1.0, help="Least similarity.")]
+LeastSimilarity = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Lowest similarity to show.")
+]
 
 
 def search(
@@ -85,11 +86,11 @@ def search(
     """Find photos by tags, by meaning and by what cameras noted.
 
     Words that are labels or synonyms match tags; the whole phrase matches by meaning, where photos
-    fit it better than they would fit nonsense. Years, months and names of folders match dates and
-    folders; where `qks text` has read, text in photos is found too. Filters, OR, NOT and more:
-    --help-query. With --language words of that language are
-    taken for their English ones first. A stack (raw and JPEG, live photo, burst, edited copies) is
-    listed once; --all lists each member that fits.
+    fit it better than they fit meaningless words. Years, months and names of folders match dates
+    and folders; where `qks text` has read, text in photos is found too. Filters, OR, NOT and more:
+    --help-query. With --language words of that language are taken for their English ones first. A
+    stack (raw and JPEG, live photo, burst, edited copies) is listed once; --all lists each member
+    that fits.
 
     Exit code 0 where photos were found, 1 where none was, 2 on an error.
     """

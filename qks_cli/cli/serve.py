@@ -15,10 +15,13 @@ from qks_cli.cli.threads import use_one_thread
 from qks_cli.errors import OutputError, ReaderGoneError
 
 Socket = Annotated[
-    Path | None, typer.Option(help="The socket. Default: $QKS_SOCKET or your folder for sockets.")
+    Path | None,
+    typer.Option(
+        help="Path of the socket. Default: $QKS_SOCKET or the system's folder for your sockets."
+    ),
 ]
 Stdio = Annotated[
-    bool, typer.Option("--stdio", help="Requests from stdin and answers to stdout instead.")
+    bool, typer.Option("--stdio", help="Take requests from stdin and answer on stdout instead.")
 ]
 
 

@@ -12,7 +12,7 @@ from qks_cli.cli.output import Records
 
 
 class By(StrEnum):
-    """What photos are counted by."""
+    """What to count photos by."""
 
     label = "label"
     folder = "folder"
@@ -27,12 +27,12 @@ class By(StrEnum):
 
 
 def stats(
-    by: Annotated[By, typer.Option(help="What photos are counted by.")] = By.label,
+    by: Annotated[By, typer.Option(help="What to count photos by.")] = By.label,
     limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 40,
     db: Db = None,
     format: RecordFormat = None,
 ) -> None:
-    """Count photos by label, folder, year and more; with bars in a table."""
+    """Count photos by label, folder, year and more."""
     writer = Records(format, (by.value, "photos"), bar="photos")
     from qks_cli.workflows.session import open_library
     from qks_cli.workflows.stats import stats as count

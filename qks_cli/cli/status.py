@@ -40,8 +40,8 @@ def status(
 ) -> None:
     """Show which photos are new, changed, moved, gone or tagged with other words.
 
-    One row for every photo that a run would do something about; counts on stderr. Nothing is
-    stored; of files that may have been moved the edges are read, of others nothing.
+    There is a row for every photo that `qks tag` would read or change; counts go to stderr. Nothing
+    is stored. Only files that may have been moved are opened, to compare their fingerprints.
     """
     writer = Writer(format, nul=nul, reads_stdin=inputs.from_stdin(paths))
     from qks_cli.workflows.changes import folders

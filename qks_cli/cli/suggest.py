@@ -13,7 +13,7 @@ from qks_cli.cli.output import Row, Writer, say
 def suggest(
     label: Annotated[
         list[str] | None,
-        typer.Argument(help="Labels. Default: those of which something was confirmed or rejected."),
+        typer.Argument(help="Labels. Default: those that you confirmed or rejected on some photo."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Photos at most.")] = 20,
     format: RowFormat = None,
@@ -21,11 +21,11 @@ def suggest(
     db: Db = None,
     model: Model = "mini",
 ) -> None:
-    """Name the photos whose verdicts teach `qks learn` most.
+    """List the photos whose verdicts would teach `qks learn` most.
 
-    They are near the label's cut-off, and unlike each other and the photos that were judged before.
-    Look at them, then confirm or reject the label; `--format paths` fits into `qks tags confirm
-    LABEL -`. Exit code 1 where there is none.
+    Their scores are near the label's cut-off, and they are unlike each other and unlike the photos
+    that were judged before. Look at them, then confirm or reject the label; the output of `--format
+    paths` can be piped into `qks tags confirm LABEL -`. Exit code 1 where there is none.
     """
     writer = Writer(format, nul=nul)
     from qks_cli.types import Tag

@@ -52,10 +52,11 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Photos per batch.")]
 Workers = Annotated[int, typer.Option(min=0, help="Decoding threads; 0 takes one a core.")]
 MaxDecoded = Annotated[
     float,
-    typer.Option(min=1, help="Photos that take more memory decoded are refused, in megabytes."),
+    typer.Option(min=1, help="Refuse photos that take more memory when decoded, in megabytes."),
 ]
 Write = Annotated[
-    Target | None, typer.Option(help="Write the tags too. More choices: `qks write`.")
+    Target | None,
+    typer.Option(help="Write the tags as keywords too; `qks write` has more options."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the tags, store nothing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary; errors only.")]
@@ -87,7 +88,7 @@ def tag(
 
     Tags go to the library and to stdout. Photos that have not changed are not read again,
     moved ones keep their tags, deleted ones are marked missing. The photos themselves are not
-    written to unless --write asks for it. Ctrl-C ends after the batch in hand; the next run goes
+    written to unless --write asks for it. Ctrl-C stops after the current batch; the next run goes
     on from there.
     """
     writer = Writer(format, nul=nul, reads_stdin=inputs.from_stdin(paths), run=True, quiet=quiet)

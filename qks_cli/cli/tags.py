@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qks_cli.workflows.write import Photos
 
 app = typer.Typer(
-    help="List, rename, merge and leave out labels; confirm and reject single tags.",
+    help="List, rename, merge and hide labels; confirm and reject single tags.",
     no_args_is_help=True,
 )
 
@@ -44,18 +44,18 @@ def complete_label(incomplete: str) -> list[str]:
 Label = Annotated[str, typer.Argument(help="A label.", autocompletion=complete_label)]
 Other = Annotated[str, typer.Argument(help="The other label.", autocompletion=complete_label)]
 NewName = Annotated[str, typer.Argument(help="Its new name.")]
-Files = Annotated[bool, typer.Option("--files", help="In files that it was written into, too.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
-Add = Annotated[
-    bool, typer.Option("--add", help="Give it to those of the photos that do not carry it.")
+Files = Annotated[
+    bool, typer.Option("--files", help="Change it in the files that it was written into, too.")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
+Add = Annotated[bool, typer.Option("--add", help="Add the label to photos that do not carry it.")]
 
 
 @app.command("list")
 def list_labels(
     db: Db = None, format: RecordFormat = None, language: Language = LanguageCode.en
 ) -> None:
-    """Every label with the photos that carry it and their mean score, most first.
+    """List every label with its number of photos and their mean score, most photos first.
 
     With --language also its name."""
     fields = ("label", "name", "photos", "mean_score")
@@ -100,7 +100,7 @@ def merge(
     dry_run: DryRun = False,
     files: Files = False,
 ) -> None:
-    """Show one label as another that is there; a photo with both keeps the better score."""
+    """Show one label as another existing one; a photo with both keeps the higher score."""
     from qks_cli.workflows import tags
 
     def change(library: Library) -> None:
@@ -117,7 +117,7 @@ def delete(
     dry_run: DryRun = False,
     files: Files = False,
 ) -> None:
-    """Leave a label out everywhere, now and after later runs."""
+    """Hide a label everywhere, now and after later runs."""
     from qks_cli.workflows import tags
 
     def change(library: Library) -> None:

@@ -39,11 +39,11 @@ def text(
     format: RowFormat = None,
     nul: Null = False,
 ) -> None:
-    """Read the text in photos (signs, documents, screenshots) into the library; offline.
+    """Read the text in photos (signs, documents, screenshots) into the library.
 
-    Searches then find it by plain words, and by text:"gate 12". Photos have to be in the library
-    (`qks tag`); those that were read before and have not changed are not read again. Ctrl-C keeps
-    what was read. It takes half a second a photo: --query chooses, for instance
+    It works offline. Searches then find it by plain words, and by text:"gate 12". Photos have to be
+    in the library (`qks tag`); those that were read before and have not changed are not read again.
+    Ctrl-C keeps what was read. It takes half a second a photo: --query chooses, for instance
     'screenshot OR document'. Needs the extra 'text'.
     """
     writer = Records(format, FIELDS, nul=nul, run=True)

@@ -68,16 +68,20 @@ BaseModel = Annotated[
 Config = Annotated[
     Path | None, typer.Option(help="JSON with any of the values in OUT/config.json.")
 ]
-LossOption = Annotated[Loss | None, typer.Option(help="Default: asl.")]
+LossOption = Annotated[Loss | None, typer.Option(help="The loss. Default: asl.")]
 HeadOption = Annotated[Head | None, typer.Option(help="The query decoder. Default: the paper's.")]
 Queries = Annotated[int | None, typer.Option(min=1, help="Query tokens M.")]
 Layers = Annotated[int | None, typer.Option(min=1, help="Decoder layers N.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs at most. Default: 60.")]
 Batch = Annotated[int | None, typer.Option(min=1, help="Photos per step. Default: 64.")]
-Rate = Annotated[float | None, typer.Option("--learning-rate", "--rate", help="Default: 0.00001.")]
-Seed = Annotated[int | None, typer.Option(help="Of all random choices. Default: 1.")]
+Rate = Annotated[
+    float | None,
+    typer.Option("--learning-rate", "--rate", help="The learning rate. Default: 0.00001."),
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of all random choices. Default: 1.")]
 UnknownOption = Annotated[
-    Unknown | None, typer.Option(help="What nobody judged. Default: masked, left out of the loss.")
+    Unknown | None,
+    typer.Option(help="How unjudged labels count. Default: masked, left out of the loss."),
 ]
 PromptsOption = Annotated[
     Prompts, typer.Option(help="Prompt pool: the model's own, the paper's 85, or one.")
@@ -96,7 +100,8 @@ Unfreeze = Annotated[
     bool, typer.Option("--unfreeze", help="Train the backbone too, at a tenth of the rate.")
 ]
 PrecisionOption = Annotated[
-    Precision | None, typer.Option(help="Default: fp32, as the paper's release.")
+    Precision | None,
+    typer.Option(help="Floating-point format. Default: fp32, as in the paper's release."),
 ]
 Seeds = Annotated[
     list[int] | None,
@@ -169,10 +174,10 @@ def train(
     wordnet: WordNet = Path("/usr/share/wordnet"),
     text_epochs: TextEpochs = 12.0,
 ) -> None:
-    """Train a query decoder on a frozen model with a labelled data set, and make a model of it.
+    """Train a query decoder on a frozen model with a labelled data set.
 
-    Ends with OUT/model, which `qks tag --model OUT/model` takes at once, OUT/metrics.jsonl and
-    plots. A run that was cut off goes on when the same command is run again. With `torchrun`
+    The result is OUT/model, which `qks tag --model OUT/model` takes at once, with OUT/metrics.jsonl
+    and plots. An interrupted run goes on when the same command is run again. With `torchrun`
     several processes share the work.
 
     `--dataset mini` trains the small model that ships with qks instead: the image model

@@ -54,10 +54,11 @@ def watch(
     settle: Settle = 2.0,
     poll: Poll = 0.0,
 ) -> None:
-    """Tag what is there, then what comes, moves or goes, until Ctrl-C or SIGTERM.
+    """Tag the photos in folders, then every change in them, until Ctrl-C or SIGTERM.
 
-    Changes wait until none came for --settle seconds (10 at most), so that a photo is read when it
-    has been written in full. Rows as of `qks tag`.
+    New photos are tagged, moved ones keep their tags, deleted ones are marked missing. qks waits
+    until nothing has changed for --settle seconds (10 at most), so that a photo is read when it has
+    been written in full. The output is that of `qks tag`.
     """
     writer = Writer(format, nul=False)
     use_one_thread()

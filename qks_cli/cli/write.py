@@ -47,7 +47,9 @@ Places = Annotated[
     typer.Option("--places", help="Also town, region and country where a photo was taken."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
-RunId = Annotated[int | None, typer.Argument(help="A run that wrote. Default: the latest.")]
+RunId = Annotated[
+    int | None, typer.Argument(help="The number of a run that wrote. Default: the latest.")
+]
 
 
 def write(
@@ -71,10 +73,11 @@ def write(
 ) -> None:
     """Write tags as keywords into XMP sidecars, or into the photos (--to embed).
 
-    Keywords of your own stay; `qks untag` and `qks undo` take ours out again and nothing else. A
-    photo that cannot be written to safely gets a sidecar, and a line that says why. JPEG, PNG and
-    WebP are embedded into; other formats get sidecars. With --language keywords are the labels'
-    names in that language, and their parents' names; --synonyms then adds their other names.
+    Your own keywords stay; `qks untag` and `qks undo` take out those that qks wrote, and nothing
+    else. A photo that cannot be written to safely gets a sidecar, and a line that says why. JPEG,
+    PNG and WebP are embedded into; other formats get sidecars. With --language keywords are the
+    labels' names in that language, and their parents' names; --synonyms then adds their other
+    names.
     """
     writer = Records(format, FIELDS, run=True)
     from qks_cli.workflows.photo_writer import Options
@@ -115,10 +118,10 @@ def untag(
     format: RowFormat = None,
     nul: Null = False,
 ) -> None:
-    """Take all our keywords out of photos and sidecars, and nothing else.
+    """Take the keywords that qks wrote out of photos and sidecars, and nothing else.
 
-    Where nothing else changed since, a file gets the bytes that it had; a sidecar that we made is
-    removed.
+    Where nothing else has changed since, a file gets back the bytes that it had; a sidecar that qks
+    made is removed.
     """
     writer = Records(format, FIELDS, run=True)
     from qks_cli.workflows.photo_writer import Options
@@ -139,9 +142,9 @@ def undo(
     db: Db = None,
     format: RowFormat = None,
 ) -> None:
-    """Take back what one run wrote into photos and sidecars: they get the bytes that they had.
+    """Take back what one run wrote: photos and sidecars get the bytes that they had.
 
-    A file that was changed since stays as it is, and is named. Exit code 1 where there is nothing
+    A file that has changed since stays as it is, and is named. Exit code 1 where there is nothing
     to undo.
     """
     writer = Records(format, FIELDS, run=True)
@@ -162,9 +165,11 @@ def verify(
     format: RowFormat = None,
     nul: Null = False,
 ) -> None:
-    """Read again what we wrote, and report what drifted. Exit code 1 where anything did.
+    """Check that the keywords that qks wrote are still there.
 
-    status: ok, changed (another program edited the file; our keywords are there), lost (some of our
+    Exit code 1 where a file is not ok.
+
+    status: ok, changed (another program edited the file; the keywords are there), lost (some of the
     keywords are gone), gone (the file is), shared (another photo was written into the same sidecar,
     as versions before 0.2 did: `qks write` gives each its own).
     """
@@ -193,9 +198,9 @@ def import_keywords(
     format: RowFormat = None,
     nul: Null = False,
 ) -> None:
-    """Read the keywords that you have in photos and sidecars into the library, as your own.
+    """Read your own keywords from photos and sidecars into the library.
 
-    `qks search` finds photos by them; nothing of ours ever removes them. A rating that only a
+    `qks search` finds photos by them, and qks never removes them from a file. A rating that only a
     sidecar has is read too. Photos have to be in the library (`qks tag`).
     """
     writer = Records(format, ("path", "keywords"))

@@ -94,9 +94,9 @@ def test_what_changed_elsewhere_is_kept(tagged: Path, qks: Qks) -> None:
     qks("write", tagged / "coffee.jpg", tagged / "space")
     side.write_text(side.read_text() + "<!-- edited -->\n")
     (tagged / "space/rocket.png.xmp").unlink()
-    drifted = qks("verify", "--all")
-    assert drifted.returncode == 1
-    found = {Path(str(row["file"])).name: row["status"] for row in rows(drifted.stdout)}
+    done = qks("verify", "--all")
+    assert done.returncode == 1
+    found = {Path(str(row["file"])).name: row["status"] for row in rows(done.stdout)}
     assert found["cat.jpg"] == "ok"
     assert found["coffee.jpg.xmp"] == "changed"
     assert found["rocket.png.xmp"] == "gone"

@@ -14,7 +14,8 @@ from qks_cli.cli.options import All, Db, Null, Paths, RowFormat
 from qks_cli.cli.output import Records, count_of, say
 from qks_cli.cli.progress import Progress
 from qks_cli.cli.signals import StopSignal
-from qks_cli.cli.tag import MaxDecoded, use_one_thread
+from qks_cli.cli.tag import MaxDecoded
+from qks_cli.cli.threads import use_one_thread
 from qks_cli.errors import UsageError
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from qks_cli.keywords.formats import container, iptc, jpeg, png, tiff, webp, win
 from qks_cli.keywords.formats.container import Kind
 from qks_cli.keywords.xmp import LIMIT, Packet
 from qks_cli.photos.readers import shared
+from qks_cli.photos.xmp import without_rest
 
 HEAD, LONG_HEAD, WHOLE = 1 << 17, 1 << 20, 256 << 20  # bytes that are read to look for keywords
 MOST = 1 << 20  # bytes of a tag that is looked at
@@ -77,7 +78,7 @@ def _own(blocks: _Blocks) -> Own:
     problem = ""
     for data in blocks.packets:
         try:
-            packet = Packet(data)
+            packet = Packet(without_rest(data))
             ours |= {label for label, _ in packet.ours()}
             found += packet.own_labels()
             ratings.append(packet.rating())

@@ -37,7 +37,7 @@ from qks_cli.photos.recognise import (
     WEBP,
     Format,
 )
-from qks_cli.photos.segments import START_OF_SCAN, exif_blocks, segments
+from qks_cli.photos.segments import START_OF_SCAN, exif_blocks, rare_kind, segments
 
 # qks counts decoded bytes itself (limits.py); Pillow's guard speaks in pixels and of attacks.
 Image.MAX_IMAGE_PIXELS = None
@@ -129,6 +129,7 @@ class Picture:
             mended = self._mended(error)
             if mended is not None:
                 return mended
+            self._refuse_rare_jpeg()
             compression = str(image.info.get("compression", ""))
             if self.format is TIFF and compression not in _TIFF_COMPRESSIONS:
                 raise OSError(f"compressed by {compression}") from error
@@ -176,7 +177,13 @@ class Picture:
         except (OSError, ValueError, SyntaxError):
             if self.format is PNG:
                 return _by_pillow(PNG, self._without_side_chunks())
+            self._refuse_rare_jpeg()
             raise
+
+    def _refuse_rare_jpeg(self) -> None:
+        """Raise ``OSError`` where a JPEG that cannot be decoded is of a kind that few can."""
+        if self.format is JPEG and (kind := rare_kind(self.file.stream)):
+            raise OSError(f"unsupported: {kind}")
 
     def _mended(self, error: Exception) -> Image.Image | None:
         """The image where nothing but what stands beside the picture was wrong."""

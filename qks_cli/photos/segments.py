@@ -9,6 +9,10 @@ from typing import BinaryIO
 _MARKER = 0xFF
 APP1, START_OF_SCAN = 0xE1, 0xDA
 _EXIF = b"Exif\0\0"
+_USUAL = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # frames: baseline, extended, progressive; arithmetic
+_RARE = {0xC3: "lossless", 0xCB: "lossless", 0xF7: "JPEG-LS"} | dict.fromkeys(
+    (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical"
+)
 _ORDERS = (b"II*\0", b"MM\0*")
 MOST = 8  # Exif blocks of a photo
 
@@ -38,6 +42,18 @@ def segments(stream: BinaryIO) -> Iterator[Segment]:
         if head[1] == START_OF_SCAN:
             return
         at += 2 + size
+
+
+def rare_kind(stream: BinaryIO) -> str | None:
+    """What the frame of a JPEG says where few decoders read its kind; None for the usual ones."""
+    for segment in segments(stream):
+        stream.seek(segment.at)
+        if segment.marker in _RARE:
+            return _RARE[segment.marker]
+        if segment.marker in _USUAL:
+            bits = stream.read(1)
+            return None if bits == b"\x08" else f"{ord(bits or bytes(1))} bits a channel"
+    return None
 
 
 def exif_blocks(stream: BinaryIO) -> list[bytes]:

@@ -454,3 +454,9 @@ def test_exif_and_xmp_in_jpeg_2000(tmp_path: Path) -> None:
     assert read_details(tmp_path / "a.jp2") == wanted
     (tmp_path / "cut.jp2").write_bytes((data[:at] + boxes + data[at:])[: at + 60])
     assert read_details(tmp_path / "cut.jp2") in (Details(), Details(camera="Maker"))
+
+
+def test_what_a_longer_packet_left_behind_the_end_of_another_one(tmp_path: Path) -> None:
+    packet = xmp('xmp:Rating="4"') + b'\n<?xpacket end="w"?>li>\n</rdf:Bag></x>'
+    (tmp_path / "a.jpg").write_bytes(saved(picture(), "JPEG", xmp=packet))
+    assert read_details(tmp_path / "a.jpg") == Details(rating=4)

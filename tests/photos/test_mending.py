@@ -48,9 +48,20 @@ def test_a_png_survives_its_side_data(
     assert read_details(path).camera == "Maker"
 
 
-def test_a_png_with_a_wrong_checksum_beside_the_picture_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"tEXt", b"Comment\0hello"),
+        (b"eXIf", exif({0x010F: (ASCII, "Maker")})),
+        (b"gAMA", bytes(4)),
+        (b"sRGB", b"\0"),
+    ],
+)
+def test_a_png_with_a_wrong_checksum_beside_the_picture_is_read(
+    tmp_path: Path, kind: bytes, body: bytes
+) -> None:
     plain = saved(picture(), "PNG")
-    chunk = bytearray(png_chunk(b"tEXt", b"Comment\0hello"))
+    chunk = bytearray(png_chunk(kind, body))
     chunk[-1] ^= 1
     odd = plain[:33] + bytes(chunk) + plain[33:]
     assert np.array_equal(pixels(tmp_path / "a.png", odd), pixels(tmp_path / "b.png", plain))
@@ -102,3 +113,28 @@ def test_a_length_that_points_beyond_the_file_ends_the_search(tmp_path: Path) ->
     path.write_bytes(plain[:33] + struct.pack(">I", 0xFFFFFFF0) + b"iCCP" + plain[33:])
     with pytest.raises(PhotoError):
         decode(path, "squash", OUT.copy())
+
+
+@pytest.mark.parametrize(
+    ("marker", "bits", "kind", "words"),
+    [
+        (0xC0, 12, "unsupported", "12 bits a channel"),
+        (0xC1, 12, "unsupported", "12 bits a channel"),
+        (0xC3, 8, "unsupported", "lossless"),
+        (0xF7, 8, "unsupported", "JPEG-LS"),
+        (0xC5, 8, "unsupported", "hierarchical"),
+        (0xC2, 8, "corrupt", "damaged"),  # the scan is none of a progressive picture
+    ],
+)
+def test_a_rare_kind_of_jpeg_is_not_called_damaged(
+    tmp_path: Path, marker: int, bits: int, kind: str, words: str
+) -> None:
+    data = bytearray(saved(picture(), "JPEG"))
+    at = data.index(b"\xff\xc0")
+    data[at + 1], data[at + 4] = marker, bits
+    if marker == 0xC2:
+        data[at + 5 : at + 9] = bytes(4)
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(PhotoError, match=words) as caught:
+        decode(tmp_path / "a.jpg", "squash", OUT.copy())
+    assert caught.value.kind == kind

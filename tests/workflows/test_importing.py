@@ -244,3 +244,9 @@ def test_windows_keywords_of_a_second_exif_block(tmp_path: Path) -> None:
             exif[0x9C9E] = words.encode("utf-16-le") + b"\0\0"
         data = data[:2] + files.segment(0xE1, exif.tobytes()) + data[2:]
     assert keywords_of(data, tmp_path) == ("Oma",)
+
+
+def test_what_a_longer_packet_left_behind_another_ones_end(tmp_path: Path) -> None:
+    rest = files.packet("Oma") + b'<?xpacket end="w"?>li></rdf:Bag><?xpacket end="w"?>'
+    _, found = imported(tmp_path, a_jpg_xmp=rest)
+    assert (found["a.jpg"].keywords, found["a.jpg"].problems) == (("Oma",), ())

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from qks_cli.types import Float32Array, IntArray
 
+FEW = 8  # vectors
 BLOCK = 1 << 18  # numbers in hand: 1 MB, which a processor's cache holds
 
 
@@ -35,7 +36,14 @@ def max_similarity(tokens_NME: npt.NDArray[Any], vectors_CE: Float32Array) -> Fl
             part = wide[: len(part)]
         found = np.matmul(part, vectors_CE.T, out=products[: len(part)])
         found = found.reshape(len(part) // queries, queries, vectors)
-        found.max(axis=1, out=best_NC[at : at + step])
+        if vectors >= FEW:
+            found.max(axis=1, out=best_NC[at : at + step])
+            continue
+        # numpy reduces an axis slowly where little lies behind it.
+        best = best_NC[at : at + step]
+        best[...] = found[:, 0]
+        for query in range(1, queries):
+            np.maximum(best, found[:, query], out=best)
     return best_NC
 
 

@@ -11,7 +11,7 @@ from qks_cli.similarity import max_similarity
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float16, np.int8])
-@pytest.mark.parametrize("vectors", [0, 1, 5])
+@pytest.mark.parametrize("vectors", [0, 1, 5, 8])
 @pytest.mark.parametrize("block", [1, 40, 1 << 18])
 def test_it_is_the_maximum_over_tokens(
     kind: npt.DTypeLike, vectors: int, block: int, monkeypatch: pytest.MonkeyPatch

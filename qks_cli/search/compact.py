@@ -12,14 +12,13 @@ Axes: N photos, M query tokens, E label space, D directions, K phrases.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from qks_cli.errors import LibraryError
 from qks_cli.library.store import Library
+from qks_cli.search.derived import data_version, keep
 from qks_cli.similarity import max_similarity
 from qks_cli.types import Float32Array, Int64Array
 
@@ -50,17 +49,17 @@ def blocks(library: Library, model_id: int) -> Iterator[tuple[Block, Float32Arra
     basis_ED = _basis(library, model_id)
     if shape is None or basis_ED is None:
         return
-    stored = set(_column(library, "SELECT block FROM compact WHERE model_id = ?", model_id))
-    wanted = _column(
-        library,
-        f"SELECT DISTINCT photo_id / {BLOCK} FROM query_tokens WHERE model_id = ? ORDER BY 1",
-        model_id,
+    # Looking for the blocks that have photos would read every query token of the library.
+    first, last = (
+        library.value(f"SELECT {end}(photo_id) FROM query_tokens") for end in ("min", "max")
     )
-    for number in wanted:
-        block = _stored(library, model_id, number, *shape) if number in stored else None
+    if first is None:
+        return
+    for number in range(first // BLOCK, last // BLOCK + 1):
+        block = _stored(library, model_id, number, *shape)
         if block is None:
             block = _make(library, model_id, number, basis_ED)
-        if block is not None:
+        if len(block.ids):
             yield block, basis_ED
 
 
@@ -141,7 +140,7 @@ def _basis(library: Library, model_id: int) -> Float32Array | None:
     if tokens_NME is None:
         return None
     basis = directions(tokens_NME)
-    _keep(
+    keep(
         library,
         "INSERT OR IGNORE INTO compact_bases VALUES (?, ?)",
         (model_id, basis.astype("<f4").tobytes()),
@@ -150,14 +149,17 @@ def _basis(library: Library, model_id: int) -> Float32Array | None:
 
 
 def _stored(library: Library, model_id: int, number: int, queries: int, width: int) -> Block | None:
+    """A block as it is stored; one without photos of this model is empty."""
     row = library.row(
         "SELECT ids, vectors, scales FROM compact WHERE model_id = ? AND block = ?",
         (model_id, number),
     )
-    if row is None:  # another run has changed it since
+    if row is None:
         return None
     try:
         ids = np.frombuffer(row[0], "<i8")
+        if not len(ids):
+            return _empty(queries, width)
         vectors = np.frombuffer(row[1], np.int8).reshape(len(ids), -1)
         rest_NMD = vectors[:, width:].reshape(len(ids), queries, -1)
         scales_N2 = np.frombuffer(row[2], "<f4").reshape(len(ids), 2)
@@ -166,8 +168,8 @@ def _stored(library: Library, model_id: int, number: int, queries: int, width: i
     return Block(ids, vectors[:, :width], rest_NMD, scales_N2)
 
 
-def _make(library: Library, model_id: int, number: int, basis_ED: Float32Array) -> Block | None:
-    version = _data_version(library)
+def _make(library: Library, model_id: int, number: int, basis_ED: Float32Array) -> Block:
+    version = data_version(library)
     rows = library.rows(
         "SELECT photo_id FROM query_tokens WHERE model_id = ? AND photo_id >= ? AND photo_id < ? "
         "ORDER BY photo_id",
@@ -175,10 +177,12 @@ def _make(library: Library, model_id: int, number: int, basis_ED: Float32Array) 
     )
     ids, tokens_NME = library.tokens.of([row[0] for row in rows], model_id)
     if tokens_NME is None:
-        return None
-    block = pack(ids, tokens_NME, basis_ED)
-    vectors = np.concatenate([block.mean_NE, block.rest_NMD.reshape(len(ids), -1)], axis=1)
-    _keep(
+        block = _empty(*(library.tokens.shape(model_id) or (0, 0)))
+    else:
+        block = pack(ids, tokens_NME, basis_ED)
+    parts = [x.reshape(len(ids), x[:1].size) for x in (block.mean_NE, block.rest_NMD)]
+    vectors = np.concatenate(parts, axis=1)
+    keep(
         library,
         "INSERT OR REPLACE INTO compact VALUES (?, ?, ?, ?, ?)",
         (
@@ -193,22 +197,10 @@ def _make(library: Library, model_id: int, number: int, basis_ED: Float32Array) 
     return block
 
 
-def _keep(
-    library: Library, sql: str, values: tuple[object, ...], *, version: int | None = None
-) -> None:
-    """Store what was derived, unless another run is writing or the library is read-only.
-
-    With ``version``, only if no other run has committed since: it may have changed these photos."""
-    # The answer is right without it, and the next run stores it.
-    with suppress(LibraryError), library.impatient(), library.atomic():
-        if version is None or _data_version(library) == version:
-            library.execute(sql, values)
-
-
-def _data_version(library: Library) -> int:
-    """Changes when another connection commits."""
-    return int(library.value("PRAGMA data_version"))
-
-
-def _column(library: Library, sql: str, *values: object) -> list[int]:
-    return [row[0] for row in library.rows(sql, values)]
+def _empty(queries: int, width: int) -> Block:
+    return Block(
+        np.empty(0, np.int64),
+        np.empty((0, width), np.int8),
+        np.empty((0, queries, DIRECTIONS), np.int8),
+        np.empty((0, 2), np.float32),
+    )

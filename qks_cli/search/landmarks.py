@@ -15,6 +15,7 @@ from pathlib import Path
 from qks_cli.folding import fold
 from qks_cli.library.database import Database
 from qks_cli.search.filters import Condition, date_condition, folder_condition
+from qks_cli.search.folders import folders
 from qks_cli.search.words import LONGEST_LABEL, STOP_WORDS
 
 MONTHS = (
@@ -117,9 +118,7 @@ class Landmarks:
 
 def _folder_names(library: Database) -> Iterator[str]:
     """Names of the folders that tell photos apart: not those that all lie in."""
-    rows = library.rows("SELECT path FROM photos") + library.rows("SELECT path FROM names")
-    folders = {path.rpartition("/")[0] for (path,) in rows if isinstance(path, str)}
-    parts = [tuple(path.strip("/").split("/")) for path in folders]
+    parts = [tuple(path.strip("/").split("/")) for path in folders(library)]
     above = set(Path.home().parts) | set(_shared(parts)[:-1])
     for name in {name for own in parts for name in own} - above:
         if fold(name) not in _OF_SYSTEMS:

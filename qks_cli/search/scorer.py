@@ -5,7 +5,9 @@ numpy only. Axes: N photos, M query tokens, E label space, K phrases.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -19,6 +21,7 @@ from qks_cli.types import Float32Array, Int64Array
 
 BLOCK = 64  # photos compared at a time
 CHUNK = 4000  # photos whose query tokens are read at a time
+THREADS = 2  # that score compact vectors
 SAMPLE = 512  # photos that the mean query token is taken over
 
 Part: TypeAlias = Node | None
@@ -94,10 +97,11 @@ def compact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> R
     """About the same, by compact vectors: for a first choice among many photos."""
     raw = _unknown(compared, len(ids_N))
     vectors_KE = compared.stacked()
-    for block, basis_ED in _blocks(library, compared.model_id):
-        rows, places = found_among(ids_N, block.ids)
-        if not len(rows):
-            continue
+
+    def score(block: compact.Block, basis_ED: Float32Array) -> None:
+        rows, places = _slices_among(ids_N, block.ids)
+        if not len(block.ids[rows]):
+            return
         if vectors_KE is not None:
             raw_NK = compact.raw_scores(block, basis_ED, vectors_KE)
             for column, node in enumerate(compared.vectors):
@@ -105,6 +109,16 @@ def compact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> R
         for node, tokens_ME in compared.tokens.items():
             alike_N = compact.cosine_similarity(block, basis_ED, tokens_ME, compared.mean_token_E)
             raw[node][places] = alike_N[rows]
+
+    # Blocks are scored on threads while the next are read: numpy and SQLite let others run.
+    with ThreadPoolExecutor(THREADS) as threads:
+        waiting: deque[Future[None]] = deque()
+        for block, basis_ED in _blocks(library, compared.model_id):
+            waiting.append(threads.submit(score, block, basis_ED))
+            if len(waiting) > 2 * THREADS:
+                waiting.popleft().result()
+        for one in waiting:
+            one.result()
     return raw
 
 
@@ -121,6 +135,16 @@ def ids_of(library: Library, sql: str, values: tuple[object, ...] = ()) -> Int64
     As one text, which SQLite makes in a third of the time that 100,000 rows take to fetch."""
     text = library.value(f"SELECT group_concat(id) FROM ({sql})", values)
     return np.sort(np.fromstring(text or "", np.int64, sep=","))
+
+
+def _slices_among(
+    ids_N: Int64Array, others: Int64Array
+) -> tuple[Int64Array | slice, Int64Array | slice]:
+    """The same as ``found_among``, quicker where all of ``others`` follow one another there."""
+    at = int(np.searchsorted(ids_N, others[0])) if len(others) else 0
+    if np.array_equal(ids_N[at : at + len(others)], others):
+        return slice(None), slice(at, at + len(others))
+    return found_among(ids_N, others)
 
 
 def found_among(ids_N: Int64Array, others: Int64Array) -> tuple[Int64Array, Int64Array]:

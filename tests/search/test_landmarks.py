@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from qks_cli.library.store import Library
 from qks_cli.search.evaluation import Meaning
+from qks_cli.search.folders import folders
 from qks_cli.search.landmarks import Landmarks
 from qks_cli.search.lookup import label_lookup
 from qks_cli.search.plan import make_plan
@@ -124,3 +126,30 @@ def test_words_are_parsed_once(library: Library, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("qks_cli.vocabulary.labels_file.parse_labels", None)
     assert label_lookup(library)("hound") == "dog"
     assert label_lookup(library)("cat") is None
+
+
+def test_folders_are_remembered_until_a_photo_comes_goes_or_moves(tmp_path: Path) -> None:
+    library = Library.open(tmp_path / "l.db")
+    model = library.models.id_of("m", "1", "hash", 2, 2)
+    words = library.vocabularies.id_of("d", "dog")
+
+    def save(*paths: str) -> list[int]:
+        photos = [
+            TaggedPhoto(Photo(Path(path), 1, 1), (), np.zeros((2, 2), np.float32)) for path in paths
+        ]
+        return library.save(photos, (), model_id=model, vocabulary_id=words, selection="s")
+
+    one, two = save("/a/Paris/1.jpg", os.fsdecode(b"/\xff/2.jpg"))
+    assert folders(library) == ["/a/Paris"]
+    library.execute("UPDATE folders SET held = '[\"/kept\"]'")
+    assert folders(library) == ["/kept"]
+    save("/a/Paris/1.jpg")  # again: it lies where it lay
+    assert folders(library) == ["/kept"]
+    save("/a/Rome/3.jpg")
+    assert folders(library) == ["/a/Paris", "/a/Rome"]
+    library.execute("UPDATE photos SET path = '/a/Oslo/1.jpg' WHERE id = ?", (one,))
+    assert folders(library) == ["/a/Oslo", "/a/Rome"]
+    library.execute("INSERT INTO names VALUES ('/links/x.jpg', ?)", (two,))
+    assert folders(library) == ["/a/Oslo", "/a/Rome", "/links"]
+    library.execute("DELETE FROM photos WHERE id = ?", (two,))
+    assert folders(library) == ["/a/Oslo", "/a/Rome"]

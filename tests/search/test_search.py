@@ -233,6 +233,50 @@ def test_the_first_pass_finds_what_all_tokens_find(tmp_path: Path) -> None:
     assert most_similar(library, model, own_ME) == beside
 
 
+def test_blocks_without_photos_of_the_model_are_remembered(tmp_path: Path) -> None:
+    library = Library.open(tmp_path / "l.db")
+    words = library.vocabularies.id_of("d", "dog")
+    rng = np.random.default_rng(3)
+    models = [library.models.id_of(name, "1", name, 2, 32) for name in ("old", "new")]
+    for model, numbers in zip(models, (range(4200), range(4200, 8400)), strict=True):
+        photos = [
+            TaggedPhoto(Photo(Path(f"/{n:05}.jpg"), 1, 1), (), rng.normal(size=(2, 32)))
+            for n in numbers
+        ]
+        library.save(photos, (), model_id=model, vocabulary_id=words, selection="s")
+    for _ in range(2):  # blocks that are made, blocks that are read
+        found = [block.ids for block, _ in compact.blocks(library, models[1])]
+        assert np.concatenate(found).tolist() == list(range(4201, 8401))
+    sizes = "SELECT length(ids) > 0 FROM compact WHERE model_id = ? ORDER BY block"
+    assert [row[0] for row in library.rows(sizes, (models[1],))] == [0, 1, 1]
+    # A photo that comes to an empty block is found.
+    again = TaggedPhoto(Photo(Path("/00007.jpg"), 1, 2), (), rng.normal(size=(2, 32)))
+    library.save([again], (), model_id=models[1], vocabulary_id=words, selection="s")
+    found = [block.ids for block, _ in compact.blocks(library, models[1])]
+    assert np.concatenate(found).tolist() == [8, *range(4201, 8401)]
+
+
+@pytest.mark.parametrize("deleted", [(), (1,), (3,), (2, 6)])
+def test_photos_that_are_gone_or_failed_are_left_out(
+    tmp_path: Path, deleted: tuple[int, ...]
+) -> None:
+    library = Library.open(tmp_path / "l.db")
+    model = library.models.id_of("m", "1", "hash", 2, 2)
+    words = library.vocabularies.id_of("d", "dog")
+    photos = [
+        TaggedPhoto(Photo(Path(f"/{n}.jpg"), 1, 1), (), np.ones((2, 2), np.float32))
+        for n in range(1, 7)
+    ]
+    library.save(photos, (), model_id=model, vocabulary_id=words, selection="s")
+    library.execute("UPDATE photos SET missing_since = 'now' WHERE id = 5")
+    library.execute("UPDATE photos SET status = 'failed' WHERE id = 4")
+    for photo_id in deleted:
+        library.execute("DELETE FROM photos WHERE id = ?", (photo_id,))
+    shown = [number for number in (1, 2, 3, 6) if number not in deleted]
+    hits = found(library, "sunset", meanings=True)
+    assert {path for path, _ in hits} == {f"/{number}.jpg" for number in shown}
+
+
 def test_compact_scores_are_near_exact_ones() -> None:
     rng = np.random.default_rng(2)
     base = rng.normal(size=(1, 1, 40))

@@ -25,6 +25,7 @@ NAMES = (
     "m013_texts",
     "m014_packed",
     "m015_stacks",
+    "m016_folders",
 )
 COUNT = len(NAMES)
 

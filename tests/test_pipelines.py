@@ -61,31 +61,31 @@ def test_recipe(name: str, home: Path) -> None:
     match name.split(",")[0].split(" (")[0]:
         case "Copy what was found":
             assert (home / "sky/rocket.png").is_file()
-        case "An album of symbolic links":
+        case "Make an album of symbolic links":
             assert (home / "albums/sky/rocket.png").resolve() == photos / "space/rocket.png"
-        case "Send it to another disk":
+        case "Copy it to another disk with its folders":
             assert (home / "disk").joinpath(*photos.parts[1:], "space/rocket.png").is_file()
-        case "Pack it":
+        case "Pack it into an archive":
             assert (home / "sky.tar.gz").stat().st_size > 1000
-        case "Paths of photos with a tag above a score":
+        case "List photos with a tag above a score while tagging":
             assert str(photos / "space/rocket.png") in output.splitlines()
-        case "The most certain tags as a spreadsheet":
+        case "Save all tags as a spreadsheet":
             scores = [
                 float(x.split(",")[2] or 0) for x in (home / "tags.csv").read_text().splitlines()
             ]
             assert scores == sorted(scores, reverse=True)
         case "Tag only what fd finds":
             assert len((home / "tagged.jsonl").read_text().splitlines()) == 4
-        case "What a run would do":
+        case "Count what a run would do":
             assert output.split() == ["5", "stale"]
-        case "What the camera noted":
+        case "Show what the camera noted":
             assert output.splitlines()[0] == "SourceFile,FileName,ImageSize"
             assert len(output.splitlines()) == 5
-        case "Labels as JSON" | "Any question in SQL":
+        case "List labels as JSON" | "Ask the library in SQL":
             assert "sky" in output
-        case "Copies that take up space":
+        case "List all copies but the first of each group":
             assert output.splitlines() == [str(photos / "copy.jpg")]
-        case "Photos that nothing fits":
+        case "List photos without tags":
             assert set(output.splitlines()) <= {str(x) for x in photos.rglob("*.*")}
         case other:
             pytest.fail(f"nothing is asserted of '{other}'")

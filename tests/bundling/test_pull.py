@@ -11,6 +11,7 @@ from qks_cli.bundling.pull import pull
 from qks_cli.bundling.tokenizing import convert_tokenizer
 from qks_cli.errors import ModelError, UsageError
 from qks_cli.model.bundle import read_bundle
+from qks_cli.model.weights import load_image_model
 from tests.conftest import Qks
 
 TINY = {
@@ -105,3 +106,40 @@ def test_without_a_network_it_is_one_line(
 def test_a_text_tower_of_another_library_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not supported"):
         pull("roberta-ViT-B-32/laion2b_s12b_b32k", tmp_path, references=[])
+
+
+def test_a_model_of_open_clip_on_a_hub(
+    weights: Path, photos: Path, tmp_path: Path, qks: Qks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository as hubs keep it, here in the cache of an earlier fetch, with its own mean and
+    way of resizing."""
+    from huggingface_hub import constants
+    from safetensors.torch import save_file
+
+    stored = tmp_path / "hub" / "models--someone--tiny"
+    (stored / "refs").mkdir(parents=True)
+    (stored / "refs" / "main").write_text("0" * 40)
+    snapshot = stored / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    preprocessing = {"mean": [0.1, 0.2, 0.3], "std": [0.5, 0.6, 0.7], "resize_mode": "squash"}
+    config = {"model_cfg": TINY | {"quick_gelu": True}, "preprocess_cfg": preprocessing}
+    (snapshot / "open_clip_config.json").write_text(json.dumps(config))
+    save_file(torch.load(weights), snapshot / "open_clip_model.safetensors")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("qks_cli.bundling.reach.reachable", lambda: True)
+    done = qks("models", "pull", "hf-hub:someone/tiny", "--photos", photos)
+    assert done.returncode == 0, done.stderr
+    bundle = read_bundle("someone-tiny")
+    assert (bundle.resize, bundle.width, bundle.queries) == ("squash", 16, 10)
+    assert bundle.architecture.mean == (0.1, 0.2, 0.3)
+    assert bundle.architecture.backbone.quick_gelu
+    pulled = load_image_model(bundle).state_dict()
+    original = torch.load(weights)
+    for name in ("visual.proj", "visual.class_embedding", "visual.ln_post.weight"):
+        torch.testing.assert_close(pulled[name].float(), original[name], rtol=1e-3, atol=1e-4)
+    done = qks("models", "pull", "hf-hub:someone/else")
+    assert done.returncode == 2
+    assert b"cannot fetch hf-hub:someone/else" in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert not list(bundle.path.parent.glob("someone-else*"))

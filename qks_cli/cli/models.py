@@ -10,6 +10,7 @@ import typer
 
 from qks_cli.cli.options import Null, RowFormat, TrainingDevice
 from qks_cli.cli.output import Records, say
+from qks_cli.errors import UsageError
 from qks_cli.escape import shown
 from qks_cli.wording import count_of
 
@@ -96,9 +97,10 @@ def pull(
         str,
         typer.Argument(
             help="ARCHITECTURE/WEIGHTS as `qks models list --available` shows, hf-hub:NAME, or a "
-            "folder with a model."
+            "folder with a model. Without one that list is shown.",
+            show_default=False,
         ),
-    ],
+    ] = "",
     photos: Annotated[
         Path | None,
         typer.Option(help="Photos to calibrate on. Default: from your library, or the examples."),
@@ -113,6 +115,9 @@ def pull(
     file checked against its hash. A backbone has no trained head: its own tokens are matched with
     the labels, and its scores are calibrated on reference photos.
     """
+    if not name:
+        _write_available(Records(None, AVAILABLE))
+        raise UsageError("which model?", hint="qks models pull NAME, one of these or any other")
     from qks_cli.workflows.models import pull as fetch
     from qks_cli.workflows.report import Report
 

@@ -42,3 +42,11 @@ def test_the_list_is_printed(qks: Qks) -> None:
         "seconds": first.seconds,
         "note": first.note,
     }
+
+
+def test_a_pull_of_nothing_offers_the_list(qks: Qks) -> None:
+    done = qks("models", "pull")
+    assert done.returncode == 2
+    names = [json.loads(line)["name"] for line in done.stdout.splitlines()]
+    assert names == [one.name for one in AVAILABLE]
+    assert b"qks models pull NAME" in done.stderr

@@ -43,4 +43,4 @@ def read(bundle: Bundle) -> Record | None:
             refit=bool(data["refit"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is no record of a training: {error!r}") from error
+        raise ModelError(f"{path} is not a record of a training: {error!r}") from error

@@ -79,7 +79,7 @@ def read(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{file}: {error}", hint="mend it, or set QKS_CONFIG to another"
+            f"{file}: {error}", hint="correct it, or set QKS_CONFIG to another file"
         ) from error
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}") from error

@@ -59,7 +59,7 @@ def check(
     )
     example = example_in(name, root)
     if example is not None:
-        say(f"a photo's place is expected to be like {shown(example)}")
+        say(f"an example of a photo's path: {shown(example)}")
     missing = sum(one.missing for one in found)
     if missing:
         say(f"{count_of(missing, 'part')} missing in {shown(root)}")

@@ -45,7 +45,7 @@ def prune(
         if not gone.photos or dry_run:
             return
         if gone.suspicious:
-            say("qks: that is most of them: is a drive not mounted?")
+            say("qks: that is most of the photos; is a drive not mounted?")
         confirm(
             "Remove them from the library?",
             yes=yes,

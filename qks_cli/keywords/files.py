@@ -60,7 +60,7 @@ def read(path: Path, *, ours: bytes | None = None) -> Seen:
         real = path.resolve(strict=True)
         status = real.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise Refusal("it is no plain file", sidecar=False)
+            raise Refusal("it is not a regular file", sidecar=False)
         if status.st_nlink > 1:
             raise Refusal("it has several hard links")
         read_only = not status.st_mode & 0o222 or not os.access(real, os.W_OK)

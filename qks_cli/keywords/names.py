@@ -145,12 +145,12 @@ def _is_mine(photo: Path, name: str, folders: Folders) -> bool:
         photo.parent, Path(photo.stem).stem
     ):
         return False  # beside a.jpg.png, a.jpg.xmp is a.jpg's
-    rivals = [
+    sharing = [
         other
         for other in folders.named(photo.parent, photo.stem)
         if other == photo.name or Path(other).suffix.lower() in _PICTURES
     ]
-    return min([photo.name, *rivals], key=_rank) == photo.name
+    return min([photo.name, *sharing], key=_rank) == photo.name
 
 
 def _rank(name: str) -> tuple[int, str]:

@@ -23,7 +23,7 @@ def read(path: Path) -> bytes | None:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
-            raise Refusal("its sidecar is no plain file", sidecar=False)
+            raise Refusal("its sidecar is not a regular file", sidecar=False)
         if status.st_size > LIMIT:
             raise Refusal(f"its sidecar is larger than {LIMIT >> 20} MB", sidecar=False)
         return path.read_bytes()

@@ -34,7 +34,7 @@ def _plain(file: Path) -> bytes:
     """The bytes of a plain file. Raises ``OSError`` for another, which may be waited for without
     end."""
     if not file.is_file():
-        raise OSError("it is no plain file")
+        raise OSError("it is not a regular file")
     return file.read_bytes()
 
 

@@ -270,7 +270,7 @@ class Packet:
                 if box.tag in (_name("rdf:Bag"), _name("rdf:Seq"), _name("rdf:Alt")):
                     return box
             if len(element) or (element.text or "").strip():
-                raise Refusal(f"its {name} is no list")
+                raise Refusal(f"its {name} is not a list")
             return etree.SubElement(element, _name("rdf:" + LISTS.get(name, ("Bag", ""))[0]))
         self._bare = False
         element = etree.SubElement(self._description(), _name(name))

@@ -48,7 +48,7 @@ def restore(file: Path, path: Path) -> Path | None:
             raise LibraryError(f"no backup at {file}")
     with explained(file), closing(connect_for_reading(file)) as copy:
         if not _is_library(copy):
-            raise LibraryError(f"{file} is no library of qks", hint="nothing was changed")
+            raise LibraryError(f"{file} is not a qks library", hint="nothing was changed")
         _check(copy, file)
         with files_explained("replace", path):
             kept = _keep(path) if path.exists() else None

@@ -266,7 +266,7 @@ _WAYS_OUT = (
     ("readonly", "it can only be read where it lies: copy it elsewhere, and give that as --db"),
     ("unable to open", "check that the file and its folder can be written, or give --db"),
     ("disk I/O", "check the drive that it lies on"),
-    ("not a database", "it is no library, or damaged: run `qks doctor`, or give --db"),
+    ("not a database", "it is not a library, or damaged: run `qks doctor`, or give --db"),
 )
 
 
@@ -283,7 +283,7 @@ def explained(path: Path) -> Iterator[None]:
             hint=hint or DAMAGED,
         ) from error
     except UnicodeEncodeError as error:
-        raise UsageError("a word that is not UTF-8 text names nothing in a library") from error
+        raise UsageError("a word that is not UTF-8 cannot be in a library") from error
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def photos_with(library: Database, name: str) -> int:
 def rename(library: Database, old: str, new: str) -> None:
     """Show a label under another name. Raises ``UsageError`` where ``new`` is shown already."""
     if not new.strip() or new != new.strip() or not new.isprintable():
-        raise UsageError(f"'{new}' is no name for a label")
+        raise UsageError(f"'{new}' cannot be the name of a label")
     if old != new and _exists(library, new):
         raise UsageError(
             f"the label '{new}' is there already", hint=f"qks tags merge '{old}' '{new}'"
@@ -65,7 +65,7 @@ def merge(library: Database, one: str, into: str) -> None:
     """Show ``one`` as ``into``, which has to be there."""
     known_ids(library, into)
     if one == into:
-        raise UsageError("these are one label")
+        raise UsageError("both names are the same label")
     _show(library, known_ids(library, one), into, f"merge {one!r} {into!r}")
 
 

@@ -20,7 +20,7 @@ def confirm(library: Database, photo_ids: Sequence[int], name: str, *, add: bool
     Returns the number of photos. Raises ``UsageError`` for what cannot be a label, or for a label
     that nothing carries unless ``add``."""
     if not name.strip() or name != name.strip() or not name.isprintable():
-        raise UsageError(f"'{name}' is no name for a label")
+        raise UsageError(f"'{name}' cannot be the name of a label")
     ids = shown_ids(library, name)
     if not ids and not add:
         hint = nearest(library, name, "--add gives it to photos")

@@ -32,7 +32,7 @@ _PLAINLY = {
     "Document is empty": "it is empty or no XML",
     "Excessive depth": "it is nested too deep",
     "Maximum entity amplification": "its entities grow without end",
-    "Start tag expected": "it is no XML",
+    "Start tag expected": "it is not XML",
 }
 _WHITESPACE = b"\0 \t\r\n"
 

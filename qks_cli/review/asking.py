@@ -34,7 +34,7 @@ class Asked:
         """A text. Raises ``UsageError`` where it is too long or none."""
         value = self.values.get(name, otherwise)
         if not isinstance(value, str) or len(value) > LONGEST:
-            raise UsageError(f"{name} is no text, or too long")
+            raise UsageError(f"{name} is not text, or too long")
         return value
 
     def number(self, name: str, low: int = 0, high: int = MOST_ID) -> int:
@@ -43,7 +43,7 @@ class Asked:
         if isinstance(number, str) and number.isascii() and number.isdecimal() and len(number) < 20:
             number = int(number)
         if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
-            raise UsageError(f"{name} is no number from {low} to {high}")
+            raise UsageError(f"{name} is not a number from {low} to {high}")
         return number
 
     def share(self, name: str) -> float:
@@ -53,14 +53,14 @@ class Asked:
         except (TypeError, ValueError):
             value = -1.0
         if not 0 <= value <= 1:
-            raise UsageError(f"{name} is no number from 0 to 1")
+            raise UsageError(f"{name} is not a number from 0 to 1")
         return value
 
     def ids(self) -> list[int]:
         """Ids of photos. Raises ``UsageError``."""
         ids = self.values.get("ids")
         if not isinstance(ids, list) or len(ids) > MOST_IDS:
-            raise UsageError("ids is no list, or too long")
+            raise UsageError("ids is not a list, or too long")
         if not all(type(one) is int and 0 <= one <= MOST_ID for one in ids):
             raise UsageError("ids holds something else")
         return list(dict.fromkeys(ids))
@@ -90,7 +90,7 @@ def post(path: str, call: Call, review: Review) -> Route:
         except ClientDisconnect:
             return as_json({"error": "the request was cut off, or is too large"}, 413)
         if not isinstance(body, dict):
-            return as_json({"error": "this is no JSON object"}, 400)
+            return as_json({"error": "this is not a JSON object"}, 400)
         return await answered(call, review, Asked(body))
 
     return Route(path, endpoint, methods=["POST"])

@@ -42,7 +42,7 @@ class Jobs:
         with self._lock:
             if self.last.running:
                 raise UsageError(
-                    "photos are being tagged with the last cut-off: wait for it to end"
+                    "photos are still being tagged with the previous cut-off; wait for that to end"
                 )
             self.last = job = Job()
             self._thread = threading.Thread(target=self._run, args=(job, work))

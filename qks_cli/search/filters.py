@@ -200,7 +200,7 @@ def _text(value: str, refuse: _Refuse) -> Condition:
     """Words that were read in the photo, one right after the other."""
     wanted = texts.phrase(value)
     if not wanted:
-        raise refuse(f"'{value}' is no text: text:exit, text:\"gate 12\", text:invoic*")
+        raise refuse(f"'{value}' is not text: text:exit, text:\"gate 12\", text:invoic*")
     return Condition(f"photos.id IN ({texts.FOUND})", (wanted,))
 
 
@@ -245,7 +245,7 @@ def _number(name: str, value: str, refuse: _Refuse) -> Condition:
                 return float(above) / float(below)
             return float(text)
         except (ValueError, ZeroDivisionError):
-            raise refuse(f"'{text}' is no number") from None
+            raise refuse(f"'{text}' is not a number") from None
 
     low, high, strict_low, strict_high = bounds(value, refuse)
     parts, values = [f"{name} IS NOT NULL"], []
@@ -298,7 +298,7 @@ def _period(text: str, refuse: _Refuse) -> tuple[str, str]:
         day = datetime(*numbers)  # type: ignore[arg-type]
         return day.isoformat(), (day + timedelta(days=1)).isoformat()
     except (ValueError, TypeError, OverflowError):
-        raise refuse(f"'{text}' is no date: 2023, 2023-06 or 2023-06-15") from None
+        raise refuse(f"'{text}' is not a date: 2023, 2023-06 or 2023-06-15") from None
 
 
 def bounds(value: str, refuse: _Refuse) -> tuple[str, str, bool, bool]:

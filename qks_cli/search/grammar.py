@@ -136,7 +136,7 @@ def parse_query(query: str) -> Node:
     if re.fullmatch(PLAIN, query):  # most searches: quicker than parting it
         return Text(" ".join(query.split()), at=len(query) - len(query.lstrip()))
     if not query.strip():
-        raise UsageError("an empty query", hint="`qks search --help-query` describes queries")
+        raise UsageError("the query is empty", hint="`qks search --help-query` describes queries")
     return _Parser(query).read()
 
 

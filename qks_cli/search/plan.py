@@ -175,7 +175,7 @@ class _Checker:
             self._phrase(node)
         elif words.covered < 1:
             raise self._refuse(
-                f"'{written}' is no label, and NOT leaves out by tags; to subtract a meaning "
+                f"'{written}' is not a label, and NOT leaves out by tags; to subtract a meaning "
                 f"write ' - {written}'",
                 node.at,
             )
@@ -212,7 +212,7 @@ class _Checker:
             lowest = (float(low), above) if low else (scores.low, scores.above)
             highest = (float(high), below) if high else (scores.high, scores.below)
         except ValueError:
-            raise refuse(f"'{node.value}' is no number from 0 to 1") from None
+            raise refuse(f"'{node.value}' is not a number from 0 to 1") from None
         return ScoreRange(lowest[0], highest[0], lowest[1], highest[1])
 
     def _condition(self, node: Node) -> Condition | None:

@@ -83,7 +83,7 @@ class RunFolder:
         if not path.is_file():
             if self.begun:
                 raise TrainingError(
-                    f"{self.path} holds a run without {MANIFEST}: nobody can tell of what",
+                    f"{self.path} holds a run without {MANIFEST}, the record of its options",
                     hint="give another --out",
                 )
             return None

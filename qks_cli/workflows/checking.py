@@ -18,11 +18,11 @@ SIDECAR = "sidecar"
 
 
 def verify_all(library: Library, photos: Sequence[tuple[int, Path]]) -> Iterator[Outcome]:
-    """Read again what was written for photos (id and path), file by file.
+    """Check that the keywords written for photos (id and path) are still there, file by file.
 
-    ``status``: ``ok``; ``changed``, by another program, our keywords are there; ``lost``, some of
-    them are not; ``gone``, the file is not; ``shared``, the keywords are there, but a later photo
-    was written into the same sidecar."""
+    ``status``: ``ok``; ``changed``: by another program, but the keywords are there; ``lost``: some
+    keywords are not there; ``gone``: the file is not there; ``shared``: the keywords are there, but
+    a later photo was written into the same sidecar."""
     paths = dict(photos)
     written = ledger.writes_of(library, list(paths))
     latest: dict[int, int] = {}  # of each photo, the last write into a sidecar
@@ -35,14 +35,14 @@ def verify_all(library: Library, photos: Sequence[tuple[int, Path]]) -> Iterator
         owner = ledger.owner_of(library, file)
         for photo_id, write in last.items():
             if photo_id == owner:
-                status, lost = _drifted(write)
+                status, lost = _compared(write)
             elif write.id < latest.get(photo_id, 0):
                 continue  # it has a sidecar of its own by now
             else:
-                status, lost = _drifted(write)
+                status, lost = _compared(write)
                 status = "shared" if status in ("ok", "changed") else status
             yield Outcome(paths[photo_id], status, file, lost)
 
 
-def _drifted(write: Write) -> tuple[str, tuple[str, ...]]:
+def _compared(write: Write) -> tuple[str, tuple[str, ...]]:
     return verify(write.file, write.sha_after, write.keywords, embedded=write.kind == "embed")

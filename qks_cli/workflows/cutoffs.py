@@ -179,7 +179,7 @@ def label_of(library: Library, vocabulary: Vocabulary, wanted: str) -> Label:
     found = vocabulary.by_word.get(fold(wanted))
     if found is None:
         raise UsageError(
-            f"'{wanted}' is none of the words that this library was tagged with",
+            f"'{wanted}' is not one of the words that this library was tagged with",
             hint="a label that was only given by hand has no cut-off",
         )
     return found

@@ -76,7 +76,7 @@ def _tags(library: Library, side: str, choice: Choice) -> Tags:
         vocabulary = parse_labels(text, f"version {side}")[0]
     else:
         raise UsageError(
-            f"'{side}' is no version, labels file or library",
+            f"'{side}' is not a version, labels file or library",
             hint="`qks labels versions` lists versions",
         )
     return dict(_judged(library, vocabulary, choice))

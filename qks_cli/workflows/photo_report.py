@@ -342,7 +342,7 @@ def _check(folder: Path) -> None:
     if not folder.name:
         raise UsageError(f"{folder} cannot be replaced by a report", hint=hint)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise UsageError(f"{folder} is there already, and is no folder", hint=hint)
+        raise UsageError(f"{folder} is there already, and is not a folder", hint=hint)
     try:
         if folder.is_dir() and any(folder.iterdir()) and not _is_report(folder):
             raise UsageError(f"{folder} is there already, with other files in it", hint=hint)

@@ -126,7 +126,7 @@ class PhotoWriter:
             exact = linked and seen.sha256 == last.sha_after
             if one and not exact:
                 raise Refusal(
-                    "it was changed since; `qks untag` takes our keywords out", sidecar=False
+                    "it has changed since; `qks untag` takes the keywords of qks out", sidecar=False
                 )
             new = self._before(writes[-1:] if one else writes, seen, exact=exact)
             if not self.options.dry_run:

@@ -235,7 +235,7 @@ def _failed(number: object, message: str, hint: str | None = None) -> dict[str, 
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _is_utf8(text: str) -> bool:

@@ -125,7 +125,7 @@ def _clear(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(kind):
-        raise UsageError(f"{path} is no socket", hint="give --socket another path")
+        raise UsageError(f"{path} is not a socket", hint="give --socket another path")
     with socket.socket(socket.AF_UNIX) as asking:
         try:
             asking.connect(str(path))

@@ -107,7 +107,7 @@ def _columns(
         unknown = [asked for asked in labels if fold(asked) not in column_of]
         if unknown:
             raise UsageError(
-                f"'{unknown[0]}' is none of the words that this library was tagged with",
+                f"'{unknown[0]}' is not one of the words that this library was tagged with",
                 hint="`qks learn --label NAME --photos …` makes a label from examples",
             )
         return list(dict.fromkeys(column_of[fold(asked)] for asked in labels))

@@ -107,7 +107,7 @@ def watch(
     folders = [absolute(root) for root in roots]
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError(f"{folder} is no folder")
+            raise UsageError(f"{folder} is not a folder")
     with _observed(folders, changes, options.poll):
         while not changes.stop.is_set():
             changed = changes.take()

@@ -175,6 +175,6 @@ def test_a_heic_is_asked_for_xmp_by_a_process_of_its_own(
 def test_a_pipe_in_the_place_of_a_sidecar_is_not_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "a.jpg.xmp"
     os.mkfifo(pipe)
-    assert reading.of_sidecar(pipe).problem == "its sidecar is no plain file"
+    assert reading.of_sidecar(pipe).problem == "its sidecar is not a regular file"
     assert mentions_us(pipe) and has_ours(pipe)
     assert verify(pipe, b"", ["dog"], embedded=False)[0] == "gone"

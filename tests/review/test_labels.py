@@ -82,7 +82,7 @@ def test_photos_around_a_cutoff(page: Page) -> None:
     # A label below it gives it, whatever its own score is.
     assert page.get("/api/label", label="animal")["counts"][100] == 1
     for label in ("unicorn", ""):
-        assert "none of the words" in page.get("/api/label", 400, label=label)["error"]
+        assert "not one of the words" in page.get("/api/label", 400, label=label)["error"]
     assert page.get("/api/around", 410, scores=99, cutoff=0.5)
     assert page.get("/api/around", 400, scores=found["scores"], cutoff="nan")
 
@@ -119,7 +119,7 @@ def test_a_file_that_cannot_be_changed_is_told_and_nothing_changes(page: Page, f
     assert "colour" in done["error"] and tagged("flag") == set()
     assert file.read_text(encoding="utf-8") == "flag ; colour: red\n"
     file.write_text("dog\n", encoding="utf-8")
-    assert "none of the words" in saved(page, label="flag", cutoff=0.3, where="file")["error"]
+    assert "not one of the words" in saved(page, label="flag", cutoff=0.3, where="file")["error"]
     file.unlink()
     page.post("/api/cutoff", 400, label="flag", cutoff=0.3, where="file")
     for wrong in ("x", -1, 1.5, [1]):
@@ -167,7 +167,7 @@ def test_the_command_line_does_the_same(file: Path, qks: Qks) -> None:
     assert qks("labels", "cutoff", "flag").returncode == 2
     assert qks("labels", "cutoff", "flag", "0.1", "--reset").returncode == 2
     wrong = qks("labels", "cutoff", "unicorn", "0.1")
-    assert wrong.returncode == 2 and b"none of the words" in wrong.stderr
+    assert wrong.returncode == 2 and b"not one of the words" in wrong.stderr
 
 
 def test_photos_like_one_and_by_meaning(page: Page) -> None:

@@ -233,7 +233,7 @@ def test_heads_that_there_are_not(run: Run) -> None:
     for data, message in (
         ({"rings": 1}, "rings"),
         ({"head": {"rings": 1}}, "rings"),
-        ({"head": 3}, "head is no object"),
+        ({"head": 3}, "head is not an object"),
         ({"epochs": "many"}, "epochs cannot be 'many'"),
         ({"head": {"queries": True}}, "queries cannot be True"),
     ):

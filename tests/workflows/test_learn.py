@@ -235,7 +235,7 @@ def test_suggested_photos_are_unsure_unjudged_and_different(library: Library, mo
     assert not judged & {str(one.path) for one in found}
     kinds = {int(one.path.stem) // 40 for one in found}
     assert {0, 1} <= kinds  # dogs and wolves: both are near the cut-off, and differ
-    with pytest.raises(UsageError, match="none of the words"):
+    with pytest.raises(UsageError, match="not one of the words"):
         suggest(library, ["zebra"], model=model)
 
 

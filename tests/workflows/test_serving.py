@@ -225,7 +225,7 @@ def test_what_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
     sockets._listen(path).close()
     path.unlink()
     path.write_text("mine")
-    with pytest.raises(UsageError, match="no socket"):
+    with pytest.raises(UsageError, match="not a socket"):
         sockets._listen(path)
     assert path.read_text() == "mine"
     with pytest.raises(UsageError, match="cannot listen"):

@@ -236,7 +236,7 @@ def reaches_scan(data: bytes, head: tuple[Segment, ...]) -> bool:
 def parse(data: bytes) -> Jpeg:
     """Raises ``Refusal`` for a file that is no whole JPEG, or has an unknown trailer."""
     if data[:2] != b"\xff\xd8":
-        raise Refusal("it is no JPEG")
+        raise Refusal("it is not a JPEG")
     head: list[Segment] = []
     at, scanned = 2, False
     markers: list[int] | None = None

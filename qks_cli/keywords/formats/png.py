@@ -101,7 +101,7 @@ class Png:
 def parse(data: bytes) -> Png:
     """Raises ``Refusal`` for a file that is no whole PNG."""
     if data[:8] != SIGNATURE:
-        raise Refusal("it is no PNG")
+        raise Refusal("it is not a PNG")
     chunks = []
     at = 8
     while at < len(data):

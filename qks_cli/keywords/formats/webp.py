@@ -85,7 +85,7 @@ class WebP:
 def parse(data: bytes) -> WebP:
     """Raises ``Refusal`` for a file that is no whole WebP."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
-        raise Refusal("it is no WebP")
+        raise Refusal("it is not a WebP")
     if int.from_bytes(data[4:8], "little") + 8 != len(data):
         raise Refusal("it is cut off, or unknown data follows the picture")
     chunks = []

@@ -51,7 +51,7 @@ def _load(path: Path) -> dict[str, Any]:
         _ = [(one["id"], one["name"]) for one in data["categories"]]
         _ = [(one["id"], one["file_name"]) for one in data["images"]]
     except (KeyError, TypeError) as error:
-        raise TrainingError(f"{path} is no file of COCO instances: {error!r}") from error
+        raise TrainingError(f"{path} is not a file of COCO instances: {error!r}") from error
     _check_ids(path, data)
     return dict(data)
 

@@ -58,7 +58,7 @@ def _rows(archives: Sequence[Path], hidden: set[str]) -> Iterator[Row]:
                         assert stream is not None
                         told[key] = dict(json.load(stream))
         except (OSError, tarfile.TarError, ValueError, TypeError) as error:
-            raise TrainingError(f"{path} is no archive of labelled photos: {error}") from error
+            raise TrainingError(f"{path} is not an archive of labelled photos: {error}") from error
         yield from _joined(path, photos, told, hidden)
 
 
@@ -75,7 +75,7 @@ def _joined(
         for name in ("labels", "absent", "held_out"):
             value = told[key].get(name, [])
             if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-                raise TrainingError(f"{path}, {key}.json: {name} is no list of words")
+                raise TrainingError(f"{path}, {key}.json: {name} is not a list of words")
             words[name] = tuple(word.lower() for word in value)
         hidden |= {*words["held_out"]}
         yield Row(entry, words["labels"] + words["held_out"], words["absent"])

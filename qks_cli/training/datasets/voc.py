@@ -74,7 +74,7 @@ def _rows(listing: Path, photos: Path, annotations: Path) -> Iterator[Row]:
             parser = etree.XMLParser(resolve_entities=False, no_network=True)
             tree = etree.parse(str(path), parser)
         except (OSError, etree.XMLSyntaxError) as error:
-            raise TrainingError(f"{path} is no VOC annotation: {error}") from error
+            raise TrainingError(f"{path} is not a VOC annotation: {error}") from error
         there: set[str] = set()
         difficult: set[str] = set()
         for thing in tree.iterfind("object"):

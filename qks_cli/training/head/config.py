@@ -95,7 +95,7 @@ class HeadConfig:
         """Raises ``TrainingError`` naming a key that is not known, or not of its kind."""
         head = data.get("head", {})
         if not isinstance(head, dict):
-            raise TrainingError("in the configuration head is no object of values")
+            raise TrainingError("in the configuration head is not an object of values")
         _check_kinds(DecoderConfig, head)
         _check_kinds(cls, data)
         return cls(**(data | {"head": DecoderConfig(**head)}))

@@ -38,12 +38,13 @@ CELL = 16  # pixels a side of one of the student's image tokens
 @dataclass(slots=True)
 class Batch:
     """Pixels are uint8 [B, S, S, 3]; the label tensors are bool [B, T] over the names of
-    ``TrueLabels``: true labels, a single-label photo's rival classes, labels that may be judged."""
+    ``TrueLabels``: true labels, the mutually exclusive classes of a single-label photo, labels that
+    may be judged."""
 
     pixels_BSS3: Tensor
     targets: Targets
     positive_BT: Tensor
-    own_BT: Tensor
+    exclusive_BT: Tensor
     judged_BT: Tensor
 
 
@@ -51,7 +52,7 @@ class TrueLabels:
     """The pool's own labels as matrices over their names.
 
     ``positive_NT`` marks true labels; ``known_NT`` what may be judged (the source's classes);
-    ``own_T`` per source the columns among which a single-label photo has exactly one.
+    ``exclusive_T`` per source the columns among which a single-label photo has exactly one.
     """
 
     def __init__(self, photos: list[PoolPhoto]) -> None:
@@ -124,7 +125,7 @@ class ViewLoader:
         together = {
             "positive_BT": mosaics.four(parts.positive_BT).any(1),
             # No class of a source rules out another any more.
-            "own_BT": torch.zeros_like(parts.own_BT[:joined]),
+            "exclusive_BT": torch.zeros_like(parts.exclusive_BT[:joined]),
             "judged_BT": mosaics.four(parts.judged_BT).all(1),
             "pixels_BSS3": mosaics.join_pixels(parts.pixels_BSS3),
         }

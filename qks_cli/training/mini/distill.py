@@ -81,12 +81,13 @@ class DistillationLoss(nn.Module):
         tokens: ImageTokens,
         targets: Targets,
         positive_BT: Tensor,
-        own_BT: Tensor,
+        exclusive_BT: Tensor,
         judged_BT: Tensor,
         pixels_BSS3: Tensor,
     ) -> dict[str, Tensor]:
-        """The weighted terms by name. ``own_BT`` marks a single-label photo's rival classes,
-        ``judged_BT`` the labels whose absence is known; ``pixels_BSS3`` are uint8."""
+        """The weighted terms by name. ``exclusive_BT`` marks the mutually exclusive classes
+        of a single-label photo, ``judged_BT`` the labels whose absence is known; ``pixels_BSS3``
+        are uint8."""
         w = self.weights
         labels_TE = self._labels_of_a_step()
         s, _ = scores(tokens.query_BME, labels_TE)
@@ -116,7 +117,9 @@ class DistillationLoss(nn.Module):
             s[:, self.attributes], there_BK.float(), known_BK.float()
         )
         judged = targets.judged_B.bool()[:, None]
-        terms |= self._labels(s[:, self.true], positive_BT & judged, own_BT, judged_BT & judged)
+        terms |= self._labels(
+            s[:, self.true], positive_BT & judged, exclusive_BT, judged_BT & judged
+        )
         return terms
 
     def _labels_of_a_step(self) -> Tensor:
@@ -145,13 +148,13 @@ class DistillationLoss(nn.Module):
         }
 
     def _labels(
-        self, s_BT: Tensor, positive_BT: Tensor, own_BT: Tensor, judged_BT: Tensor
+        self, s_BT: Tensor, positive_BT: Tensor, exclusive_BT: Tensor, judged_BT: Tensor
     ) -> dict[str, Tensor]:
-        single = own_BT.any(1) & (positive_BT & own_BT).any(1)
-        rivals = (s_BT * self.source_scale.exp()).masked_fill(~own_BT, -30.0)
-        right = (positive_BT & own_BT).float()
+        single = exclusive_BT.any(1) & (positive_BT & exclusive_BT).any(1)
+        logits_BT = (s_BT * self.source_scale.exp()).masked_fill(~exclusive_BT, -30.0)
+        right = (positive_BT & exclusive_BT).float()
         right = right / right.sum(1, keepdim=True).clamp(min=1)
-        cross = -(right * functional.log_softmax(rivals, dim=1)).sum(1)
+        cross = -(right * functional.log_softmax(logits_BT, dim=1)).sum(1)
         binary = functional.binary_cross_entropy_with_logits(
             s_BT, positive_BT.float(), reduction="none"
         )

@@ -227,7 +227,7 @@ class _Run:
         shares = [group["share"] for group in self.optimiser.param_groups]
         set_learning_rate(self.optimiser, rate * min(1.0, (self.step + 1) / WARM_UP), shares)
         self.learner.train()
-        truth = (batch.positive_BT, batch.own_BT, batch.judged_BT)
+        truth = (batch.positive_BT, batch.exclusive_BT, batch.judged_BT)
         positive, own, judged = (matrix.to(device) for matrix in truth)
         targets = batch.targets
         for name in targets.__slots__:

@@ -84,5 +84,5 @@ def test_batches_with_mosaics(tmp_path: Path) -> None:
         brightest = {["red", "green", "blue"][int(c.argmax())] for c in quarters_223.reshape(4, 3)}
         marked = torch.nonzero(batch.positive_BT[6 + mosaic]).flatten()
         assert {truth.names[int(column)] for column in marked} == brightest
-        assert not batch.own_BT[6 + mosaic].any()
-    assert batch.own_BT[:6].any()
+        assert not batch.exclusive_BT[6 + mosaic].any()
+    assert batch.exclusive_BT[:6].any()

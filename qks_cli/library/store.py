@@ -33,6 +33,11 @@ class Library(Database):
         self.models = Models(self)
         self.vocabularies = Vocabularies(self)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no file was left, or is, in the middle of being written; else see ``journal``."""
+        return not self.value("SELECT EXISTS (SELECT 1 FROM journal)")
+
     def save(
         self,
         tagged: Sequence[TaggedPhoto],

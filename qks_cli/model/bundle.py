@@ -11,13 +11,15 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qks_cli import settings
 from qks_cli.errors import ModelError
 from qks_cli.model import verified
-from qks_cli.network.config import ModelConfig
 from qks_cli.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from qks_cli.network.config import ModelConfig
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -36,6 +38,8 @@ class Bundle:
     @cached_property
     def architecture(self) -> ModelConfig:
         """What the networks are made of. Raises ``ModelError`` where that is not understood."""
+        from qks_cli.network.config import ModelConfig  # a search does without
+
         return ModelConfig.from_dict(self.config["model"])
 
     @property

@@ -25,7 +25,6 @@ from qks_cli.model.bundle import Bundle, read_bundle
 from qks_cli.model.calibration import Calibration, LabelStats
 from qks_cli.model.engine import Engine, open_engine
 from qks_cli.model.floor import Floor
-from qks_cli.model.learned import Learned
 from qks_cli.model.selection import TOP, Selector
 from qks_cli.model.tagger import Tagger, selection_name
 from qks_cli.packing import as_stored
@@ -39,6 +38,7 @@ from qks_cli.vocabulary.labels_file import Label, Vocabulary, parse_labels, read
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from qks_cli.model.learned import Learned
     from qks_cli.photos.readers import Readers
 
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qks_cli.model.calibration import Calibration, LabelStats
-from qks_cli.model.learned import Placed
 from qks_cli.model.selection import Selector
 from qks_cli.similarity import max_similarity, winners
 from qks_cli.types import Float32Array, IntArray, Tag
+
+if TYPE_CHECKING:
+    from qks_cli.model.learned import Placed
 
 SCORES = 2_000_000  # [B, C] values in flight: keeps 10,000 labels within tens of megabytes
 

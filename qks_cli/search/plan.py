@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from qks_cli.search.filters import SCORED, Condition, bounds, condition
 from qks_cli.search.grammar import And, Filter, Node, Not, Or, QueryError, Sum, Text, parse_query
 from qks_cli.search.landmarks import Landmark, Landmarks
-from qks_cli.search.translating import Translator
 from qks_cli.search.words import Lookup, Words, in_any_number, match_labels
-from qks_cli.vocabulary.languages import Language
+
+if TYPE_CHECKING:
+    from qks_cli.search.translating import Translator
+    from qks_cli.vocabulary.languages import Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,11 @@ def make_plan(
     Raises ``QueryError`` that points at what cannot be used as it stands: a filter that is not
     there or whose value is none, a NOT of something that only meaning could tell, a score inside OR
     or NOT."""
-    translator = None if language is None else Translator(language, lookup)
+    translator = None
+    if language is not None:
+        from qks_cli.search.translating import Translator
+
+        translator = Translator(language, lookup)
     checker = _Checker(text, lookup, landmarks or Landmarks(), nearest, translator)
     parsed = parse_query(text)
     if translator is not None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from qks_cli.search.grammar import And, Filter, Node, Not, Or, Sum, Text
 from qks_cli.search.words import Lookup, in_any_number, match_labels
-from qks_cli.vocabulary.languages import Language
+
+if TYPE_CHECKING:
+    from qks_cli.vocabulary.languages import Language
 
 
 @dataclass

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from qks_cli import settings
 from qks_cli.errors import ModelError, UsageError
-from qks_cli.library.journal import unsettled
-from qks_cli.library.runs import Kept
 from qks_cli.library.store import Library
 from qks_cli.workflows.report import SILENT, Report
 
 if TYPE_CHECKING:
+    from qks_cli.library.runs import Kept
     from qks_cli.model.model import Model
     from qks_cli.vocabulary.labels_file import Vocabulary
     from qks_cli.vocabulary.languages import Language
@@ -26,7 +25,7 @@ def open_library(db: Path | None = None, *, create: bool = False) -> Library:
     ``LibraryError`` where the library is not there (unless ``create``) or cannot be used."""
     library = Library.open(db or settings.index_path(), create=create)
     library.runs.settle()
-    if unsettled(library):  # a run that wrote was killed, or is at work
+    if not library.is_settled:  # a run that wrote was killed, or is at work
         from qks_cli.workflows.settle import settle_journal
 
         settle_journal(library)
@@ -86,9 +85,11 @@ def library_vocabulary(library: Library) -> Vocabulary:
 
 def library_language(library: Library, code: str) -> Language | None:
     """A language, with the names that the library's labels have in it; None for English."""
+    if code == "en":
+        return None
     from qks_cli.vocabulary.languages import open_language
 
-    return open_language(code, library_vocabulary(library)) if code != "en" else None
+    return open_language(code, library_vocabulary(library))
 
 
 def selected(

@@ -73,7 +73,7 @@ def test_hard_links_keep_their_second_name(here: Here, photos: Path, tmp_path: P
     assert [row["status"] for row in here("tag", other).rows] == ["unchanged"]
 
 
-def test_what_older_libraries_hold_twice_is_joined(here: Here, photos: Path) -> None:
+def test_duplicates_in_older_libraries_are_joined(here: Here, photos: Path) -> None:
     (photos / "link.jpg").symlink_to("cat.jpg")
     here("tag", photos / "cat.jpg")
     with Library.open(Path(os.environ["QKS_DB"])) as library:  # as qks 0.1 entered it

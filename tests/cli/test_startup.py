@@ -67,7 +67,7 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
     assert commands_loaded("--help") == set()
 
 
-def test_nothing_is_imported_before_ctrl_c_is_ours() -> None:
+def test_nothing_is_imported_before_ctrl_c_is_handled() -> None:
     """From our first line on, Ctrl-C ends without a traceback: so that line comes soon."""
     watch = (
         "import sys; before = set(sys.modules); import qks_cli.__main__; "

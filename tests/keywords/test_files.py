@@ -114,7 +114,7 @@ def test_a_full_disk(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(photo.parent.iterdir()) == [photo]
 
 
-def test_a_disk_that_lies(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_returns_other_bytes(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.write
     monkeypatch.setattr(os, "write", lambda handle, data: real(handle, b"\0" * len(data)))
     with pytest.raises(Refusal, match="reads back otherwise"):
@@ -160,7 +160,7 @@ def test_backups_keep_the_oldest(photo: Path, tmp_path: Path) -> None:
     assert copy.read_bytes() == b"old"
 
 
-def test_sweeping_takes_only_our_own(photo: Path) -> None:
+def test_sweeping_removes_only_temporary_files_of_qks(photo: Path) -> None:
     left = photo.parent / ".qks-0123.tmp"
     left.write_bytes(b"half")
     assert files.sweep([left, photo, photo.parent / ".qks-none.tmp"]) == 1

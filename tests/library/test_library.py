@@ -146,7 +146,7 @@ def test_two_writers_wait_for_each_other(tmp_path: Path) -> None:
         assert one.photos.count() == 20
 
 
-def test_what_is_no_library_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_library_is_left_alone(tmp_path: Path) -> None:
     junk = tmp_path / "junk.db"
     junk.write_bytes(b"these are my notes, not a database\n" * 100)
     before = junk.read_bytes()

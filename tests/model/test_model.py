@@ -66,7 +66,7 @@ def test_meanings_stand_on_the_scale_of_tags(
     assert asked(both)[0] < asked(cat)[0]
 
 
-def test_files_that_cannot_be_read_are_told(fake_bundle: Path, photos: Path) -> None:
+def test_files_that_cannot_be_read_are_reported(fake_bundle: Path, photos: Path) -> None:
     model = Model(read_bundle(str(fake_bundle)))
     (photos / "broken.jpg").write_bytes(b"no photo")
     tokens, read = model.tokens_of([photos / "cat.jpg", photos / "broken.jpg"])

@@ -134,7 +134,7 @@ def test_a_body_has_a_limit(page: Page) -> None:
     assert page.complaints == []
 
 
-def test_pages_hold_nothing_that_runs_but_files_of_ours(page: Page) -> None:
+def test_pages_run_only_scripts_of_qks(page: Page) -> None:
     """The policy would block it: a page that needs it would be broken."""
     here = Path(app_module.__file__).parent
     texts = [path.read_text(encoding="utf-8") for path in (here / "templates").iterdir()]

@@ -52,7 +52,7 @@ def test_a_run_goes_on_with_the_same_things_only(
     assert (tmp_path / "run" / "run.json").read_bytes() == before
 
 
-def test_other_versions_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_versions_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(replace(tiny.CONFIG, epochs=1), tiny.run(tmp_path))
     monkeypatch.setattr(runs, "versions", lambda: {"torch": "0.1"})
     said: list[dict[str, Any]] = []

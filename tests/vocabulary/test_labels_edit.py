@@ -61,7 +61,7 @@ def test_a_parent_without_a_line_gets_one() -> None:
 
 
 @pytest.mark.parametrize(("text", "name"), [("dog\n", "cat"), ("dog ; colour: red\n", "dog")])
-def test_what_cannot_be_changed_is_told(text: str, name: str) -> None:
+def test_what_cannot_be_changed_is_reported(text: str, name: str) -> None:
     with pytest.raises(VocabularyError):
         set_cutoff(text, name, 0.5)
 

@@ -99,7 +99,7 @@ def test_tiffs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["AVIF", "HEIF"])
-def test_formats_that_are_not_ours_to_edit(tmp_path: Path, suffix: str) -> None:
+def test_formats_that_qks_does_not_edit(tmp_path: Path, suffix: str) -> None:
     image = io.BytesIO()
     if suffix == "HEIF":
         heif = pytest.importorskip("pillow_heif")

@@ -63,7 +63,7 @@ def test_labels_of_like_spelling_are_named(library: Library) -> None:
     assert "nearest labels: coffee" in said
 
 
-def test_a_foreign_word_beside_a_known_one_is_told(library: Library) -> None:
+def test_a_foreign_word_beside_a_known_one_is_reported(library: Library) -> None:
     names, said = asked(library, "person rakete")
     assert names == ["astronaut.jpg"]
     assert "'rakete'" in said

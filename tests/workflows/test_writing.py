@@ -279,7 +279,7 @@ PROVENANCE = (
 )
 
 
-def test_a_broken_sidecar_that_is_none_of_ours_is_no_matter(folder: Path) -> None:
+def test_a_broken_sidecar_of_another_program_is_ignored(folder: Path) -> None:
     (folder / "a.jpg.xmp").write_bytes(b"broken")
     with opened(folder, a_jpg=files.jpeg()) as library:
         assert untag(library) == {}

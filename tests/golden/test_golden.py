@@ -2,7 +2,7 @@
 
 The right texts lie beside this file. Where one has to change, ``QKS_GOLDEN=renew python -m pytest
 tests/golden`` writes them anew; then ``git diff tests/golden`` shows what users will see change.
-``--help`` is not among them: tests/test_docs.py holds docs/man to every command's help.
+The help of single commands is not among them: tests/test_docs.py compares docs/man with it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tests.conftest import Qks
 HERE = Path(__file__).parent
 RENEW = os.environ.get("QKS_GOLDEN") == "renew"
 COMMANDS: dict[str, tuple[str, ...]] = {
+    "help.txt": ("--help",),
     "tag.jsonl": ("tag", "PHOTOS", "--format", "jsonl"),
     "tag.csv": ("tag", "PHOTOS", "--format", "csv", "--dry-run"),
     "search.jsonl": ("search", "coffee", "--format", "jsonl"),
@@ -30,7 +31,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "stats.csv": ("stats", "--by", "folder", "--format", "csv"),
     "write.jsonl": ("write", "--all", "--dry-run", "--format", "jsonl"),
 }
-NOT_TAGGED = ("tag.jsonl", "tag.csv")  # these tag by themselves
+NOT_TAGGED = ("help.txt", "tag.jsonl", "tag.csv")  # these tag by themselves, or nothing
 
 
 @pytest.fixture
@@ -40,6 +41,12 @@ def library(photos: Path, fake_model: Path) -> Path:
     with Image.open(photos / "cat.jpg") as picture:
         picture.save(photos / "space" / "cat, lossless.png")
     return photos
+
+
+@pytest.fixture(autouse=True)
+def columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Help is as wide as the terminal."""
+    monkeypatch.setenv("COLUMNS", "80")
 
 
 def run(qks: Qks, photos: Path, *line: str) -> str:

@@ -157,7 +157,7 @@ def test_what_is_no_library_is_not_restored(tmp_path: Path, content: bytes) -> N
     fill(tmp_path / "l.db")
     before = (tmp_path / "l.db").read_bytes()
     (tmp_path / "notes.db").write_bytes(content)
-    with pytest.raises(LibraryError, match=r"no library of qks"):
+    with pytest.raises(LibraryError, match=r"not a qks library"):
         backups.restore(tmp_path / "notes.db", tmp_path / "l.db")
     assert (tmp_path / "l.db").read_bytes() == before
     with pytest.raises(LibraryError, match="no backup"):

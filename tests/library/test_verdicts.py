@@ -95,7 +95,7 @@ def test_a_label_of_ones_own(tmp_path: Path) -> None:
         tag(library, "/a.jpg", {"dog": 0.6})
         with pytest.raises(UsageError, match="no label 'grandma'"):
             verdicts.confirm(library, ids(library, "/a.jpg"), "grandma", add=False)
-        with pytest.raises(UsageError, match="no name for a label"):
+        with pytest.raises(UsageError, match="cannot be the name"):
             verdicts.confirm(library, ids(library, "/a.jpg"), " x", add=True)
         assert verdicts.confirm(library, ids(library, "/a.jpg"), "grandma", add=True) == 1
         tag(library, "/a.jpg", {"cat": 0.4})

@@ -1,6 +1,7 @@
 """The values that packages hand to each other, from paths to tags.
 
-Axes: B photos of a batch, H×W pixels, 3 colours, M query tokens, E label space, C labels.
+Axes: B photos of a batch, K frames of a video, H×W pixels, 3 colours, M query tokens,
+E label space, C labels.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ class Details:
     """What a camera and its owner noted; None where nothing is known.
 
     ``taken_at`` is ISO 8601 by the camera's clock, ``taken_from`` where it stands (exif, xmp, iptc,
-    png, gps; name: only the file's name tells it), ``taken_offset`` that clock's zone
-    (``+02:00``).
-    ``exposure`` is in seconds, ``focal`` in mm, ``latitude`` and ``longitude`` in degrees (south
-    and west negative), ``rating`` -1 to 5.
+    png, gps; video: its container; name: only the file's name tells it), ``taken_offset`` that
+    clock's zone (``+02:00``). ``exposure`` is in seconds, ``focal`` in mm, ``latitude`` and
+    ``longitude`` in degrees (south and west negative), ``rating`` -1 to 5, ``duration`` the seconds
+    of a video.
     """
 
     taken_at: str | None = None
@@ -65,6 +66,7 @@ class Details:
     rating: int | None = None
     taken_from: str | None = None
     taken_offset: str | None = None
+    duration: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,15 @@ class Place:
     code: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """One frame of each scene of a video, in their order: ``seconds`` from its beginning, upright
+    sRGB pixels."""
+
+    seconds: tuple[float, ...]
+    pixels_KHW3: UInt8Array
+
+
 @dataclass(slots=True)
 class DecodedBatch:
     """Upright sRGB pixels. ``pixels_BHW3`` is a view of a reused buffer: valid until the next
@@ -89,6 +100,7 @@ class DecodedBatch:
     sizes: list[tuple[int, int]] = field(default_factory=list)  # upright (width, height)
     fingerprints: list[bytes | None] = field(default_factory=list)
     details: list[Details] = field(default_factory=list)
+    frames: list[Frames | None] = field(default_factory=list)  # of videos
     failures: list[PhotoFailure] = field(default_factory=list)
     warnings: list[tuple[Photo, str]] = field(default_factory=list)  # read all the same
 
@@ -98,13 +110,25 @@ class Tag:
     """A label that a photo earned.
 
     ``score`` is calibrated, 0 to 1. ``token`` is the query token that won (the label's
-    evidence), -1 where the tag was ``implied`` by a child label rather than seen.
+    evidence), -1 where the tag was ``implied`` by a child label rather than seen. ``seconds`` are
+    those of a video's moments in which it is seen.
     """
 
     label: str
     score: float
     token: int
     implied: bool = False
+    seconds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A frame of a video: its second, its tags (best first), the query tokens that they were read
+    from."""
+
+    seconds: float
+    tags: tuple[Tag, ...]
+    tokens_ME: Float32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +141,7 @@ class TaggedPhoto:
     size: tuple[int, int] | None = None  # upright (width, height)
     fingerprint: bytes | None = None  # photos/fingerprint.py
     details: Details | None = None
+    moments: tuple[Moment, ...] = ()  # of a video
 
 
 class StackRole(StrEnum):

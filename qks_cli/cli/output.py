@@ -231,6 +231,7 @@ def _json_line(row: Row, name_of: Callable[[str], str] | None) -> str:
     fields["tags"] = [
         {"label": tag.label, "score": round(tag.score, 4), "implied": tag.implied}
         | ({} if name_of is None else {"name": name_of(tag.label)})
+        | ({"seconds": list(tag.seconds)} if tag.seconds else {})
         for tag in row.tags
     ]
     return _json(fields) + "\n"

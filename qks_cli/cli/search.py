@@ -10,7 +10,7 @@ import typer
 
 from qks_cli.cli.options import Db, Language, Model, Null, RowFormat
 from qks_cli.cli.output import Format, Row, Writer, emit, say
-from qks_cli.cli.tables import nearby, table
+from qks_cli.cli.tables import clock, nearby, table
 from qks_cli.cli.threads import use_one_thread
 from qks_cli.cli.viewer import open_viewer
 from qks_cli.errors import UsageError
@@ -179,6 +179,8 @@ def _cells(
     matched = [f"[{one}: {hit.text}]" if one == "text" else f"[{one}]" for one in hit.matched]
     if hit.stack is not None:
         matched.append(f"[{', '.join(hit.stack.kinds)}: {len(hit.stack.members)} files]")
+    if hit.moment is not None:
+        matched.insert(0, f"[at {clock(hit.moment)}]")
     if names:
         matched += [f"[also {name}]" for name in hit.names]
     date = (hit.taken_at or "")[:10]
@@ -203,6 +205,8 @@ def _row(hit: Hit, *, names: bool) -> Row:
             "kinds": list(hit.stack.kinds),
             "members": [str(path) for path in hit.stack.members],
         }
+    if hit.moment is not None:
+        extra["moment"] = hit.moment
     if names:
         extra["names"] = [str(name) for name in hit.names]
     return Row(hit.path, hit.tags, extra)

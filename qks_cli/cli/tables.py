@@ -45,6 +45,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, shorten: str)
     return "".join(f"{text}\n" for text in texts)
 
 
+def clock(seconds: float) -> str:
+    """A second of a video as players show it: 0:07, 1:02:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def columns(text: str) -> int:
     """How many columns of a terminal a text takes: wide letters take two, marks none."""
     return sum(

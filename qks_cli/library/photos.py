@@ -217,6 +217,8 @@ class Photos:
         if changed is not None:
             self._database.execute("DELETE FROM tags WHERE photo_id = ?", changed)
             self._database.execute("DELETE FROM query_tokens WHERE photo_id = ?", changed)
+            self._database.execute("DELETE FROM moments WHERE photo_id = ?", changed)
+            self._database.execute("DELETE FROM moment_tags WHERE photo_id = ?", changed)
         self._database.execute(
             "INSERT INTO photos (path, size, mtime_ns, status, error_kind, error) "
             "VALUES (?, ?, ?, 'failed', ?, ?) ON CONFLICT (path) DO UPDATE SET "

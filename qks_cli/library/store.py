@@ -6,15 +6,16 @@ Axes: N photos, M query tokens, E label space.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from qks_cli.library import moments
 from qks_cli.library.database import Database
 from qks_cli.library.photos import Photos
 from qks_cli.library.runs import Models, Runs, Vocabularies
 from qks_cli.library.tags import Tags
 from qks_cli.library.tokens import Tokens
-from qks_cli.types import Details, PhotoFailure, Tag, TaggedPhoto
+from qks_cli.types import Details, Moment, PhotoFailure, Tag, TaggedPhoto
 
 
 class Library(Database):
@@ -58,6 +59,8 @@ class Library(Database):
             self.tokens.put(ids, model_id, [photo.tokens_ME for photo in tagged])
             self.photos.put_details((x, photo.details or Details()) for x, photo in own)
             self.tags.put([(x, photo.tags) for x, photo in own], model_id, vocabulary_id, selection)
+            if moments.any_moments(self) or any(photo.moments for photo in tagged):
+                moments.put(self, {x: photo.moments for x, photo in own}, model_id)
             for failure in failures:
                 self.photos.put_failure(failure)
         return ids
@@ -69,10 +72,13 @@ class Library(Database):
         model_id: int,
         vocabulary_id: int,
         selection: str,
+        moments_of: Mapping[int, Sequence[Moment]] | None = None,
     ) -> None:
-        """Replace the tags of stored photos in one transaction."""
+        """Replace the tags of stored photos, and those of the moments of videos, by id, in one
+        transaction."""
         with self.atomic():
             self.tags.put(list(tags), model_id, vocabulary_id, selection)
+            moments.put_tags(self, moments_of or {})
 
     def _rolled_back(self) -> None:
         self.tags.forget_ids()

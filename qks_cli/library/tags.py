@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qks_cli.folding import fold
+from qks_cli.library import moments
 from qks_cli.library.database import PRESENT, Database, now
 from qks_cli.types import Tag
 
@@ -28,8 +29,10 @@ class Tags:
             "ORDER BY 3 DESC, label",
             photo_ids,
         )
+        seen = moments.seconds_of(self._database, photo_ids)
         for photo_id, name, score, token, implied in rows:
-            found[photo_id].append(Tag(name, score, token, bool(implied)))
+            seconds = seen[photo_id].get(name, ()) if photo_id in seen else ()
+            found[photo_id].append(Tag(name, score, token, bool(implied), seconds))
         return found
 
     def carried(self, label: str) -> list[tuple[int, float]]:

@@ -19,6 +19,7 @@ from qks_cli.photos.colours import plain_mode, to_srgb
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.opened import opened
 from qks_cli.photos.pictures import AnyPicture, open_picture
+from qks_cli.photos.recognise import VIDEOS
 from qks_cli.types import UInt8Array
 
 ORIENTATION = 0x0112
@@ -73,6 +74,8 @@ def full_pixels(
 
     ``admit`` as for ``reading.read``."""
     with opened(path) as file:
+        if file.format in VIDEOS:  # one frame says nothing of whether two are the same
+            raise PhotoError(path, "unsupported", "a video has no pixels of its own")
         picture = open_picture(file, limits or Limits())
         with admit(picture.needed):
             image = picture.load()
@@ -83,12 +86,25 @@ def full_pixels(
 
 def draw(picture: AnyPicture, resize: str, out_SS3: UInt8Array) -> tuple[int, int]:
     """Decode an opened picture into ``out_SS3``; as ``decode``."""
-    side = out_SS3.shape[0]
     image = picture.load()
+    return draw_image(
+        image, resize, out_SS3, picture.stored_size if picture.drafted else image.size
+    )
+
+
+def draw_image(
+    image: Image.Image,
+    resize: str,
+    out_SS3: UInt8Array,
+    stored_size: tuple[int, int] | None = None,
+) -> tuple[int, int]:
+    """Draw a decoded image into ``out_SS3``; ``stored_size`` is its (width, height) where decoding
+    made it smaller. As ``decode``."""
+    side = out_SS3.shape[0]
+    size = stored_size or image.size
     profile = image.info.get("icc_profile")
     # Asked after loading: who turns a picture while decoding (TIFF, HEIC) takes the mark away.
     orientation = _orientation(image)
-    size = picture.stored_size if picture.drafted else image.size
     # As Pillow does it itself where nothing has to be converted: averages first, then bicubic.
     width, height = image.size
     image, factor = plain_mode(image, max(1, int(min(width, height) / side / _REDUCING_GAP)))

@@ -16,7 +16,7 @@ from qks_cli.photos import dates, exif, xmp
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.opened import PhotoFile, opened
 from qks_cli.photos.pictures import AnyPicture, Notes, open_picture
-from qks_cli.photos.recognise import JPEG, RAW, TIFF
+from qks_cli.photos.recognise import JPEG, RAW, TIFF, VIDEOS
 from qks_cli.photos.segments import exif_blocks
 from qks_cli.types import Details
 
@@ -50,6 +50,12 @@ def read_packet(path: Path) -> bytes:
 
 def details_of(file: PhotoFile, picture: AnyPicture) -> Details:
     """The details of an opened photo."""
+    if file.format in VIDEOS:
+        from qks_cli.photos.video import VideoPicture
+        from qks_cli.photos.video_details import video_details
+
+        assert isinstance(picture, VideoPicture)
+        return video_details(picture.metadata, picture.duration, file.path.stem)
     notes = picture.notes
     values = exif.by_exifread(file.stream) if file.format in _BY_EXIFREAD else {}
     if file.format is JPEG and len(blocks := exif_blocks(file.stream)) > 1:

@@ -98,7 +98,7 @@ def pixel_batches(
 
 def _read(readers: Readers, photo: Photo, resize: str, out: UInt8Array) -> Reading | PhotoFailure:
     try:
-        return readers.read(photo.path, resize, out)
+        return readers.read(photo.path, resize, out, moments=True)
     except PhotoError as error:
         return PhotoFailure(photo, error.kind, error.reason)
 
@@ -123,6 +123,7 @@ def _gather(
         batch.sizes.append(result.size)
         batch.fingerprints.append(result.fingerprint)
         batch.details.append(result.details)
+        batch.frames.append(result.frames)
         if result.warning:
             batch.warnings.append((photo, result.warning))
     batch.pixels_BHW3 = buffer[: len(batch.photos)]

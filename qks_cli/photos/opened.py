@@ -19,6 +19,7 @@ from qks_cli.photos.recognise import (
     JPEG,
     PNG,
     RAW,
+    VIDEOS,
     WEBP,
     Format,
     name_of_unread,
@@ -77,8 +78,9 @@ def opened(path: Any, *, whole: bool = True) -> Iterator[PhotoFile]:
             if not size:
                 raise PhotoError(path, "empty", "the file is empty")
             found = recognise(stream)
-            # Of a raw file only its preview is needed, a tenth of it or less.
-            if whole and size <= IN_MEMORY and found is not RAW:
+            # Of a raw file only its preview is needed, a tenth of it or less; of a video, frames.
+            in_parts = found is RAW or found in VIDEOS
+            if whole and size <= IN_MEMORY and not in_parts:
                 stream.seek(0)
                 stream = io.BytesIO(stream.read())
                 size = len(stream.getvalue())

@@ -22,7 +22,7 @@ from qks_cli.photos.exif import exif_of, iptc_date
 from qks_cli.photos.limits import Limits, decoded_bytes
 from qks_cli.photos.mending import whole_jpeg, without_side_chunks
 from qks_cli.photos.opened import PhotoFile
-from qks_cli.photos.readable import jxl_readable, raw_readable
+from qks_cli.photos.readable import jxl_readable, raw_readable, videos_readable
 from qks_cli.photos.recognise import (
     AVIF,
     GIF,
@@ -34,6 +34,7 @@ from qks_cli.photos.recognise import (
     PSD,
     RAW,
     TIFF,
+    VIDEOS,
     WEBP,
     Format,
 )
@@ -70,7 +71,8 @@ class AnyPicture(Protocol):
     """What all kinds of opened pictures offer. ``stored_size``: (width, height) before decoding;
     ``needed``: bytes that decoding takes; ``drafted``: decoding may make it smaller."""
 
-    stored_size: tuple[int, int]
+    @property
+    def stored_size(self) -> tuple[int, int]: ...
 
     @property
     def needed(self) -> int: ...
@@ -253,6 +255,8 @@ def open_picture(file: PhotoFile, limits: Limits, *, side: int | None = None) ->
         picture = _raw(file)
     elif file.format is JXL:
         picture = _jxl(file)
+    elif file.format in VIDEOS:
+        picture = _video(file)
     elif file.format is PSD:
         from qks_cli.photos.psd import PsdPicture
 
@@ -274,6 +278,15 @@ def _jxl(file: PhotoFile) -> AnyPicture:
     from qks_cli.photos.jxl import JxlPicture
 
     return JxlPicture(file)
+
+
+def _video(file: PhotoFile) -> AnyPicture:
+    """A video, where the extra that reads it is installed."""
+    if not videos_readable():
+        raise PhotoError(file.path, "unsupported", "a video; `pip install 'qks[video]'` reads it")
+    from qks_cli.photos.video import VideoPicture
+
+    return VideoPicture(file)
 
 
 def _raw(file: PhotoFile) -> AnyPicture:

@@ -13,6 +13,12 @@ def raw_readable() -> bool:
 
 
 @cache
+def videos_readable() -> bool:
+    """Whether PyAV is installed, without importing it."""
+    return importlib.util.find_spec("av") is not None
+
+
+@cache
 def jxl_readable() -> bool:
     """Whether pillow-jxl-plugin is installed, without importing it."""
     return importlib.util.find_spec("pillow_jxl") is not None

@@ -24,7 +24,7 @@ from qks_cli.closing import Closing
 from qks_cli.errors import PhotoError
 from qks_cli.photos.limits import Budget, Limits
 from qks_cli.photos.reading import Reading
-from qks_cli.types import Details, UInt8Array
+from qks_cli.types import Details, Frames, UInt8Array
 
 _START = "import sys; sys.path[:] = sys.argv[2:]; from qks_cli.photos.worker import main; main()"
 _PATIENCE = 5.0  # seconds for a killed process to be gone
@@ -45,11 +45,14 @@ class Readers(Closing):
         self._all: set[_Process] = set()
         self._closed = False
 
-    def read(self, path: Path, resize: str, out_SS3: UInt8Array) -> Reading:
+    def read(
+        self, path: Path, resize: str, out_SS3: UInt8Array, *, moments: bool = False
+    ) -> Reading:
         """As ``reading.read``; ``out_SS3`` is contiguous.
 
         Raises ``PhotoError``, or ``ReadersClosedError`` once ``close`` was called."""
-        request = {"want": "read", "resize": resize, "side": out_SS3.shape[0]}
+        side = out_SS3.shape[0]
+        request = {"want": "read", "resize": resize, "side": side, "moments": moments}
         answer = self._ask(path, request, out_SS3.data.cast("B"))
         digest = answer["fingerprint"]
         return Reading(
@@ -57,6 +60,7 @@ class Readers(Closing):
             bytes.fromhex(digest) if digest else None,
             Details(**answer["details"]),
             answer["warning"],
+            _frames(answer, out_SS3),
         )
 
     def details(self, path: Path) -> Details:
@@ -163,6 +167,10 @@ class _Process:
             assert self.process.stdout is not None
             if self.process.stdout.readinto(into) != len(into):  # type: ignore[attr-defined]
                 raise EOFError
+            more = len(answer.get("seconds", ())) * len(into)
+            answer["frames"] = self.process.stdout.read(more)
+            if len(answer["frames"]) != more:
+                raise EOFError
         return answer
 
     def end(self) -> int:
@@ -189,6 +197,15 @@ class _Process:
         if not line.endswith(b"\n"):
             raise EOFError
         return json.loads(line)
+
+
+def _frames(answer: Any, like_SS3: UInt8Array) -> Frames | None:
+    """The frames of a video that came after its pixels."""
+    seconds = answer.get("seconds")
+    if not seconds:
+        return None
+    pixels = np.frombuffer(answer["frames"], np.uint8)
+    return Frames(tuple(seconds), pixels.reshape(len(seconds), *like_SS3.shape))
 
 
 def _from_anywhere(path: Path) -> str:

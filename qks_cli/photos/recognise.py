@@ -16,11 +16,12 @@ HEAD = 64  # bytes that tell a format
 @dataclass(frozen=True, slots=True)
 class Format:
     """``name`` as users know it; what Pillow calls it, and the module that reads it ('' where
-    another library does)."""
+    another library does); what FFmpeg calls it, of a video."""
 
     name: str
     pillow: str = ""
     plugin: str = ""
+    ffmpeg: str = ""
 
 
 JPEG = Format("JPEG", "JPEG", "PIL.JpegImagePlugin")
@@ -36,6 +37,10 @@ PSD = Format("Photoshop", "PSD", "PIL.PsdImagePlugin")
 HEIC = Format("HEIC")
 JXL = Format("JPEG XL")
 RAW = Format("RAW")
+MP4 = Format("MP4", ffmpeg="mov")
+MATROSKA = Format("Matroska", ffmpeg="matroska")
+AVI = Format("AVI", ffmpeg="avi")
+VIDEOS = frozenset({MP4, MATROSKA, AVI})
 # For whoever opens pictures with Pillow itself: what it may try.
 PILLOW_FORMATS = tuple(x.pillow for x in (JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, JPEG2000))
 # Formats that are known by their bytes and not read: naming them helps more than "no image".
@@ -47,13 +52,13 @@ UNREAD = (
     (0, b"icns", "Apple icon"),
     (0, b"\0\0\1\0", "Windows icon"),
     (0, b"gimp xcf", "GIMP"),
-    (0, b"\x1aE\xdf\xa3", "video"),
-    (4, b"ftypqt", "video"),
-    (4, b"ftypmp4", "video"),
-    (4, b"ftypisom", "video"),
-    (4, b"ftypM4V", "video"),
-    (4, b"ftyp3gp", "video"),
-    (8, b"AVI ", "video"),
+    (4, b"ftypM4A", "audio"),
+    (4, b"ftypM4B", "audio"),
+    (0, b"\x1aE\xdf\xa3", "Matroska of another kind"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", "Windows Media"),
+    (0, b"\0\0\1\xba", "MPEG video"),
+    (0, b"FLV\1", "Flash video"),
+    (0, b"OggS", "Ogg"),
     (0, b"<svg", "SVG"),
     (0, b"PK\3\4", "ZIP"),
 )
@@ -81,6 +86,10 @@ _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _ANY_BRANDS = {b"mif1", b"msf1", b"mif2", b"miaf"}
+_VIDEO_BRANDS = {b"qt  ", b"isom", b"mp41", b"mp42", b"avc1", b"dash", b"MSNV", b"XAVC", b"mmp4"}
+_VIDEO_STARTS = {b"M4V", b"iso", b"3gp", b"3g2", b"3ge", b"f4v"}
+_AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
+_QUICKTIME_ATOMS = {b"moov", b"mdat", b"wide", b"pnot"}  # QuickTime files from before brands
 # TIFF tags and values that only raw files have in their first directory
 _SUBFILE, _COMPRESSION, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 259, 262, 330, 0xC612
 _RAW_COMPRESSIONS = {32767, 32769, 32770, 34713, 65000, 65535}
@@ -99,8 +108,14 @@ def recognise(stream: BinaryIO) -> Format | None:
         return RAW if head[8:10] == b"CR" or _is_raw_tiff(stream, head) else TIFF
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return WEBP
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return AVI
+    if head.startswith(b"\x1aE\xdf\xa3") and (b"matroska" in head or b"webm" in head):
+        return MATROSKA
     if head[4:8] == b"ftyp":
         return _by_brand(head)
+    if head[4:8] in _QUICKTIME_ATOMS and 8 <= int.from_bytes(head[:4], "big") < 1 << 31:
+        return MP4
     # A bitmap without its file header: its size, then planes 1 and a number of bits.
     if head[:4] == b"\x28\0\0\0" and head[12:14] == b"\1\0" and head[14:15] in b"\1\4\x08\x10\x18 ":
         return DIB
@@ -116,7 +131,8 @@ def name_of_unread(head: bytes) -> str:
 
 
 def _by_brand(head: bytes) -> Format | None:
-    """HEIC, AVIF or Canon CR3, by the major brand, else by those that it is compatible with."""
+    """HEIC, AVIF, Canon CR3 or a video, by the major brand, else by those that it is compatible
+    with."""
     end = min(int.from_bytes(head[:4], "big"), len(head))
     major, *others = [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
     if major == b"crx ":
@@ -127,7 +143,12 @@ def _by_brand(head: bytes) -> Format | None:
         return HEIC
     if _AVIF_BRANDS & set(others):
         return AVIF
-    return HEIC if major in _ANY_BRANDS or _HEIF_BRANDS & set(others) else None
+    if major in _ANY_BRANDS or _HEIF_BRANDS & set(others):
+        return HEIC
+    is_video = major in _VIDEO_BRANDS or major[:3] in _VIDEO_STARTS
+    if is_video or (major not in _AUDIO_BRANDS and _VIDEO_BRANDS & set(others)):
+        return MP4
+    return None
 
 
 def _is_raw_tiff(stream: BinaryIO, head: bytes) -> bool:

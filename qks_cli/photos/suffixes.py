@@ -19,9 +19,10 @@ RAW = frozenset(
     ".k25 .kc2 .kdc .mdc .mef .mfw .mos .mrw .nef .nrw .orf .ori .pef .ptx .pxn .qtk .raf .raw "
     ".rdc .rw2 .rwl .rwz .sr2 .srf .srw .sti .x3f".split()
 )
-VIDEOS = frozenset(
-    ".3g2 .3gp .asf .avi .dv .flv .insv .lrv .m2ts .m4v .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mts "
-    ".mxf .ogv .qt .rm .rmvb .tod .ts .vob .webm .wmv".split()
+VIDEOS = frozenset(".3g2 .3gp .avi .m4v .mkv .mov .mp4 .qt .webm".split())  # read where PyAV is
+OTHER_VIDEOS = frozenset(
+    ".asf .dv .flv .insv .lrv .m2ts .mod .mpe .mpeg .mpg .mts .mxf .ogv .rm .rmvb .tod .ts .vob "
+    ".wmv".split()
 )
 # What programs keep beside a photo: part of it, and none of its own.
 SIDECARS = frozenset(".aae .arp .cos .dop .mie .on1 .pp3 .thm .xmp".split())
@@ -34,6 +35,7 @@ KINDS = {
         ("raw", RAW),
         ("jxl", JXL),
         ("video", VIDEOS),
+        ("other-video", OTHER_VIDEOS),
         ("sidecar", SIDECARS),
     )
     for suffix in suffixes
@@ -41,6 +43,6 @@ KINDS = {
 
 
 def kind_of(name: str) -> str:
-    """What a file's name promises: ``photo``, ``raw``, ``jxl``, ``video``, ``sidecar`` or
-    ``other``."""
+    """What a file's name promises: ``photo``, ``raw``, ``jxl``, ``video``, ``other-video``,
+    ``sidecar`` or ``other``."""
     return KINDS.get(Path(name).suffix.lower(), "other")

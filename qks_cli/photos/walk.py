@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from qks_cli.photos.readable import jxl_readable, raw_readable
+from qks_cli.photos.readable import jxl_readable, raw_readable, videos_readable
 from qks_cli.photos.stacking import LARGEST_LIVE, live_photos
 from qks_cli.photos.suffixes import kind_of
 from qks_cli.types import Photo
@@ -44,9 +44,9 @@ def walk(
     real path; ``on_name`` hears of its other names, with the path that it is yielded under first.
     ``exclude`` are globs against a name or a whole path. ``on_problem`` hears of what cannot
     be read, ``on_skip`` of files that are no photos by their names (the video of a live photo
-    belongs to it and is yielded), with their kind (``raw``,
-    ``jxl``, ``video`` or ``other``; sidecars belong to their photos), and of pipes, sockets and
-    devices with a photo's name (``special``).
+    belongs to it and is yielded), with their kind (``raw``, ``jxl``, ``video``, ``other-video`` or
+    ``other``; sidecars belong to their photos), and of pipes, sockets and devices with a photo's
+    name (``special``).
     """
     walker = _Walker(exclude, hidden, only_photos, on_problem, on_skip, on_name)
     for path in paths:
@@ -75,8 +75,8 @@ def _path(name: bytes, nul: bool) -> Path:
 
 def kinds_read() -> frozenset[str]:
     """Kinds of files (suffixes.py) that are photos to qks: raw ones where rawpy is installed,
-    JPEG XL where pillow-jxl-plugin is."""
-    also = {"raw": raw_readable(), "jxl": jxl_readable()}
+    JPEG XL where pillow-jxl-plugin is, videos where PyAV is."""
+    also = {"raw": raw_readable(), "jxl": jxl_readable(), "video": videos_readable()}
     return frozenset({"photo", *(kind for kind, readable in also.items() if readable)})
 
 

@@ -69,14 +69,25 @@ class _Worker:
         side = request["side"]
         out_SS3 = np.empty((side, side, 3), np.uint8)
         with _overheard() as heard:
-            found = read(path, request["resize"], out_SS3, limits, self.admit, _bound)
-        answer = {
+            found = read(
+                path,
+                request["resize"],
+                out_SS3,
+                limits,
+                self.admit,
+                _bound,
+                moments=request["moments"],
+            )
+        answer: dict[str, Any] = {
             "size": found.size,
             "fingerprint": found.fingerprint.hex() if found.fingerprint else None,
             "details": asdict(found.details),
             "warning": found.warning or _warning(heard),
         }
-        return answer, out_SS3.data.cast("B")
+        if found.frames is None:
+            return answer, out_SS3.data.cast("B")
+        answer["seconds"] = found.frames.seconds
+        return answer, out_SS3.tobytes() + found.frames.pixels_KHW3.tobytes()
 
     @contextmanager
     def admit(self, needed: int) -> Iterator[None]:

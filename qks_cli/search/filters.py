@@ -39,11 +39,12 @@ _HAS = {
     "gps": "latitude IS NOT NULL",
     "place": "coalesce(place_id, 0) IN (SELECT id FROM places WHERE places.name != '')",
     "rating": "rating IS NOT NULL",
+    "video": "duration IS NOT NULL OR photos.id IN (SELECT photo_id FROM moments)",
     "text": "photos.id IN (SELECT id FROM text_list)",
     "stack": "id IN (SELECT photo_id FROM stack_members)",
 }
 _SHAPES = {"portrait": "height > width", "landscape": "width > height", "square": "width = height"}
-_NUMBERS = ("iso", "aperture", "focal", "exposure", "width", "height", "rating")
+_NUMBERS = ("iso", "aperture", "focal", "exposure", "width", "height", "rating", "duration")
 PLACES = ("place", "country")  # filters that need the places of photos to be named
 SCORED = ("tag", "like", "score")  # filters that are scores, not conditions
 

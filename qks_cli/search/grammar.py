@@ -33,9 +33,10 @@ Folder, name   folder:~/Photos/2023  folder:holidays  name:IMG_*  type:heic
 Text           text:"gate 12"  text:invoic*   words that `qks text` read in the photo
 Shape          width:>=4000  height:..1080  shape:portrait   (landscape, square)
 Rating         rating:>=3
+Videos         has:video  duration:>60   (seconds)
 Stacks         stack:raw  stack:no    (raw, live, burst, edited, joined; any, no)
 Has, lacks     has:gps  missing:tags  (tags, date, camera, lens, gps, place, rating,
-                                      text, stack)
+                                      text, stack, video)
 
 Numbers and dates take  x  >x  >=x  <x  <=x  x..y  x..  ..y ; both ends count. Quote the query, or
 the shell takes signs and brackets for its own: qks search 'dog -beach date:2023..2024'

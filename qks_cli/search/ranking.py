@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from qks_cli.library import names, texts
+from qks_cli.library.moments import any_moments, video_ids
 from qks_cli.library.store import Library
 from qks_cli.search.compact import EXACT
 from qks_cli.search.evaluation import Evaluation, Meaning, text_words
 from qks_cli.search.filters import add_functions
 from qks_cli.search.folding import Stacked, fold_stacks, stacked
 from qks_cli.search.grammar import Filter, Node
+from qks_cli.search.moments import best_moments
 from qks_cli.search.plan import Plan, ScoreRange
 from qks_cli.search.scorer import (
     Compared,
@@ -61,7 +63,8 @@ class Hit:
 
     ``tag_score`` and ``meaning_score`` are means over the phrases of the query. ``matched`` are the
     dates and folders among its plain words that name the photo ("date 2023", "folder Paris"), and
-    "text" where it was found by ``text`` in it: the line that holds what was looked for."""
+    "text" where it was found by ``text`` in it: the line that holds what was looked for.
+    ``moment`` is the second of a video that answers best."""
 
     path: Path
     score: float
@@ -74,6 +77,7 @@ class Hit:
     camera: str | None = None
     text: str = ""
     stack: Stacked | None = None
+    moment: float | None = None
 
 
 class Found(list[Hit]):
@@ -116,6 +120,7 @@ def search(
         sort=sort,
         looked_for=_looked_for(plan, judged.evaluation),
         every_member=every_member,
+        moments_of=lambda ids: _moments(library, plan, evidence, ids),
     )
 
 
@@ -196,8 +201,15 @@ def most_similar(
     if not exact:
         ids_N = _best(library, compared, ids_N, limit, score)
     score_N = score(ids_N, exact_scores(library, compared, ids_N))
-    scores = ScoreRange(low=min_score)
-    return _hits(library, ids_N, score_N, scores, limit, every_member=every_member)
+    return _hits(
+        library,
+        ids_N,
+        score_N,
+        ScoreRange(low=min_score),
+        limit,
+        every_member=every_member,
+        moments_of=lambda ids: best_moments(library, ids, (), compared),
+    )
 
 
 def _ids(library: Library, where: str, values: tuple[object, ...] = ()) -> Int64Array:
@@ -244,7 +256,9 @@ def _best(
     about_N = score(ids_N, compact_scores(library, compared, ids_N))
     count = min(len(ids_N), max(EXACT, 2 * limit, int(ROOTS * len(ids_N) ** 0.5)))
     best = np.argpartition(-about_N, count - 1)[:count]
-    return np.sort(ids_N[best[about_N[best] > 0]])
+    chosen = ids_N[best[about_N[best] > 0]]
+    # Compact vectors know one frame of a video: all videos are looked at.
+    return np.union1d(chosen, np.intersect1d(video_ids(library, compared.model_id), ids_N))
 
 
 def _hits(
@@ -258,6 +272,7 @@ def _hits(
     sort: Sort = Sort.score,
     looked_for: Sequence[Sequence[str]] = (),
     every_member: bool = False,
+    moments_of: Callable[[Sequence[int]], Mapping[int, float]] = lambda ids: {},
 ) -> Found:
     every = np.flatnonzero(_within(score_N, scores))
     if not every_member:
@@ -276,6 +291,7 @@ def _hits(
         order.sort(key=lambda i: (-score_N[rows[i]], str(paths[ids[i]])))
     lines = _lines(library, ids, looked_for)
     noted, stack_of = library.photos.dates_of(ids), stacked(library, ids)
+    moments = moments_of(ids)
     hits = (
         Hit(
             paths[ids[i]],
@@ -291,10 +307,22 @@ def _hits(
             *noted[ids[i]],
             lines.get(ids[i], ""),
             stack_of.get(ids[i]),
+            moments.get(ids[i]),
         )
         for i in order
     )
     return Found(hits, len(every))
+
+
+def _moments(
+    library: Library, plan: Plan, evidence: Evidence, ids: Sequence[int]
+) -> dict[int, float]:
+    """The moments of videos that answer a query best, by id."""
+    if not any_moments(library):
+        return {}
+    phrases = [words.labels for words in plan.labels.values()] if evidence.by_tags else []
+    labels = [*(label for own in phrases for label in own), *plan.named.values()]
+    return best_moments(library, ids, labels, _compared(library, evidence), evidence.meanings)
 
 
 def _looked_for(plan: Plan, found: Evaluation | None) -> list[list[str]]:

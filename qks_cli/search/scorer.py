@@ -1,6 +1,6 @@
 """How well photos fit phrases and other photos, by their query tokens or by compact vectors.
 
-numpy only. Axes: N photos, M query tokens, E label space, K phrases.
+numpy only. Axes: N photos, R moments of videos, M query tokens, E label space, K phrases.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from qks_cli.library import moments
 from qks_cli.library.store import Library
 from qks_cli.search import compact
 from qks_cli.search.grammar import Node
@@ -90,7 +91,48 @@ def exact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> Raw
         for node, tokens_ME in compared.tokens.items():
             alike_N = cosine_similarity(tokens_NME, tokens_ME, compared.mean_token_E)
             raw[node][places] = alike_N[rows]
+    for photo_id, own in moment_scores(library, compared, ids_N).items():
+        place = int(np.searchsorted(ids_N, photo_id))
+        for node, raw_K in own.raw.items():
+            raw[node][place] = max(raw[node][place], raw_K.max())
     return raw
+
+
+@dataclass(frozen=True, slots=True)
+class MomentScores:
+    """Raw scores, one a moment of a video, by part of a query."""
+
+    seconds: tuple[float, ...]
+    raw: RawScores
+
+
+def moment_scores(
+    library: Library, compared: Compared, ids_N: Int64Array
+) -> dict[int, MomentScores]:
+    """Raw scores of the moments of the videos among these photos (ids ascending), by id."""
+    if not moments.any_moments(library):
+        return {}
+    everything = moments.of(library, None, compared.model_id)
+    here = np.isin(np.fromiter(everything, np.int64, len(everything)), ids_N)
+    kept = [one for one, wanted in zip(everything.items(), here, strict=True) if wanted]
+    if not kept:
+        return {}
+    tokens_RME = np.concatenate([own.tokens_KME for _, own in kept])
+    raw: RawScores = {}
+    vectors_KE = compared.stacked()
+    if vectors_KE is not None:
+        raw_RK = max_similarity(tokens_RME, vectors_KE)
+        raw = {node: raw_RK[:, column] for column, node in enumerate(compared.vectors)}
+    for node, tokens_ME in compared.tokens.items():
+        raw[node] = cosine_similarity(tokens_RME, tokens_ME, compared.mean_token_E)
+    found, at = {}, 0
+    for photo_id, own in kept:
+        rows = slice(at, at + len(own.seconds))
+        found[photo_id] = MomentScores(
+            own.seconds, {node: raw_R[rows] for node, raw_R in raw.items()}
+        )
+        at = rows.stop
+    return found
 
 
 def compact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> RawScores:

@@ -20,9 +20,10 @@ from qks_cli.model.tagger import Tagger
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.loader import load
 from qks_cli.photos.readers import Readers
-from qks_cli.types import Details, Photo, PhotoFailure, TaggedPhoto
+from qks_cli.types import DecodedBatch, Details, Moment, Photo, PhotoFailure, TaggedPhoto
 from qks_cli.workflows.changes import Change, find_changes, tell_apart
 from qks_cli.workflows.companions import Companions
+from qks_cli.workflows.moments import choose_tags, merged, moments_of
 from qks_cli.workflows.results import Destination, Result
 
 GROUP = 2048  # photos looked up in the library together; results come in order within and across
@@ -168,12 +169,13 @@ class _Run:
         ids, tokens_NME = target.library.tokens.of(list(by_id), target.model_id)
         if tokens_NME is None:
             return {}
-        tags = self.tagger(tokens_NME)
+        tags, found = choose_tags(target.library, self.tagger, ids, tokens_NME, target.model_id)
         target.library.retag(
             zip(ids, tags, strict=True),
             model_id=target.model_id,
             vocabulary_id=target.vocabulary_id,
             selection=self.tagger.selection,
+            moments_of=found,
         )
         return {
             by_id[photo_id].path: Result(by_id[photo_id], "retagged", own)
@@ -198,17 +200,7 @@ class _Run:
             failures += batch.failures
             self.warnings.update((photo.path, text) for photo, text in batch.warnings)
             if batch.photos:
-                tokens_BME = self.model.query_tokens(batch.pixels_BHW3)
-                tags = self.tagger(tokens_BME)
-                tagged += map(
-                    TaggedPhoto,
-                    batch.photos,
-                    tags,
-                    tokens_BME,
-                    batch.sizes,
-                    batch.fingerprints,
-                    batch.details,
-                )
+                tagged += self._tagged(batch)
             stopped = self.stop()
             if stopped or time.monotonic() - saved > COMMIT_SECONDS:
                 yield self._save(tagged, failures)
@@ -217,6 +209,25 @@ class _Run:
                 batches.close()
                 return
         yield self._save(tagged, failures)
+
+    def _tagged(self, batch: DecodedBatch) -> Iterator[TaggedPhoto]:
+        """What the model says of a batch; of a video what it says of its frames."""
+        tokens_BME = self.model.query_tokens(batch.pixels_BHW3)
+        tags = self.tagger(tokens_BME)
+        for row, frames in enumerate(batch.frames):
+            moments: tuple[Moment, ...] = ()
+            if frames is not None:
+                tokens_KME = self.model.query_tokens(frames.pixels_KHW3)
+                moments = moments_of(self.tagger, frames.seconds, tokens_KME)
+            yield TaggedPhoto(
+                batch.photos[row],
+                merged(moments) if moments else tags[row],
+                tokens_BME[row],
+                batch.sizes[row],
+                batch.fingerprints[row],
+                batch.details[row],
+                moments,
+            )
 
     def _save(
         self, tagged: Sequence[TaggedPhoto], failures: Sequence[PhotoFailure]

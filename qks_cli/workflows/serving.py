@@ -261,8 +261,12 @@ def _hit(hit: Hit) -> dict[str, object]:
         "matched": list(hit.matched),
         "tags": _tags(hit.tags),
     }
-    also = {"text": hit.text or None, "stack": hit.stack and _stack(hit.stack)}
-    return found | {name: value for name, value in also.items() if value}
+    also = {
+        "text": hit.text or None,
+        "moment": hit.moment,
+        "stack": hit.stack and _stack(hit.stack),
+    }
+    return found | {name: value for name, value in also.items() if value is not None}
 
 
 def _stack(stack: Stacked) -> dict[str, object]:
@@ -270,7 +274,11 @@ def _stack(stack: Stacked) -> dict[str, object]:
 
 
 def _tags(tags: Sequence[Tag]) -> list[dict[str, object]]:
-    return [{"label": x.label, "score": _rounded(x.score), "implied": x.implied} for x in tags]
+    return [
+        {"label": x.label, "score": _rounded(x.score), "implied": x.implied}
+        | ({"seconds": list(x.seconds)} if x.seconds else {})
+        for x in tags
+    ]
 
 
 def _rounded(score: float) -> float:

@@ -11,6 +11,7 @@ _WORDS = {
     "raw": ("RAW", "RAW"),
     "jxl": ("JPEG XL", "JPEG XL"),
     "video": ("video", "videos"),
+    "other-video": ("video of another kind", "videos of other kinds"),
     "special": ("pipe or device", "pipes or devices"),
     "other": ("other", "other"),
 }
@@ -18,6 +19,7 @@ _WORDS = {
 _HINTS = {
     "raw": "`pip install rawpy` reads RAW",
     "jxl": "`pip install 'qks[jxl]'` reads JPEG XL",
+    "video": "`pip install 'qks[video]'` reads videos",
 }
 SUFFIXES = 5  # that are named of a kind
 
@@ -38,7 +40,7 @@ class Skipped:
     def add_meant(self, path: Path, kind: str) -> None:
         """Count one file unless it is of a kind that no camera writes: programs come and go with
         their own files beside photos that are watched."""
-        if kind in ("raw", "jxl", "video"):
+        if kind in ("raw", "jxl", "video", "other-video"):
             self.add(path, kind)
 
     def line(self) -> str:

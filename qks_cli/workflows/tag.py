@@ -24,6 +24,7 @@ from qks_cli.vocabulary.labels_file import Vocabulary, format_labels
 from qks_cli.wording import count_of
 from qks_cli.workflows import stacks
 from qks_cli.workflows.changes import look, note
+from qks_cli.workflows.moments import choose_tags
 from qks_cli.workflows.photo_writer import Options as WriteOptions
 from qks_cli.workflows.pipeline import LoadOptions, tag_photos
 from qks_cli.workflows.report import SILENT, Report, Stop, never
@@ -285,12 +286,13 @@ def choose_anew(
             break
         have, tokens_NME = library.tokens.of(ids[at : at + GROUP], target.model_id)
         if tokens_NME is not None:
-            tags = tagging.tagger(tokens_NME)
+            tags, found = choose_tags(library, tagging.tagger, have, tokens_NME, target.model_id)
             library.retag(
                 zip(have, tags, strict=True),
                 model_id=target.model_id,
                 vocabulary_id=target.vocabulary_id,
                 selection=selection,
+                moments_of=found,
             )
         done += len(have)
     return done, len(ids)

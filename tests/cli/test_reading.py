@@ -77,12 +77,12 @@ def test_libraries_are_heard_in_lines_that_name_the_photo(folder: Path, qks: Qks
 
 
 def test_a_folder_of_other_files_is_not_called_empty(folder: Path, qks: Qks) -> None:
-    for name in ("a.mp4", "b.MOV", "c.mov", "notes.txt", "a.xmp"):
+    for name in ("a.ts", "b.MTS", "c.mts", "notes.txt", "a.xmp"):
         (folder / name).write_bytes(b"x")
     done = qks("tag", folder)
     first, second = said(done.stderr)
     assert first.startswith("no photos found")
-    line = "skipped, not photos that qks reads: 3 videos (.mov, .mp4), 1 other (.txt)"
+    line = "skipped, not photos that qks reads: 3 videos of other kinds (.mts, .ts), 1 other (.txt)"
     assert second == line
     assert said(qks("status", folder).stderr) == ["no photos found", line]
 

@@ -57,7 +57,7 @@ def test_what_comes_moves_and_goes(photos: Path, options: tuple[str, ...]) -> No
         assert b"watching 4 photos" in line
         Image.new("RGB", (50, 40), "red").save(photos / "new.png")
         (photos / "note.txt").write_text("no photo")
-        (photos / "film.mov").write_bytes(b"no photo")
+        (photos / "film.mts").write_bytes(b"no photo")
         until(lambda: known().get("new.png", False))
         (photos / "cat.jpg").rename(photos / "kitty.jpg")
         until(lambda: known().get("kitty.jpg", False))
@@ -69,7 +69,8 @@ def test_what_comes_moves_and_goes(photos: Path, options: tuple[str, ...]) -> No
         running.send_signal(signal.SIGTERM)
         assert running.wait(PATIENCE) == 0
         rows = [json.loads(line) for line in running.stdout.read().splitlines()]
-        assert b"skipped, not photos that qks reads: 1 video (.mov)\n" in running.stderr.readlines()
+        line = b"skipped, not photos that qks reads: 1 video of another kind (.mts)\n"
+        assert line in running.stderr.readlines()
     by_name = [(Path(row["path"]).name, row["status"]) for row in rows]
     assert ("new.png", "tagged") in by_name
     assert ("kitty.jpg", "moved") in by_name
@@ -79,10 +80,10 @@ def test_what_comes_moves_and_goes(photos: Path, options: tuple[str, ...]) -> No
 def test_a_folder_of_other_files_is_not_called_empty(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    for name in ("a.mp4", "b.txt", "a.xmp"):
+    for name in ("a.mts", "b.txt", "a.xmp"):
         (folder / name).write_bytes(b"x")
     with watching(folder) as running:
         assert running.stderr is not None
         assert running.stderr.readline() == b"watching 0 photos; Ctrl-C ends\n"
-        line = b"skipped, not photos that qks reads: 1 video (.mp4), 1 other (.txt)\n"
-        assert running.stderr.readline() == line
+        line = "skipped, not photos that qks reads: 1 video of another kind (.mts), 1 other (.txt)"
+        assert running.stderr.readline().decode() == f"{line}\n"

@@ -15,7 +15,7 @@ from PIL import Image
 from qks_cli.errors import PhotoError
 from qks_cli.photos.decode import decode
 from qks_cli.photos.opened import opened
-from qks_cli.photos.suffixes import JXL, PHOTOS, RAW, SIDECARS, VIDEOS, kind_of
+from qks_cli.photos.suffixes import JXL, OTHER_VIDEOS, PHOTOS, RAW, SIDECARS, VIDEOS, kind_of
 from tests.photos.made import LONG, SHORT, exif, picture, psd, saved
 
 POSTSCRIPT = (
@@ -73,7 +73,9 @@ def test_a_suffix_may_lie(tmp_path: Path, name: str, suffix: str) -> None:
         (b"%PDF-1.7\n", "its bytes say PDF"),
         (b"8BPS\0\2" + bytes(40), "its bytes say Photoshop's large documents (PSB)"),
         (b"icns" + bytes(40), "its bytes say Apple icon"),
-        (b"\0\0\0\x18ftypmp42" + bytes(20), "its bytes say video"),
+        (b"\0\0\0\x18ftypM4A " + bytes(20), "its bytes say audio"),
+        (b"0&\xb2u\x8ef\xcf\x11" + bytes(40), "its bytes say Windows Media"),
+        (b"\x1aE\xdf\xa3" + bytes(40), "its bytes say Matroska of another kind"),
         (b"P6 2 2 255\n" + bytes(12), "not an image that qks can read"),
         (b"hello", "not an image that qks can read"),
     ],
@@ -141,7 +143,7 @@ def test_a_brand_that_nobody_knows_is_what_it_is_compatible_with(
 
 
 def test_every_kind_of_file_has_one_list() -> None:
-    lists = (PHOTOS, JXL, RAW, VIDEOS, SIDECARS)
+    lists = (PHOTOS, JXL, RAW, VIDEOS, OTHER_VIDEOS, SIDECARS)
     assert len(frozenset().union(*lists)) == sum(map(len, lists))
     for name, kind in {
         "a.JPE": "photo",
@@ -154,6 +156,8 @@ def test_every_kind_of_file_has_one_list() -> None:
         "a.JXL": "jxl",
         "a.DNG": "raw",
         "a.mov": "video",
+        "a.WebM": "video",
+        "a.mts": "other-video",
         "a.jpg.xmp": "sidecar",
         "a": "other",
         "a.txt": "other",

@@ -23,7 +23,7 @@ def found(folder: Path, *paths: Path, **options: object) -> list[str]:
 
 
 def test_order_is_by_bytes_and_only_photos_count(tmp_path: Path) -> None:
-    make(tmp_path, "b.jpg", "a/z.JPEG", "a/b.png", "c.txt", "B.heic", "a/film.mov")
+    make(tmp_path, "b.jpg", "a/z.JPEG", "a/b.png", "c.txt", "B.heic", "a/film.mts")
     assert found(tmp_path) == ["B.heic", "b.jpg", "a/b.png", "a/z.JPEG"]
 
 
@@ -97,7 +97,8 @@ def test_a_named_file_counts_whatever_its_suffix(tmp_path: Path) -> None:
 
 
 def test_what_is_no_photo_is_told_by_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qks_cli.photos.walk.raw_readable", lambda: False)
+    for kind in ("raw", "videos"):
+        monkeypatch.setattr(f"qks_cli.photos.walk.{kind}_readable", lambda: False)
     make(tmp_path, "a.jpg", "b/a.CR2", "a.dng", "film.mov", "a.txt", "a", "a.jpg.xmp", ".h.mov")
     skipped: list[tuple[str, str]] = []
     walked = list(walk([tmp_path], on_skip=lambda p, kind: skipped.append((p.name, kind))))

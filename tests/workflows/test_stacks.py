@@ -171,8 +171,10 @@ def test_a_burst_by_dates(library: Library, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def pairs(photos: Path, fake_model: Path) -> Path:
-    """The photos of conftest.py, with raw files and a video that nothing can read."""
+def pairs(photos: Path, fake_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The photos of conftest.py, with raw files and a video that nothing can read, where the extra
+    that reads videos is missing."""
+    monkeypatch.setattr("qks_cli.photos.walk.videos_readable", lambda: False)
     for name in ("cat.CR2", "space/astronaut.nef", "coffee.MOV", "alone.mov"):
         (photos / name).write_bytes(b"not to be decoded " + name.encode())
     return photos
@@ -184,6 +186,16 @@ def tagged(api: Api, *paths: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
     for result in api.tag(paths):
         found[result.photo.path.name] = (result.status, tuple(x.label for x in result.tags))
     return found
+
+
+def test_the_video_of_a_live_photo_shares_its_tags_with_the_extra_too(
+    pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qks_cli.photos.walk.videos_readable", lambda: True)
+    with open_library(create=True) as api:
+        first = tagged(api, pairs)
+    assert first["coffee.MOV"] == ("shared", first["coffee.jpg"][1])
+    assert first["alone.mov"][0] == "failed"  # a video of its own, and none that can be read
 
 
 def test_raw_files_and_videos_share_tags_unread(pairs: Path) -> None:
@@ -265,7 +277,11 @@ def test_a_raw_file_that_the_user_split_is_read(pairs: Path) -> None:
         assert tagged(api, pairs)["cat.dng"][0] == "tagged"
 
 
-def test_the_walk_yields_the_videos_of_live_photos(tmp_path: Path) -> None:
+def test_the_walk_yields_the_videos_of_live_photos(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those alone, where the extra that reads videos is missing."""
+    monkeypatch.setattr("qks_cli.photos.walk.videos_readable", lambda: False)
     for name in ("a.heic", "a.mov", "b.MOV", "b.JPG", "c.mov", "d.avi", "d.jpg", "e.png", "e.mov"):
         (tmp_path / name).write_bytes(b"x")
     with (tmp_path / "f.mov").open("wb") as large:

@@ -26,6 +26,7 @@ NAMES = (
     "m014_packed",
     "m015_stacks",
     "m016_folders",
+    "m017_videos",
 )
 COUNT = len(NAMES)
 

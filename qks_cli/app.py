@@ -18,6 +18,7 @@ from typer.main import get_command
 from qks_cli import __version__
 from qks_cli.cli import config
 from qks_cli.cli.groups import Grouped
+from qks_cli.cli.output import say
 from qks_cli.errors import OutputError, QksError, ReaderGoneError, UsageError, missing_package
 from qks_cli.escape import shown
 from qks_cli.wording import did_you_mean
@@ -70,9 +71,9 @@ def options(
 
 
 def _fail(error: QksError) -> NoReturn:
-    print(f"qks: {error.message}", file=sys.stderr)
+    say(f"qks: {error.message}")
     if error.hint:
-        print(f"     {error.hint}", file=sys.stderr)
+        say(f"     {error.hint}")
     sys.exit(2)
 
 

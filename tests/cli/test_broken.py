@@ -92,3 +92,30 @@ def test_ctrl_c_while_a_command_starts(tmp_path: Path, seconds: float) -> None:
     assert "Traceback" not in said or ", in main\n" not in said, said
     if "Traceback" not in said:
         assert process.returncode in (130, 2, -signal.SIGINT)
+
+
+STEERS = "x\x1b]0;title\x07\x9b31m\u202e"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tag", ".", "--labels", STEERS],
+        ["tag", ".", "--model", STEERS],
+        ["tag", STEERS],
+        ["search", "dog", "--db", STEERS],
+        ["search", f'camera:{STEERS}"'],
+        ["backup", f"/nowhere/{STEERS}"],
+        ["restore", STEERS],
+        ["config", "set", STEERS, "1"],
+        ["similar", f"{STEERS}.jpg"],
+        ["tags", "rename", STEERS, "dog"],
+        ["tags", "reject", STEERS, "."],
+        [STEERS],
+    ],
+)
+def test_no_error_steers_the_terminal(qks: Qks, words: list[str]) -> None:
+    done = qks(*words)
+    assert done.returncode == 2
+    said = done.stderr.decode()
+    assert said and not [char for char in STEERS[1:] if char in said and not char.isprintable()]

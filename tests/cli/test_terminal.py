@@ -14,6 +14,7 @@ from PIL import Image
 
 from qks_cli.cli import tables
 from qks_cli.cli.tables import columns, end_off, middle_out, nearby, table
+from qks_cli.escape import shown
 from tests.conftest import Qks
 
 
@@ -147,4 +148,6 @@ def test_names_do_not_steer_the_terminal(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert nearby(Path("/elsewhere/b.jpg")) == "/elsewhere/b.jpg"
     text = table(("photo", "tags"), [("\x1b]0;x\x07.jpg", "\u202egpj.dog")], shorten="photo")
     assert "\x1b" not in text and "\u202e" not in text
+    bytes_of = os.fsdecode(b"caf\xe9 \x9b31m \x84.jpg")  # C1 controls, where a character is a byte
+    assert os.fsencode(shown(bytes_of)) == b"caf\xe9 \\x9b31m \\x84.jpg"
     assert tables.table(("photo",), [], shorten="photo") == ""

@@ -29,6 +29,7 @@ from qks_cli.model.weights import write_config, write_weights
 from qks_cli.network.config import BackboneConfig, DecoderConfig, ModelConfig
 from qks_cli.network.zero_shot import ZeroShotImage
 from qks_cli.photos.decode import decode
+from qks_cli.photos.suffixes import PHOTOS
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.vocabulary.prompts import POOL
 from qks_cli.wording import count_of
@@ -240,5 +241,5 @@ def example_photos() -> list[Path]:
     root = Path(__file__).parent.parent
     for folder in (root / "_examples", root.parent / "examples" / "photos"):
         if folder.is_dir():
-            return sorted(path for path in folder.iterdir() if path.suffix in (".jpg", ".png"))
+            return sorted(path for path in folder.iterdir() if path.suffix in PHOTOS)
     return []

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from qks_cli.model.bundle import file_hash
+from qks_cli.photos.suffixes import PHOTOS
 from qks_cli.training.datasets import LAYOUTS
 from qks_cli.training.datasets.labelled import DataSet, Split
-from qks_cli.training.datasets.parts import IMAGES
 from qks_cli.training.datasets.paths import TarEntry
 
 
@@ -37,7 +37,7 @@ def list_hashes(name: str, root: Path) -> dict[str, str]:
         return found
     for part in LAYOUTS[name].parts:
         path = part.find(root)
-        if path is not None and path.is_file() and path.suffix.lower() not in IMAGES:
+        if path is not None and path.is_file() and path.suffix.lower() not in PHOTOS:
             found[str(path.relative_to(root))] = file_hash(path)
     return found
 

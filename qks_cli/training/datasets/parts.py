@@ -8,8 +8,6 @@ from pathlib import Path
 
 from qks_cli.errors import TrainingError
 
-IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".avif")
-
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from qks_cli.errors import TrainingError
+from qks_cli.photos.suffixes import PHOTOS
 from qks_cli.training.datasets.labelled import DataSet, from_rows
-from qks_cli.training.datasets.parts import IMAGES, Part
+from qks_cli.training.datasets.parts import Part
 from qks_cli.training.datasets.paths import TarEntry
 from qks_cli.training.datasets.reading import read_words
 from qks_cli.training.datasets.rows import Row, RowList
@@ -51,7 +52,7 @@ def _rows(archives: Sequence[Path], hidden: set[str]) -> Iterator[Row]:
                 for entry in archive:
                     name = PurePosixPath(entry.name)
                     key = str(name.with_suffix(""))
-                    if name.suffix.lower() in IMAGES:
+                    if name.suffix.lower() in PHOTOS:
                         photos[key] = TarEntry(path, entry.offset_data, entry.size, entry.name)
                     elif name.suffix.lower() == ".json" and entry.isfile():
                         stream = archive.extractfile(entry)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from qks_cli.errors import TrainingError
+from qks_cli.photos.suffixes import PHOTOS
 from qks_cli.training.datasets.labelled import DataSet, from_rows
-from qks_cli.training.datasets.parts import IMAGES, Part
+from qks_cli.training.datasets.parts import Part
 from qks_cli.training.datasets.reading import numbered, read_words, table_rows
 from qks_cli.training.datasets.rows import Row
 
@@ -110,7 +111,7 @@ def _in_folders(root: Path) -> Iterator[Row]:
         raise TrainingError(f"there is no folder {root}")
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         for photo in sorted(folder.rglob("*")):
-            if photo.suffix.lower() in IMAGES:
+            if photo.suffix.lower() in PHOTOS:
                 yield Row(photo, (folder.name.replace("_", " "),))
 
 

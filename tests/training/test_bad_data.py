@@ -275,7 +275,7 @@ def test_archives_are_read_where_their_photos_lie(tmp_path: Path) -> None:
     broken = tmp_path / "two"
     broken.mkdir()
     (broken / "train.tar").write_bytes(b"no archive" * 100)
-    with pytest.raises(TrainingError, match="no archive of labelled photos"):
+    with pytest.raises(TrainingError, match="not an archive of labelled photos"):
         datasets.read("webdataset", broken)
     with tarfile.open(broken / "train.tar", "w") as archive:
         archive.add(tmp_path / "same.jpg", "a.jpg")

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from qks_cli.errors import TrainingError
 from qks_cli.network.config import DecoderConfig
 from qks_cli.network.decoder import ReferenceDecoder
 from qks_cli.training import run as runs
+from qks_cli.training.datasets.labelled import Split
 from qks_cli.training.head.config import HeadConfig
 from qks_cli.training.head.data import partition
 from qks_cli.training.head.loop import load_best, refit, train
@@ -220,3 +222,16 @@ def test_weight_decay_reaches_the_optimiser(tmp_path: Path) -> None:
     learner = Learner(config, run, partition(run.split, config), RunFolder(run.out))
     assert [group["weight_decay"] for group in learner.optimiser.param_groups] == [0.25]
     assert HeadConfig().weight_decay == 1e-4  # the paper's
+
+
+def test_a_run_that_nothing_judges_keeps_its_first_epoch(tmp_path: Path) -> None:
+    run = tiny.run(tmp_path)
+    kept_out = partition(run.split, tiny.CONFIG).valid_N
+    truth = run.split.truth.toarray()
+    truth[kept_out] = 0  # nobody says what these show
+    run.split = Split(run.split.files, csr_matrix(truth), False)
+    best = train(tiny.CONFIG, run)
+    assert (best["epoch"], best["selection"]) == (1, 0.0)
+    rows = read_metrics(run.out / "metrics.jsonl")
+    assert [row["map_trained"] for row in rows] == [None, None]
+    assert RunFolder(run.out).load("best") is not None

@@ -2,8 +2,8 @@
 
     python benchmarks/families.py                     # tiny random models of every family
     python benchmarks/families.py ViT-B-32/openai ViT-B-16-SigLIP/webli   # real ones, fetched
-    python benchmarks/families.py --whole             # whole architectures with random weights
-    python benchmarks/families.py --whole RN50        # these
+    python benchmarks/families.py --used              # tiny ones, and the commands run on them
+    python benchmarks/families.py --whole [RN50]      # whole architectures with random weights
 
 Each model is made into a bundle as `qks models pull` makes it; image vectors of ten photos and
 vectors of thirty texts are compared with open_clip's own ``encode_image`` and ``encode_text`` on
@@ -11,18 +11,18 @@ the same photos (decoded in full) and texts. The least cosine has to be 0.999. R
 little difference between photos, so the cosine of what is left without the mean is told too, and
 their weights are numbers that half precision has.
 
-``--whole`` also runs the commands on each: `qks tag` and `qks search` with the model as it was
-pulled, `qks train` of a head on it, `qks tag` and `qks search` with that. It tells how many photos
-had a tag and were found. Tokenizers that lie on a hub are replaced by a tiny one.
+``--used`` and ``--whole`` also run the commands on each: `qks tag` and `qks search` with the model
+as it was pulled, `qks train` of a head on it, `qks tag` and `qks search` with that. They tell how
+many photos had a tag and were found. Tokenizers that lie on a hub are replaced by a tiny one.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +35,7 @@ from open_clip import factory, pretrained
 from PIL import Image
 from torch.nn import functional
 
+from qks_cli.app import app
 from qks_cli.bundling import pull as pulling
 from qks_cli.bundling.pull import example_photos, find_backbone, pull
 from qks_cli.model.bundle import read_bundle
@@ -202,6 +203,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("models", nargs="*", help="ARCHITECTURE/WEIGHTS; none: tiny random ones")
     parser.add_argument("--whole", action="store_true", help="whole architectures, random weights")
+    parser.add_argument("--used", action="store_true", help="run the commands on each, too")
     given = parser.parse_args()
     pulling.VIEWS = 16  # the calibration is not looked at
     print(f"{'model':34} {'images':>8} {'no mean':>8} {'texts':>8}", flush=True)
@@ -211,7 +213,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder)
             names = given.models or [name for _, name in register(work)]
-            good = [told(compare(name, work)) for name in names]
+            good = []
+            for name in names:
+                good.append(told(compare(name, work)))
+                if given.used:
+                    good.append(used(work, name.replace("/", "-")))
     raise SystemExit(0 if all(good) else 1)
 
 
@@ -245,29 +251,30 @@ def whole(architecture: str) -> bool:
 def used(work: Path, name: str) -> bool:
     """Run the commands; whether every photo was tagged and found, before and after a head."""
     photos = _coloured(work / "made")
-    base, head = str(work / "models" / name), str(work / "head" / "model")
-    _qks(
-        work, "train", "--dataset", "folder", "--root", str(photos), "--model", base,
-        "--out", str(work / "head"), *HEAD_OPTIONS,
-    )  # fmt: skip
+    base, run = str(work / "models" / name), work / f"head-{name}"
+    head = str(run / "model")
+    data = ("--dataset", "folder", "--root", str(photos))
+    _qks("train", *data, "--model", base, "--out", str(run), *HEAD_OPTIONS)
     good = True
     for said, model in (("as pulled", base), ("with a head", head)):
+        os.environ |= {"QKS_DB": f"{model}.db", "QKS_CACHE": str(work / "cache")}
         tagging = ("--labels", str(Path(head) / "labels.txt"), "--min-score", "0", "--top", "1")
-        tagged = _qks(work, "tag", str(photos), "--model", model, *tagging).splitlines()
+        tagged = _qks("tag", str(photos), "--model", model, *tagging).splitlines()
         having = sum(bool(json.loads(line)["tags"]) for line in tagged)
         asked = ("--semantic-only", "--min-score", "0", "--weak")
-        found = _qks(work, "search", "red", "--model", model, *asked).splitlines()
+        found = _qks("search", "red", "--model", model, *asked).splitlines()
         print(f"    {said}: {having} photos tagged, {len(found)} found", flush=True)
         good &= having == len(found) == PHOTOS
     return good
 
 
-def _qks(work: Path, *arguments: str) -> str:
-    library = f"{arguments[arguments.index('--model') + 1].replace('/', '-')}.db"
-    environment = os.environ | {"QKS_DB": str(work / library), "QKS_CACHE": str(work / "cache")}
-    command = [sys.executable, "-m", "qks_cli", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, text=True, check=True)
-    return done.stdout
+def _qks(*arguments: str) -> str:
+    """What a command prints, run in this process: torch is imported once."""
+    printed = io.BytesIO()
+    with contextlib.redirect_stdout(io.TextIOWrapper(printed, write_through=True)) as out:
+        app(list(arguments), standalone_mode=False)
+        out.flush()
+        return printed.getvalue().decode()
 
 
 def _coloured(folder: Path) -> Path:

@@ -14,9 +14,11 @@ LAST_YEAR = 2100  # later ones are placeholders, as 9999
 _FIRST_DIGITAL = 1990  # names of files carry no earlier years
 _NUMBERS = re.compile(r"\d{1,9}")
 _OFFSET = re.compile(r"(Z|UTC|GMT|[+-]\d?\d:?\d\d)$")
-_FRACTION = re.compile(r"(?<=[:.]\d\d)[.,]\d+")
+_FRACTION = re.compile(r"(?<=:\d\d)[.,]\d+")
 _COMPACT = re.compile(r"^(\d{4})(\d\d)(\d\d)(?:[T ]?(\d\d)(\d\d)(\d\d))?")
 _HALF = re.compile(r"([AaPp])\.?[Mm]\.?$")
+# Halves of the day as phones set to Chinese, Japanese and Korean write them, before the time.
+_EASTERN_HALF = re.compile("(上午|午前|오전)|下午|午後|오후")
 _DATE = r"(?P<y>(?:19|20)\d\d)(?P<s>[-_.:]?)(?P<m>\d\d)(?P=s)(?P<d>\d\d)"
 _HOUR = r"(?P<H>[01]\d|2[0-3]|\d(?=[-_.:hH]))"
 _TIME = rf"{_HOUR}(?P<t>[-_.:hH]?)(?P<M>[0-5]\d)(?:(?P=t)|[mM])(?P<S>[0-5]\d)"
@@ -26,7 +28,8 @@ _NAMED = re.compile(
     r"(?:\d{3})?(?!\d)(?:\W?(?P<half>[AaPp])[Mm])?|(?!\d))"
 )
 _TELEGRAM = re.compile(r"^photo_\d+@(?P<d>\d\d)-(?P<m>\d\d)-(?P<y>\d{4})_(.*)$")  # its exports
-_EPOCH = re.compile(r"^(?:FB_IMG_|mmexport|received_|wx_camera_|microMsg\.)(\d{13})(?!\d)")
+# Milliseconds since 1970, as many messengers name photos: FB_IMG_1642756530000, mmexport….
+_EPOCH = re.compile(r"^(?:[A-Za-z][A-Za-z_. -]*)?(1\d{12})(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ def parse(text: str, source: str) -> Taken | None:
     if text[:1].isalpha():
         return _by_mail(text, source)
     text = _COMPACT.sub(_spaced, _FRACTION.sub("", text))
+    east = _EASTERN_HALF.search(text)
+    if east:
+        text = f"{text[: east.start()]} {text[east.end() :]} {'AM' if east[1] else 'PM'}"
     half = _HALF.search(text)
     end = _OFFSET.search(text) if "T" in text or ":" in text[10:] else None
     numbers = [int(x) for x in _NUMBERS.findall(text[: end.start()] if end else text)]

@@ -1,7 +1,7 @@
-"""The Python API: a model, a library, and what can be done with both.
+"""The public Python API: models, libraries, and what can be done with them.
 
-Import its names from ``qks_cli``; nothing heavy is loaded before it is used. The command line is
-made of the same workflows.
+Import its names from ``qks_cli``; nothing heavy is loaded before it is used. The command line uses
+the same workflows.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 def load_model(name: str = "mini", *, device: str = "auto", threads: int = 0) -> Model:
-    """A model by name, or in a folder.
+    """Open a model by its name or its folder.
 
-    ``device`` is auto, cpu, cuda or mps; ``threads`` 0 takes every core. Its networks are loaded
-    when they are first needed. Raises ``ModelError`` where it is missing or damaged.
+    ``device`` is auto, cpu, cuda or mps; ``threads`` 0 uses every core. The networks are loaded
+    when they are first needed. Raises ``ModelError`` where the model is missing or damaged.
     """
     return Model.open(name, device=device, threads=threads)
 
@@ -47,10 +47,10 @@ def explain(
     min_score: float | None = None,
     top: int = 20,
 ) -> list[Reason]:
-    """Why a photo would have labels, or would not, best first: for ``labels``, any words, or for
-    the model's own labels that fit it and the few that nearly do (docs/explain.md).
+    """Tell why a photo would have or lack each of ``labels`` (any words), best first. Without
+    labels: the model's own labels that fit the photo, and the few that nearly do (docs/explain.md).
 
-    ``min_score`` is 0 to 1 (None: the model's cut-off), ``top`` the most tags of a photo. Raises
+    ``min_score`` is 0 to 1 (None: the model's cut-off), ``top`` the most tags per photo. Raises
     ``UsageError`` where the photo cannot be read, and for an empty label."""
     from qks_cli.workflows.explain import explain as reasons
 
@@ -63,9 +63,9 @@ def explain(
 def heat_map(
     photo: Path | str, label: str, model: Model | None = None, *, attention: bool = False
 ) -> Float32Array:
-    """Where on a photo the score of a label comes from: float32 [G, G], 0 to 1, a grid over the
-    photo (over the square in its middle, where the model sees no more of it). With ``attention``
-    where the query token looked that fits the label best.
+    """Compute where on a photo the score of a label comes from: float32 [G, G], 0 to 1, a grid over
+    the photo (over its central square, for models that see only that). With ``attention``: the
+    attention of the query token that fits the label best.
 
     Raises ``UsageError`` where the photo cannot be read, or the model has no such attention."""
     from qks_cli.workflows.heat import heat_map as heat
@@ -74,11 +74,11 @@ def heat_map(
 
 
 def open_library(path: Path | str | None = None, *, create: bool = False) -> Library:
-    """The library in the file ``path``, by default the one that ``qks`` uses: ``$QKS_DB``, else in
-    the user's data folder.
+    """Open the library in the file ``path``, by default the one that ``qks`` uses: ``$QKS_DB``,
+    else the one in the user's data folder.
 
-    Raises ``LibraryError`` where it is not there (unless ``create``), is no library, or is of a
-    newer version.
+    Raises ``LibraryError`` where the file does not exist (unless ``create``), is not a library, or
+    was written by a newer version.
     """
     return Library(session.open_library(None if path is None else Path(path), create=create))
 
@@ -93,11 +93,11 @@ class Library(Closing):
         self._store = store
 
     def close(self) -> None:
-        """Close the file; a closed library can do nothing."""
+        """Close the file; a closed library cannot be used any more."""
         self._store.close()
 
     def __len__(self) -> int:
-        """Photos that have been tagged, missing ones too."""
+        """The number of photos in the library, also missing ones."""
         return self._store.photos.count()
 
     @property
@@ -115,12 +115,12 @@ class Library(Closing):
         top: int = 20,
         report: Report | None = None,
     ) -> Generator[Result, None, None]:
-        """Tag photos and folders, and keep everything in the library: one result a photo, each
-        after it was stored. What has not changed is not read again.
+        """Tag photos and folders, and store everything in the library. Yields one result per photo,
+        after it was stored. Photos that have not changed are not read again.
 
-        The run goes on as results are asked for; whoever stops asking interrupts it. ``labels`` as
-        for ``Model.tag``; ``min_score`` is 0 to 1 (None: the model's cut-off), ``top`` the most
-        tags of a photo. A photo that cannot be read has a result with its ``reason``.
+        The run goes on as results are asked for, and is interrupted when the generator is closed.
+        ``labels`` as for ``Model.tag``; ``min_score`` is 0 to 1 (None: the model's cut-off),
+        ``top`` the most tags per photo. A photo that cannot be read has a result with a ``reason``.
         """
         from qks_cli.photos.walk import walk
         from qks_cli.workflows.changes import folders
@@ -148,11 +148,11 @@ class Library(Closing):
         exact: bool = False,
         every_member: bool = False,
     ) -> list[Hit]:
-        """Photos that answer a query (docs/search.md), best first, at most ``limit``; one of each
-        stack, unless ``every_member`` is asked for.
+        """Find photos by a query (docs/search.md), best first, at most ``limit``. Of each stack
+        one photo is listed, or with ``every_member`` all that answer the query.
 
-        Scores are 0 to 1; those below ``min_score`` are left out. ``exact`` judges every photo in
-        full, however many there are. Raises ``QueryError`` for a query that cannot be used."""
+        Scores are 0 to 1; photos below ``min_score`` are left out. ``exact`` compares every photo
+        in full, which is slower in large libraries. Raises ``QueryError`` for an invalid query."""
         from qks_cli.workflows.search import MIN_SCORE, SearchOptions, search
 
         least = MIN_SCORE if min_score is None else min_score
@@ -160,21 +160,21 @@ class Library(Closing):
         return search(self._store, query, options)
 
     def similar(self, photo: Path | str, *, limit: int = 20, model: str = "mini") -> list[Hit]:
-        """Photos that look like one, in the library or not, best first. Scores are cosine
-        similarities, 0 to 1. Raises ``UsageError`` where it cannot be read."""
+        """Find photos that look like ``photo``, which need not be in the library, best first.
+        Scores are cosine similarities, 0 to 1. Raises ``UsageError`` where it cannot be read."""
         from qks_cli.workflows.search import SearchOptions, similar
 
         return similar(self._store, Path(photo), SearchOptions(model, limit, 0.0))
 
     def duplicates(self, *, near: float | None = None, model: str = "mini") -> list[Group]:
-        """Groups of copies; with ``near`` (0.5 to 1) also of photos with at least that cosine
-        similarity."""
+        """Find groups of copies; with ``near`` (0.5 to 1) also groups of photos with at least that
+        cosine similarity."""
         from qks_cli.workflows.duplicates import duplicates
 
         return duplicates(self._store, near=near, model=model)
 
     def tags(self, photo: Path | str) -> list[Tag]:
-        """The tags of one photo, best first; none where it is not in the library."""
+        """The tags of one photo, best first; empty where it is not in the library."""
         from qks_cli.photos.walk import absolute
 
         path = absolute(Path(photo))
@@ -182,14 +182,14 @@ class Library(Closing):
         return [] if known is None else self._store.tags.of([known.id])[known.id]
 
     def labels(self) -> dict[str, int]:
-        """Every label that a photo carries, and how many photos do, most first."""
+        """The number of photos of every label that any photo carries, most photos first."""
         from qks_cli.workflows.tags import counts
 
         return {row.label: row.photos for row in counts(self._store)}
 
     def learn(self, options: LearnOptions | None = None, *, model: str = "mini") -> Learning:
-        """Learn from verdicts, and score all photos anew; what each label gained, on photos kept
-        out. Raises ``ModelError`` where no photo here was tagged with the model."""
+        """Learn from verdicts, and score all photos anew. Returns what each label gained on
+        held-out photos. Raises ``ModelError`` where no photo here was tagged with the model."""
         from qks_cli.workflows.learn import learn_labels
 
         return learn_labels(self._store, model, options)
@@ -197,7 +197,7 @@ class Library(Closing):
     def suggest(
         self, labels: Sequence[str] = (), *, limit: int = 20, model: str = "mini"
     ) -> list[Suggestion]:
-        """Photos whose verdicts teach most, at most ``limit``, the first one first. Raises
+        """The photos whose verdicts would teach most, at most ``limit``, best first. Raises
         ``UsageError`` for a label that the library was not tagged with."""
         from qks_cli.workflows.suggest import suggest
 
@@ -206,9 +206,9 @@ class Library(Closing):
     def read_text(
         self, paths: Sequence[Path | str] = (), *, everything: bool = False, workers: int = 0
     ) -> Generator[TextResult, None, None]:
-        """Read the text in photos of the library at or below ``paths``, and keep it: one result a
-        photo, each after it was stored. ``everything`` is the whole library; photos that were read
-        before and have not changed are not read again. ``workers`` 0 takes every core.
+        """Read the text in photos of the library at or below ``paths``, and store it. Yields one
+        result per photo, after it was stored. ``everything`` is the whole library; photos that were
+        read before and have not changed are not read again. ``workers`` 0 uses every core.
 
         Raises ``UsageError`` without paths unless ``everything``, and ``QksError`` without the
         extra ``text``."""
@@ -220,7 +220,7 @@ class Library(Closing):
         yield from read_texts(self._store, photos, workers=workers)
 
     def text(self, photo: Path | str) -> str:
-        """The text that was read in one photo, a line each; '' where it shows none, or was not
+        """The text that was read in one photo, line by line; '' where it shows none, or was not
         read since it changed."""
         from qks_cli.library import texts
         from qks_cli.photos.walk import absolute
@@ -237,8 +237,8 @@ class Library(Closing):
         everything: bool = False,
         min_score: float = 0.0,
     ) -> Generator[Outcome, None, None]:
-        """Write stored tags as keywords into sidecars, or as ``options`` say; what happened to each
-        file, after it happened. ``everything`` is the whole library.
+        """Write stored tags as keywords into sidecars, or as ``options`` say. Yields the outcome
+        for each file, after it was written. ``everything`` is the whole library.
 
         Raises ``UsageError`` without paths unless ``everything``."""
         from qks_cli.workflows.photo_writer import Options
@@ -252,7 +252,8 @@ class Library(Closing):
     def untag(
         self, paths: Sequence[Path | str] = (), *, everything: bool = False
     ) -> Generator[Outcome, None, None]:
-        """Take all keywords that ``write`` wrote out of photos and sidecars, and nothing else."""
+        """Take all keywords that ``write`` wrote out of photos and sidecars, and nothing else.
+        Yields the outcome for each file."""
         from qks_cli.workflows.photo_writer import Options
         from qks_cli.workflows.write import untag
 

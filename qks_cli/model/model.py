@@ -101,12 +101,12 @@ class Model:
 
     @property
     def hash(self) -> str:
-        """SHA-256 that tells this model from every other, as hexadecimal text."""
+        """SHA-256 of the model, in hexadecimal; no two models have the same."""
         return self.bundle.hash
 
     @property
     def cutoff(self) -> float:
-        """The calibrated score from which on a label becomes a tag, where nobody says otherwise."""
+        """The calibrated score, 0 to 1, from which a label becomes a tag by default."""
         return self.calibration.cutoff
 
     @cached_property
@@ -183,12 +183,12 @@ class Model:
         min_score: float | None = None,
         top: int = TOP,
     ) -> list[list[Tag]]:
-        """The tags of each photo, best first.
+        """Choose the tags of each photo, best first.
 
-        ``photos`` are paths or Pillow images, ``labels`` as for ``vocabulary``. A label becomes a
-        tag from a calibrated score of ``min_score`` on (0 to 1; None: the model's own cut-off), at
-        most ``top`` of them. Raises ``PhotoError`` for a photo that cannot be read, and as
-        ``vocabulary``.
+        ``photos`` are paths or Pillow images, ``labels`` as for ``vocabulary``. Labels with a
+        calibrated score of at least ``min_score`` (0 to 1; None: the model's own cut-off) become
+        tags, at most ``top`` per photo. Raises ``PhotoError`` for a photo that cannot be read, and
+        as ``vocabulary``.
         """
         tagger = self.tagger(self.vocabulary(labels), min_score=min_score, top=top)
         from qks_cli.photos.readers import Readers

@@ -23,9 +23,10 @@ test: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto
 
-# The site, into site/; the variable keeps a notice of the theme about its successor off the screen.
+# The site, into site/. No --quiet: with it mkdocs hides warnings from --strict, too. The variable keeps
+# a notice of the theme about its successor off the screen.
 docs: $(VENV)/installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(VENV)/installed: pyproject.toml hatch_build.py
 	$(PYTHON) -m venv $(VENV)

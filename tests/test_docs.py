@@ -112,3 +112,17 @@ def test_every_test_that_the_page_of_odd_files_names_is_there() -> None:
     names = set(re.findall(r"`(test_\w+)`", page))
     assert len(names) > 30
     assert {name for name in names if f"def {name}(" not in tests} == set()
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = re.findall(r"^ +- ([\w/-]+\.md)$", text, re.MULTILINE)
+    made = {"commands.md", "changelog.md"}  # when the site is built
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert sorted(named) == sorted(pages | made)
+
+
+def test_the_site_is_built_strictly() -> None:
+    """mkdocs counts warnings where it prints them: --quiet makes --strict let them pass."""
+    (line,) = re.findall(r"^\t.*mkdocs build.*$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "--strict" in line and "--quiet" not in line and "-q" not in line.split()

@@ -60,6 +60,7 @@ def read(
             except TimeoutError:
                 details, warning = Details(), "read, but without its details: they take too long"
             frames = _frames(picture, resize, out_SS3) if moments else None
+            warning = warning or getattr(picture, "warning", None)
             return Reading(size, file.fingerprint(), details, warning, frames)
 
 

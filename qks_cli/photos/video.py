@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, NoReturn
 
 import numpy as np
@@ -24,7 +23,7 @@ from qks_cli.photos.pictures import Notes
 from qks_cli.types import Float32Array
 
 CANDIDATES = 96  # key frames that are looked at, evenly over the video
-MOMENTS = 8  # scenes at most, of which one frame each is kept
+MOMENTS = 8  # scenes at most, those most unlike each other, of which one frame each is kept
 SECONDS = 15.0  # of looking: what was not looked at by then is left out
 _SCENE = 0.10  # mean difference of colours, 0 to 1, from which on it is another scene
 _BLANK = 0.02  # of the sharpest frame: what is less sharp is a fade or a closed lens
@@ -62,6 +61,7 @@ class VideoPicture:
         av.logging.set_level(None)
         self.file = file
         self.side: int | None = None
+        self.looked_until: float | None = None  # seconds, where there was no time for the rest
         file.stream.seek(0)
         self._container: Any = av.open(
             file.stream,
@@ -115,6 +115,13 @@ class VideoPicture:
         both = (self._stream.metadata, self._container.metadata)
         return {str(name).lower(): str(value) for one in both for name, value in one.items()}
 
+    @property
+    def warning(self) -> str | None:
+        """What was left out, once frames were looked at; None where nothing was."""
+        if self.looked_until is None:
+            return None
+        return f"read, but only its first {self.looked_until:.0f} s: looking at it takes too long"
+
     def shrink_to(self, side: int) -> None:
         """Let frames be made at the smallest scale that still has ``side`` pixels each way."""
         self.side = side
@@ -165,7 +172,10 @@ class VideoPicture:
             yield frame
             wanted = max(frame.pts, wanted) + step
             seeking = seeking or step * base > _SEEK_SECONDS
-            if time.monotonic() > ends or (seeking and not self._seek(wanted)):
+            if time.monotonic() > ends:
+                self.looked_until = self._seconds(frame.pts)
+                return
+            if seeking and not self._seek(wanted):
                 return
 
     def _next_key_frame(self, wanted: int, ends: float) -> Any:
@@ -227,13 +237,22 @@ def scenes(looked: Sequence[_Looked]) -> tuple[list[int], int]:
             groups[-1].append(one)
         else:
             groups.append([one])
-    while len(groups) > MOMENTS:
-        gaps = [_unlike(a[0], b[0]) for a, b in pairwise(groups)]
-        at = int(np.argmin(gaps))
-        groups[at : at + 2] = [groups[at] + groups[at + 1]]
-    best = [max(group, key=lambda one: one.sharp).pts for group in groups]
+    best = [max(group, key=lambda one: one.sharp) for group in groups]
     longest = max(range(len(groups)), key=lambda at: len(groups[at]))
-    return best, best[longest]
+    kept = _most_unlike(best, longest)
+    return [one.pts for at, one in enumerate(best) if at in kept], best[longest].pts
+
+
+def _most_unlike(frames: Sequence[_Looked], first: int) -> set[int]:
+    """The numbers of ``MOMENTS`` frames, ``first`` among them: each time the one that is most
+    unlike all that were taken before."""
+    kept, gaps = {first}, [_unlike(frames[first], one) for one in frames]
+    while len(kept) < min(MOMENTS, len(frames)):
+        gaps = [-1.0 if at in kept else gap for at, gap in enumerate(gaps)]
+        new = int(np.argmax(gaps))
+        kept.add(new)
+        gaps = [min(gap, _unlike(frames[new], frames[at])) for at, gap in enumerate(gaps)]
+    return kept
 
 
 def _unlike(one: _Looked, other: _Looked) -> float:

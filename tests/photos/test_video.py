@@ -90,6 +90,15 @@ def test_many_scenes_are_few_moments(tmp_path: Path) -> None:
     assert list(frames.seconds) == sorted(set(frames.seconds))
 
 
+def test_scenes_that_come_again_take_no_place_of_others(tmp_path: Path) -> None:
+    often, once = [fields(1), fields(2)], [fields(seed) for seed in range(3, 9)]
+    scenes = [(one, 1.0) for picture in once for one in (*often, picture)]
+    frames = read(video(tmp_path / "a.mp4", scenes))[0].frames
+    assert frames is not None and len(frames.seconds) == MOMENTS
+    for picture in (*often, *once):
+        assert min(difference(one, picture) for one in frames.pixels_KHW3) < 20
+
+
 def test_blank_frames_are_left_out(tmp_path: Path) -> None:
     black = Image.new("RGB", (320, 180))
     path = video(tmp_path / "a.mp4", [(black, 4.0), (fields(1), 1.0), (black, 4.0)])
@@ -220,6 +229,19 @@ def test_playlists_are_no_videos(tmp_path: Path) -> None:
     for text in (b"#EXTM3U\n/etc/passwd\n", b"ffconcat version 1.0\nfile /etc/passwd\n"):
         (tmp_path / "a.mp4").write_bytes(text)
         assert refusal(tmp_path / "a.mp4").kind == "unsupported"
+
+
+def test_what_there_was_no_time_for_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qks_cli.photos.reading import read as read_here
+
+    monkeypatch.setattr("qks_cli.photos.video.SECONDS", -1.0)
+    path = video(tmp_path / "a.mp4", [(fields(1), 3.0), (fields(2), 3.0)])
+    out_SS3 = np.zeros((32, 32, 3), np.uint8)
+    reading = read_here(path, "squash", out_SS3, Limits(), moments=True)
+    assert reading.frames is not None and reading.frames.seconds == (0.0,)
+    assert reading.warning is not None and "only its first 0 s" in reading.warning
 
 
 def test_audio_is_no_video(tmp_path: Path) -> None:

@@ -161,6 +161,8 @@ def test_thumbnails_text_and_reasons_are_of_a_frame(clip: Path, qks: Qks, tmp_pa
     assert (made.width, made.height) == (320, 240)
     with Image.open(made.file, formats=("WEBP",)) as image:
         assert np.asarray(image).std() > 20
+    row = rows(qks("text", clip, "--format", "jsonl"))["clip.mp4"]
+    assert row["status"] == "read"
     done = qks("explain", clip, "cat")
     assert done.returncode == 0 and b"cat" in done.stdout
 

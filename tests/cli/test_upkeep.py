@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
 from tests.conftest import Qks
@@ -204,61 +199,3 @@ def test_doctor_in_good_health(qks: Qks) -> None:
     sick = qks("doctor", "--model", "nothing")
     assert sick.returncode == 1
     assert b"BAD  model nothing" in sick.stdout
-
-
-COMMANDS = (
-    ("tag", "PHOTOS", "--min-score", "0.1"),
-    ("retag", "--min-score", "0.2"),
-    ("tags", "rename", "sky", "heaven", "--yes"),
-    ("tags", "undo"),
-    ("import", "--all"),
-    ("prune", "--yes"),
-    ("search", "red sky", "--min-score", "0"),
-    ("backup", "COPY", "--force"),
-    ("restore", "COPY", "--yes"),
-)
-
-
-def test_a_kill_loses_nothing_that_was_committed(tmp_path: Path, qks: Qks) -> None:
-    """Every command, killed at a moment of its own: the library is whole and goes on."""
-    folder, copy = tmp_path / "many", tmp_path / "copy.db"
-    many_photos(folder, 30)
-    qks("tag", folder, "--min-score", "0.1")
-    qks("backup", copy)
-    for number, words in enumerate(COMMANDS * 2):
-        named = [str({"PHOTOS": folder, "COPY": copy}.get(word, word)) for word in words]
-        with subprocess.Popen(
-            [sys.executable, "-m", "qks_cli", *named],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as running:
-            time.sleep(0.15 + 0.03 * number)
-            running.send_signal(signal.SIGKILL)
-        with closing(sqlite3.connect(os.environ["QKS_DB"])) as library:
-            assert library.execute("PRAGMA integrity_check").fetchone() == ("ok",), words
-            assert library.execute("SELECT count(*) FROM photos").fetchone() == (30,), words
-            assert library.execute("SELECT count(*) FROM query_tokens").fetchone() == (30,), words
-    done = qks("tag", folder, "--min-score", "0.1")
-    assert done.returncode == 0, done.stderr
-    assert qks("doctor").returncode == 0
-
-
-@pytest.mark.parametrize("seconds", [0.0, 0.02, 0.05])
-def test_a_killed_retag_goes_on(tmp_path: Path, qks: Qks, seconds: float) -> None:
-    folder = tmp_path / "many"
-    many_photos(folder, 30)
-    qks("tag", folder)
-    labels = tmp_path / "labels.txt"
-    labels.write_text("sky\nwater\nred thing\n")
-    command = [sys.executable, "-m", "qks_cli", "retag", "--labels", str(labels)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as running:
-        time.sleep(0.5 + seconds)
-        running.send_signal(signal.SIGKILL)
-    done = qks("retag", "--labels", labels)
-    assert done.returncode == 0, done.stderr
-    with closing(sqlite3.connect(os.environ["QKS_DB"])) as library:
-        vocabularies = (
-            "SELECT DISTINCT text FROM photos JOIN vocabularies v ON v.id = vocabulary_id"
-        )
-        assert library.execute(vocabularies).fetchall() == [("sky\nwater\nred thing\n",)]
-        assert library.execute("SELECT count(*) FROM query_tokens").fetchone() == (30,)

@@ -21,7 +21,7 @@ from PIL import Image
 from tests.conftest import Qks
 
 PHOTOS = 30
-# Runs qks, and kills it at the step of the library that the first argument names. With 0 it runs to its
+# Runs qks, killed at the step of the library that the first argument names. With 0 it runs to its
 # end, and the last line on stderr is the number of steps. Retagging stores four photos at a time.
 RUN = """
 import os, signal, sys

@@ -114,12 +114,15 @@ def test_every_test_that_the_page_of_odd_files_names_is_there() -> None:
     assert {name for name in names if f"def {name}(" not in tests} == set()
 
 
-def test_every_page_is_in_the_navigation_of_the_site() -> None:
+def test_every_page_is_in_the_index_and_the_navigation_of_the_site() -> None:
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     named = re.findall(r"^ +- ([\w/-]+\.md)$", text, re.MULTILINE)
     made = {"commands.md", "changelog.md"}  # when the site is built
     pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
     assert sorted(named) == sorted(pages | made)
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    told = {page for page in pages if "/" not in page} - {"index.md"}
+    assert {page for page in told if f"({page})" not in index} == set()
 
 
 def test_the_site_is_built_strictly() -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -55,7 +56,7 @@ class VideoPicture:
     drafted = True  # what is decoded may be smaller than what is stored
 
     def __init__(self, file: PhotoFile) -> None:
-        """Raises what FFmpeg raises (``OSError`` and ``ValueError`` among it)."""
+        """Raises ``OSError`` where FFmpeg cannot read it, or may not."""
         import av
 
         av.logging.set_level(None)
@@ -63,13 +64,17 @@ class VideoPicture:
         self.side: int | None = None
         self.looked_until: float | None = None  # seconds, where there was no time for the rest
         file.stream.seek(0)
-        self._container: Any = av.open(
-            file.stream,
-            format=file.format.ffmpeg,
-            metadata_errors="replace",
-            io_open=_refuse,
-            options={"protocol_whitelist": "none", "enable_drefs": "0"},
-        )
+        self._errors = (av.error.FFmpegError, OSError, ValueError)  # of what is damaged
+        try:
+            self._container: Any = av.open(
+                file.stream,
+                format=file.format.ffmpeg,
+                metadata_errors="replace",
+                io_open=_refuse,
+                options={"protocol_whitelist": "none", "enable_drefs": "0"},
+            )
+        except av.error.FFmpegError as error:
+            raise OSError((error.strerror or "its header makes no sense").lower()) from error
         streams = [
             one for one in self._container.streams.video if not one.disposition.value & _COVER
         ]
@@ -77,8 +82,10 @@ class VideoPicture:
             raise OSError("no picture found")
         self._stream: Any = streams[0]
         context = self._stream.codec_context
-        if context.name not in CODECS:
-            raise OSError(f"compressed by {context.name}")
+        codec = "an unknown codec" if context is None else context.name
+        if codec not in CODECS:
+            raise OSError(f"compressed by {codec}")
+        self._base = Fraction(self._stream.time_base or 1)  # seconds
         self._size = (int(context.width), int(context.height))
         if min(self._size) < 1:
             raise OSError("its header makes no sense")
@@ -160,7 +167,7 @@ class VideoPicture:
     def _key_frames(self) -> Iterator[Any]:
         """Key frames, at least ``duration / CANDIDATES`` apart, as far as there is time."""
         ends = time.monotonic() + SECONDS
-        base = float(self._stream.time_base or 1)
+        base = float(self._base)
         start = self._stream.start_time or 0
         step = max(1, int((self.duration or 0.0) / CANDIDATES / base))
         self._rewind()
@@ -179,24 +186,25 @@ class VideoPicture:
                 return
 
     def _next_key_frame(self, wanted: int, ends: float) -> Any:
-        """The first key frame from a time on, of the packets that come; None after the last."""
-        context = self._stream.codec_context
-        for number, packet in enumerate(self._container.demux(self._stream)):
-            if number > _FORWARD and time.monotonic() > ends:
-                return None
-            if packet.size == 0 or not packet.is_keyframe:
-                continue
-            if packet.pts is not None and packet.pts < wanted:
-                continue
-            found = self._decoded(packet)
-            context.flush_buffers()
-            if found is not None and found.pts is not None:
-                return found
+        """The first key frame from a time on, of the packets that come; None after the last, and
+        where the file is damaged from here on."""
+        with suppress(*self._errors):
+            for number, packet in enumerate(self._container.demux(self._stream)):
+                if number > _FORWARD and time.monotonic() > ends:
+                    return None
+                if packet.size == 0 or not packet.is_keyframe:
+                    continue
+                if packet.pts is not None and packet.pts < wanted:
+                    continue
+                found = self._decoded(packet)
+                self._stream.codec_context.flush_buffers()
+                if found is not None and found.pts is not None:
+                    return found
         return None
 
     def _decoded(self, packet: Any) -> Any:
         """The frame of one packet; None where it is damaged."""
-        with suppress(OSError, ValueError):
+        with suppress(*self._errors):
             frames = [*packet.decode(), *self._stream.codec_context.decode(None)]
             return frames[0] if frames else None
         return None
@@ -213,14 +221,14 @@ class VideoPicture:
         self._seek(self._stream.start_time or 0, backward=True)
 
     def _seek(self, pts: int, *, backward: bool = False) -> bool:
-        with suppress(OSError, ValueError):
+        with suppress(*self._errors):
             self._container.seek(pts, stream=self._stream, backward=backward)
             return True
         return False
 
     def _seconds(self, pts: int) -> float:
         start = self._stream.start_time or 0
-        return max(0.0, round(float((pts - start) * self._stream.time_base), 3))
+        return max(0.0, round(float((pts - start) * self._base), 3))
 
 
 _COVER = 0x0400  # AV_DISPOSITION_ATTACHED_PIC: the picture of an album

@@ -184,6 +184,22 @@ def test_damaged_videos_are_one_line(tmp_path: Path) -> None:
                     assert "\n" not in error.reason and error.kind != "too-slow"
 
 
+def test_what_is_whole_before_the_damage_is_looked_at(tmp_path: Path) -> None:
+    scenes = [(fields(1), 2.0), (fields(2), 2.0), (fields(3), 2.0)]
+    data = bytearray(video(tmp_path / "a.mkv", scenes, codec="mjpeg").read_bytes())
+    data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+    (tmp_path / "a.mkv").write_bytes(data)
+    frames = read(tmp_path / "a.mkv")[0].frames
+    assert frames is not None and difference(frames.pixels_KHW3[0], fields(1)) < 20
+
+
+def test_a_codec_that_nobody_knows(tmp_path: Path) -> None:
+    data = video(tmp_path / "a.mp4", [(fields(1), 1.0)]).read_bytes()
+    (tmp_path / "a.mp4").write_bytes(data.replace(b"avc1", b"zzzz").replace(b"avcC", b"zzzC"))
+    error = refusal(tmp_path / "a.mp4")
+    assert (error.kind, "NoneType" in error.reason) == ("unsupported", False)
+
+
 def test_a_video_without_pictures(tmp_path: Path) -> None:
     head = b"\0\0\0\x18ftypisom\0\0\0\0isommp42"
     (tmp_path / "a.mp4").write_bytes(head + b"\0\0\0\x08moov")

@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 from qks_cli.model.model import Model, Phrase
+from qks_cli.photos.recognise import PILLOW_FORMATS
 from qks_cli.search import compact
 from qks_cli.similarity import max_similarity, unit
 from qks_cli.types import Float32Array, IntArray
@@ -83,7 +84,8 @@ def pool_tokens(model: Model, pool: Path, cache: Path, count: int) -> Float32Arr
                 source, _, name = rows[row]["file"].partition("/")
                 if source not in archives:
                     archives[source] = zipfile.ZipFile(pool / f"{source}.zip")
-                picture = Image.open(io.BytesIO(archives[source].read(name))).convert("RGB")
+                data = io.BytesIO(archives[source].read(name))
+                picture = Image.open(data, formats=PILLOW_FORMATS).convert("RGB")
                 pixels.append(np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC)))
             parts.append(model.query_tokens(np.stack(pixels)).astype(np.float16))
         np.save(cache, np.concatenate(parts))

@@ -81,16 +81,16 @@ def existing(
     photo: Path, *, folders: Folders | None = None, claim: Claim = unclaimed
 ) -> Path | None:
     """The sidecar of a photo that would be written to, if it has one."""
-    return next(iter(every(photo, folders=folders, claim=claim)), None)
+    try:
+        return next(iter(every(photo, folders=folders, claim=claim)), None)
+    except Refusal:
+        return None
 
 
 def every(photo: Path, *, folders: Folders | None = None, claim: Claim = unclaimed) -> list[Path]:
     """All sidecars of a photo, the one that would be written to first: programs with different
-    habits leave photo.jpg.xmp and photo.xmp."""
-    try:
-        own = list(_mine(photo, "ext", folders or Folders(), claim))
-    except Refusal:
-        return []
+    habits leave photo.jpg.xmp and photo.xmp. Raises ``Refusal`` where that cannot be told."""
+    own = _mine(photo, "ext", folders or Folders(), claim)
     return [file for file, is_there in own if is_there]
 
 

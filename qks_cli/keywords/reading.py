@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qks_cli.keywords import sidecar
+from qks_cli.keywords import names, sidecar
 from qks_cli.keywords.errors import Refusal
 from qks_cli.keywords.formats import container, iptc, jpeg, png, tiff, webp, windows
 from qks_cli.keywords.formats.container import Kind
@@ -61,9 +61,22 @@ def of_sidecar(file: Path) -> Own:
     """What stands in a sidecar; ours is left out."""
     try:
         data = sidecar.read(file)
-        return Own() if data is None else _own(_Blocks([data]))
+        if data is None:
+            return Own(problem="it links to a file that is gone" if file.is_symlink() else "")
+        return _own(_Blocks([data]))
     except Refusal as refusal:
         return Own(problem=refusal.reason)
+
+
+def of_sidecars(
+    photo: Path, *, folders: names.Folders | None = None, claim: names.Claim = names.unclaimed
+) -> list[tuple[Path, Own]]:
+    """What stands in each of a photo's sidecars, by the names of these."""
+    try:
+        sides = names.every(photo, folders=folders, claim=claim)
+    except Refusal as refusal:
+        return [(photo.with_name(photo.name + names.XMP), Own(problem=refusal.reason))]
+    return [(side, of_sidecar(side)) for side in sides]
 
 
 def _by_decoder(head: bytes) -> bool:

@@ -81,8 +81,8 @@ def _keyworded(root: Path) -> Iterator[Row]:
 
     folders = names.Folders()
     for photo in walk([root]):
-        sides = names.every(photo.path.resolve(), folders=folders)
-        own = [reading.of_photo(photo.path), *map(reading.of_sidecar, sides)]
+        sides = reading.of_sidecars(photo.path.resolve(), folders=folders)
+        own = [reading.of_photo(photo.path), *(side for _, side in sides)]
         words = {word.strip().lower() for word in reading.joined(own)}
         if words:
             yield Row(photo.path, tuple(sorted(words)))

@@ -76,7 +76,6 @@ def import_all(library: Library, photos: Sequence[tuple[int, Path]]) -> Iterator
 
 def _own(library: Library, photo_id: int, path: Path, folders: names.Folders) -> _Noted:
     real = path.resolve()
-    sides = names.every(real, folders=folders, claim=claim_of(library, photo_id, real))
-    return _Noted(
-        path, reading.of_photo(path), [(side, reading.of_sidecar(side)) for side in sides]
-    )
+    claim = claim_of(library, photo_id, real)
+    sidecars = reading.of_sidecars(real, folders=folders, claim=claim)
+    return _Noted(path, reading.of_photo(path), sidecars)

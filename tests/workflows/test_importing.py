@@ -250,3 +250,13 @@ def test_what_a_longer_packet_left_behind_another_ones_end(tmp_path: Path) -> No
     rest = files.packet("Oma") + b'<?xpacket end="w"?>li></rdf:Bag><?xpacket end="w"?>'
     _, found = imported(tmp_path, a_jpg_xmp=rest)
     assert (found["a.jpg"].keywords, found["a.jpg"].problems) == (("Oma",), ())
+
+
+@pytest.mark.parametrize(
+    ("link", "reason"), [("nowhere", "gone"), ("a.jpg.xmp", "links"), ("/dev/zero", "regular")]
+)
+def test_a_sidecar_that_leads_nowhere_is_named(tmp_path: Path, link: str, reason: str) -> None:
+    (tmp_path / "a.jpg.xmp").symlink_to(link)
+    _, found = imported(tmp_path)
+    ((file, problem),) = found["a.jpg"].problems
+    assert file.name == "a.jpg.xmp" and reason in problem

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qks_cli.folding import fold
 from qks_cli.library import moments
-from qks_cli.library.database import PRESENT, Database, now
+from qks_cli.library.database import PRESENT, Database, in_chunks, now, placeholders
 from qks_cli.types import Tag
 
 
@@ -72,9 +72,11 @@ class Tags:
         selection: str,
     ) -> None:
         """Replace the tags of photos, by id."""
-        many = self._database.execute_many
-        many("DELETE FROM tags WHERE photo_id = ?", [(photo_id,) for photo_id, _ in tags])
-        many(
+        # A few hundred photos a statement: a third of the time of one statement each.
+        parts = [(part, placeholders(part)) for part in in_chunks([x for x, _ in tags])]
+        for part, marks in parts:
+            self._database.execute(f"DELETE FROM tags WHERE photo_id IN ({marks})", part)
+        self._database.execute_many(
             "INSERT INTO tags VALUES (?, ?, ?, ?, ?)",
             [
                 (photo_id, self._label_id(tag.label), tag.score, tag.token, tag.implied)
@@ -82,12 +84,13 @@ class Tags:
                 for tag in own
             ],
         )
-        tagged_at = now()
-        many(
-            "UPDATE photos SET model_id = ?, vocabulary_id = ?, selection = ?, tagged_at = ? "
-            "WHERE id = ?",
-            [(model_id, vocabulary_id, selection, tagged_at, photo_id) for photo_id, _ in tags],
-        )
+        how = (model_id, vocabulary_id, selection, now())
+        for part, marks in parts:
+            self._database.execute(
+                "UPDATE photos SET model_id = ?, vocabulary_id = ?, selection = ?, tagged_at = ? "
+                f"WHERE id IN ({marks})",
+                [*how, *part],
+            )
 
     def forget_ids(self) -> None:
         """After a transaction came to nothing: labels that it made are not there."""

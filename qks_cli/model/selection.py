@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qks_cli.types import Float32Array, IntArray, Tag
+from qks_cli.types import BoolArray, Float32Array, IntArray, Tag
 from qks_cli.vocabulary.labels_file import Vocabulary
 
 TOP = 20  # tags a photo at most, where the user says nothing
@@ -36,6 +36,14 @@ class Selector:
             [-1 if x.parent is None else column[x.parent] for x in vocabulary.labels], np.intp
         )
         self.groups = [label.group for label in vocabulary.labels]
+
+    def may_fire(self, scores_BC: Float32Array) -> BoolArray:
+        """Which photos [B] may have tags: most have none where labels are few."""
+        any_B = (scores_BC >= self.cutoffs_C).any(axis=1)
+        children = self.parents_C >= 0
+        if children.any():
+            any_B |= (scores_BC[:, children] >= HINT).any(axis=1)
+        return np.asarray(any_B)
 
     def __call__(
         self, scores_C: Float32Array, winners: Callable[[IntArray], IntArray]

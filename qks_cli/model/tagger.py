@@ -19,7 +19,7 @@ from qks_cli.types import Float32Array, IntArray, Tag
 if TYPE_CHECKING:
     from qks_cli.model.learned import Placed
 
-SCORES = 2_000_000  # [B, C] values in flight: keeps 10,000 labels within tens of megabytes
+SCORES = 1 << 18  # [B, C] values in flight: 1 MB, which a processor's cache holds
 
 
 def selection_name(cutoff: float, top: int, learned: Placed | None = None) -> str:
@@ -58,12 +58,15 @@ class Tagger:
     def __call__(self, tokens_BME: Float32Array) -> list[tuple[Tag, ...]]:
         """The tags of each photo, best first."""
         step = max(1, SCORES // max(1, len(self.trust_C)))
-        tags = []
+        tags: list[tuple[Tag, ...]] = []
         for at in range(0, len(tokens_BME), step):
             part = tokens_BME[at : at + step]
+            fits_BC = self.scores(part)
             tags += [
-                self.selector(fits_C, partial(self._winners, tokens_ME))
-                for fits_C, tokens_ME in zip(self.scores(part), part, strict=True)
+                self.selector(fits_C, partial(self._winners, tokens_ME)) if may_fire else ()
+                for may_fire, fits_C, tokens_ME in zip(
+                    self.selector.may_fire(fits_BC).tolist(), fits_BC, part, strict=True
+                )
             ]
         return tags
 

@@ -5,7 +5,8 @@ Axes: N photos, K frames of one video, M query tokens, E label space.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from qks_cli.library import moments
 from qks_cli.library.store import Library
@@ -36,18 +37,32 @@ def merged(found: Sequence[Moment]) -> tuple[Tag, ...]:
     return tuple(sorted(whole, key=lambda tag: (-tag.score, tag.label)))
 
 
+ChosenTags: TypeAlias = tuple[list[tuple[Tag, ...]], dict[int, tuple[Moment, ...]]]
+"""Tags, photo by photo, and the moments of videos among them, by id."""
+
+
 def choose_tags(
     library: Library,
     tagger: Tagger,
     photo_ids: Sequence[int],
     tokens_NME: Float32Array,
     model_id: int,
-) -> tuple[list[tuple[Tag, ...]], dict[int, tuple[Moment, ...]]]:
+) -> ChosenTags:
     """The tags of stored photos, by their query tokens, and of videos among them by those of their
-    moments, which are returned too, by id."""
+    moments."""
+    kept = moments.of(library, photo_ids, model_id)
+    return tags_of(tagger, photo_ids, tokens_NME, kept)
+
+
+def tags_of(
+    tagger: Tagger,
+    photo_ids: Sequence[int],
+    tokens_NME: Float32Array,
+    kept: Mapping[int, moments.Kept],
+) -> ChosenTags:
+    """The same, of what was read from a library."""
     found = {
-        photo_id: moments_of(tagger, kept.seconds, kept.tokens_KME)
-        for photo_id, kept in moments.of(library, photo_ids, model_id).items()
+        photo_id: moments_of(tagger, own.seconds, own.tokens_KME) for photo_id, own in kept.items()
     }
     tags = [
         merged(found[photo_id]) if photo_id in found else own

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qks_cli.escape import shown
-from qks_cli.library import names
+from qks_cli.library import moments, names
 from qks_cli.library.runs import Chosen, Kept, Run
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
@@ -24,7 +25,7 @@ from qks_cli.vocabulary.labels_file import Vocabulary, format_labels
 from qks_cli.wording import count_of
 from qks_cli.workflows import stacks
 from qks_cli.workflows.changes import look, note
-from qks_cli.workflows.moments import choose_tags
+from qks_cli.workflows.moments import ChosenTags, tags_of
 from qks_cli.workflows.photo_writer import Options as WriteOptions
 from qks_cli.workflows.pipeline import LoadOptions, tag_photos
 from qks_cli.workflows.report import SILENT, Report, Stop, never
@@ -33,7 +34,7 @@ from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.words import Words, choose_words, learned_of
 from qks_cli.workflows.writing import write_all
 
-GROUP = 4096  # photos that retag scores and stores together; what a kill can lose
+GROUP = 2048  # photos that retag scores and stores together; a kill can lose two groups
 MANY_LABELS = 2000  # from here on embedding them takes long enough to say so
 READ = ("tagged", "shared", "retagged")
 
@@ -279,20 +280,34 @@ def choose_anew(
     how many that was done for, and how many there were. ``advance`` and ``stop`` as for
     ``retag``."""
     selection, done = tagging.tagger.selection, 0
+
+    def store(have: Sequence[int], scored: Future[ChosenTags]) -> int:
+        tags, found = scored.result()
+        library.retag(
+            zip(have, tags, strict=True),
+            model_id=target.model_id,
+            vocabulary_id=target.vocabulary_id,
+            selection=selection,
+            moments_of=found,
+        )
+        return len(have)
+
     ids = library.photos.stale_ids(target.model_id, target.vocabulary_id, selection)
-    for at in range(0, len(ids), GROUP):
-        advance(at, len(ids))
-        if stop():
-            break
-        have, tokens_NME = library.tokens.of(ids[at : at + GROUP], target.model_id)
-        if tokens_NME is not None:
-            tags, found = choose_tags(library, tagging.tagger, have, tokens_NME, target.model_id)
-            library.retag(
-                zip(have, tags, strict=True),
-                model_id=target.model_id,
-                vocabulary_id=target.vocabulary_id,
-                selection=selection,
-                moments_of=found,
-            )
-        done += len(have)
+    # One group is scored on a thread of its own while the one before is stored and the next read.
+    scored: tuple[Sequence[int], Future[ChosenTags]] | None = None
+    with ThreadPoolExecutor(1) as thread:
+        for at in range(0, len(ids), GROUP):
+            advance(at, len(ids))
+            if stop():
+                break
+            have, tokens_NME = library.tokens.of(ids[at : at + GROUP], target.model_id)
+            if tokens_NME is None:
+                continue
+            kept = moments.of(library, have, target.model_id)
+            own = thread.submit(tags_of, tagging.tagger, have, tokens_NME, kept)
+            before, scored = scored, (have, own)
+            if before is not None:
+                done += store(*before)
+        if scored is not None:
+            done += store(*scored)
     return done, len(ids)

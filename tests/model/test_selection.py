@@ -72,3 +72,14 @@ def test_what_always_holds(scores: list[float], top: int) -> None:
     for name in names:
         parent = VOCABULARY.parent_of.get(name)
         assert parent is None or parent in names
+
+
+@given(
+    st.lists(st.floats(0, 1, width=32), min_size=5, max_size=5), st.floats(0.015625, 1, width=32)
+)
+def test_whoever_gets_a_tag_was_said_to_be_able_to(scores: list[float], least: float) -> None:
+    selector = Selector(VOCABULARY, min_score=least)
+    scores_BC = np.array([scores, [0.0] * 5], np.float32)
+    may_fire_B = selector.may_fire(scores_BC)
+    assert may_fire_B[0] or selector(scores_BC[0], lambda columns: columns) == ()
+    assert not may_fire_B[1]

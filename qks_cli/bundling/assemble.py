@@ -71,7 +71,12 @@ def assemble(
     tower = TextTower(text_config, config.label_width)
     tower.load_state_dict(found[0]["tower"])
     out.mkdir(parents=True, exist_ok=True)
-    for name in (calibration.FILE, embeddings.FILE, neighbours.FILE, floor.FILE):
+    for name in (
+        calibration.CALIBRATION_FILE,
+        embeddings.EMBEDDINGS_FILE,
+        neighbours.TAUGHT_FILE,
+        floor.FLOOR_FILE,
+    ):
         (out / name).unlink(missing_ok=True)
     # What ships is half precision: the graphs are made of the weights as they will be read.
     round_to_half(image, tower)
@@ -96,7 +101,7 @@ def assemble(
     describe()
     # Measured from the calibration, so that no first search has to.
     measured = Model(read_bundle(str(out))).floor
-    measured.write(out / floor.FILE)
+    measured.write(out / floor.FLOOR_FILE)
     describe()
     return out
 
@@ -130,7 +135,7 @@ def _calibrate(out: Path, known: _Known, config: MiniConfig) -> None:
         lambda rows: known_truth(known.said, known.truth, rows),
         apart_rows,
         bank,
-        neighbours.read_names(bundle.file(neighbours.FILE)),
+        neighbours.read_names(bundle.file(neighbours.TAUGHT_FILE)),
     )
     fitted.write(out)
 
@@ -157,7 +162,7 @@ def calibration_rows(
 def _embed_taught(out: Path, names: list[str]) -> None:
     bundle = read_bundle(str(out))
     taught_TE = Model(bundle).label_vectors([Label(name) for name in names])
-    neighbours.write_taught(out / neighbours.FILE, names, taught_TE)
+    neighbours.write_taught(out / neighbours.TAUGHT_FILE, names, taught_TE)
 
 
 def _embed_default_labels(out: Path) -> None:
@@ -171,7 +176,7 @@ def _embed_default_labels(out: Path) -> None:
         cache=None,
     )
     keys = embeddings.label_keys(labels, bundle.templates)
-    embeddings.write_known(out / embeddings.FILE, keys, vectors_CE)
+    embeddings.write_known(out / embeddings.EMBEDDINGS_FILE, keys, vectors_CE)
 
 
 def _sample(pixels: PackedPixels, size: int) -> UInt8Array:

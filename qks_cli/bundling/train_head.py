@@ -30,7 +30,7 @@ from qks_cli.model.bundle import Bundle, read_bundle
 from qks_cli.model.engine import Engine, open_engine
 from qks_cli.model.model import Model
 from qks_cli.model.weights import load_source
-from qks_cli.network.head import KINDS, Source
+from qks_cli.network.head import KINDS, FrozenModel
 from qks_cli.similarity import max_similarity
 from qks_cli.training.datasets.digest import describe
 from qks_cli.training.datasets.labelled import DataSet, Split
@@ -53,7 +53,7 @@ class Base:
     """The model that a head is trained on: its bundle, its frozen part, an engine for texts."""
 
     bundle: Bundle
-    source: Source
+    source: FrozenModel
     engine: Engine
 
     @classmethod
@@ -196,7 +196,7 @@ def _bundle(plan: Plan, trained: Path, parts: Parts) -> Path:
     kept = parts.all_trained() if trained != plan.out else parts
     folder.mkdir(parents=True, exist_ok=True)
     if trained == plan.out:
-        (folder / calibration.FILE).unlink(missing_ok=True)
+        (folder / calibration.CALIBRATION_FILE).unlink(missing_ok=True)
     training_record.write(
         folder,
         training_record.Record(

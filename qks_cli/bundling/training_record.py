@@ -9,7 +9,7 @@ from pathlib import Path
 from qks_cli.errors import ModelError
 from qks_cli.model.bundle import Bundle
 
-FILE = "training.json"
+RECORD_FILE = "training.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ class Record:
 def write(folder: Path, record: Record) -> None:
     """Into a bundle's folder."""
     text = json.dumps(asdict(record), indent=2, ensure_ascii=False)
-    (folder / FILE).write_text(text + "\n", encoding="utf-8")
+    (folder / RECORD_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def read(bundle: Bundle) -> Record | None:
     """None for a bundle that was not trained on a data set. Raises ``ModelError``."""
-    if not bundle.has(FILE):
+    if not bundle.has(RECORD_FILE):
         return None
-    path = bundle.file(FILE)
+    path = bundle.file(RECORD_FILE)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         return Record(

@@ -17,7 +17,7 @@ app = typer.Typer(
 
 # As training/datasets names them, which no command imports before it is run.
 LAYOUTS = "nuswide openimages coco voc folder csv jsonl webdataset library".split()
-Source = Annotated[str, typer.Option(help="Only the photos of one source (jsonl).")]
+SourceOption = Annotated[str, typer.Option(help="Only the photos of one source (jsonl).")]
 
 
 @app.command("list")
@@ -35,7 +35,7 @@ def list_datasets(format: RecordFormat = None) -> None:
 def check(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(LAYOUTS)}.")],
     root: Annotated[Path, typer.Option(help="Its folder.")],
-    source: Source = "",
+    source: SourceOption = "",
     format: RecordFormat = None,
 ) -> None:
     """Report which parts of a data set are there, which are missing and where to get them.

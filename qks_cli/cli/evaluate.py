@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qks_cli.cli.datasets import LAYOUTS, Source
+from qks_cli.cli.datasets import LAYOUTS, SourceOption
 from qks_cli.cli.options import Model, RecordFormat, TrainingDevice
 from qks_cli.cli.output import Format, Records, say
 from qks_cli.escape import shown
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qks_cli.workflows.evaluate import Evaluation
 
 
-class Protocol(StrEnum):
+class ProtocolChoice(StrEnum):
     """Which photos count: those with a positive of the subset (as the paper), or all of them."""
 
     filtered = "filtered"
@@ -52,7 +52,7 @@ class MethodName(StrEnum):
 Dataset = Annotated[str, typer.Option(help=f"One of {', '.join(LAYOUTS)}.")]
 Root = Annotated[Path, typer.Option(help="The data set's folder.")]
 ProtocolOption = Annotated[
-    Protocol, typer.Option(help="Photos with a label of the subset, all photos, or both.")
+    ProtocolChoice, typer.Option(help="Photos with a label of the subset, all photos, or both.")
 ]
 Ks = Annotated[
     list[int] | None,
@@ -96,9 +96,9 @@ Device = Annotated[TrainingDevice, typer.Option(help="Where it runs.")]
 def evaluate(
     dataset: Dataset,
     root: Root,
-    source: Source = "",
+    source: SourceOption = "",
     model: Model = "mini",
-    protocol: ProtocolOption = Protocol.both,
+    protocol: ProtocolOption = ProtocolChoice.both,
     k: Ks = None,
     f1: F1Option = F1.published,
     unknown: Unknown = Unjudged.masked,
@@ -131,7 +131,7 @@ def evaluate(
         read_bundle(model),
         read_dataset(dataset, root, source, Report(note=say)),
         tuple(k or ([10, 20] if dataset == "openimages" else [3, 5])),
-        tuple(workflow.PROTOCOLS) if protocol is Protocol.both else (protocol.value,),
+        tuple(workflow.PROTOCOLS) if protocol is ProtocolChoice.both else (protocol.value,),
         unknown,
         f1,
         bootstrap,

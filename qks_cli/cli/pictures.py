@@ -32,7 +32,7 @@ CHUNK = 4096  # characters that kitty takes at a time
 PALETTE = 128  # colours of a sixel picture
 
 
-class Protocol(StrEnum):
+class GraphicsProtocol(StrEnum):
     """Ways to draw in a terminal."""
 
     kitty = "kitty"
@@ -41,18 +41,18 @@ class Protocol(StrEnum):
     blocks = "blocks"
 
 
-def protocol(environ: Mapping[str, str]) -> Protocol:
+def protocol(environ: Mapping[str, str]) -> GraphicsProtocol:
     """What the terminal takes for sure, by its variables."""
     term, program = environ.get("TERM", ""), environ.get("TERM_PROGRAM", "")
     if "TMUX" in environ or "STY" in environ or term.startswith(("screen", "tmux")):
-        return Protocol.blocks
+        return GraphicsProtocol.blocks
     if term in ("xterm-kitty", "xterm-ghostty"):
-        return Protocol.kitty
+        return GraphicsProtocol.kitty
     if program in ("iTerm.app", "WezTerm") or environ.get("LC_TERMINAL") == "iTerm2":
-        return Protocol.iterm
+        return GraphicsProtocol.iterm
     if term.split("-")[0] in ("foot", "mlterm", "contour"):
-        return Protocol.sixel
-    return Protocol.blocks
+        return GraphicsProtocol.sixel
+    return GraphicsProtocol.blocks
 
 
 def require_terminal() -> None:
@@ -63,7 +63,7 @@ def require_terminal() -> None:
     if not sys.stdout.isatty():
         raise UsageError("--show draws in a terminal, and the output goes elsewhere", hint=hint)
     way = protocol(os.environ)
-    if way is Protocol.blocks and Console(file=sys.stdout).color_system is None:
+    if way is GraphicsProtocol.blocks and Console(file=sys.stdout).color_system is None:
         raise UsageError("--show needs a terminal with colours", hint=hint)
 
 
@@ -74,9 +74,13 @@ def drawn(pixels_HW3: UInt8Array) -> str:
     image = Pillow.fromarray(pixels_HW3)
     image.thumbnail((SIDE, SIDE))
     way = protocol(os.environ)
-    if way is Protocol.blocks:
+    if way is GraphicsProtocol.blocks:
         return half_blocks(image, min(COLUMNS, shutil.get_terminal_size().columns - 1))
-    draw = {Protocol.kitty: kitty, Protocol.iterm: iterm, Protocol.sixel: sixel}[way]
+    draw = {
+        GraphicsProtocol.kitty: kitty,
+        GraphicsProtocol.iterm: iterm,
+        GraphicsProtocol.sixel: sixel,
+    }[way]
     return draw(image) + "\n"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qks_cli.cli.datasets import LAYOUTS, Source
+from qks_cli.cli.datasets import LAYOUTS, SourceOption
 from qks_cli.cli.options import TrainingDevice
 from qks_cli.cli.output import say
 from qks_cli.cli.progress import RunTable
@@ -143,7 +143,7 @@ def train(
     dataset: Dataset,
     out: Out,
     root: Root = None,
-    source: Source = "",
+    source: SourceOption = "",
     model: BaseModel = "mini",
     config: Config = None,
     loss: LossOption = None,
@@ -192,7 +192,7 @@ def train(
     given: dict[str, object] = {"kind": head, "queries": queries, "layers": layers, "loss": loss}
     given |= {"epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "unknown": unknown}
     given |= {"unfreeze": unfreeze or None, "precision": precision}
-    data = workflow.Source(dataset, root, source)
+    data = workflow.DataSource(dataset, root, source)
     means = workflow.Means(device, workers, cache_tokens, tokens, tensorboard)
     request = workflow.HeadRequest(
         data, out, model, config, given, prompts, means, seeds or (), refit, resume, model_version

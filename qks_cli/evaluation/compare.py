@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from qks_cli.model.bundle import Bundle
 from qks_cli.model.weights import load_image_model, load_source
-from qks_cli.network.head import ClipSource, HeadedModel, Source
+from qks_cli.network.head import ClipSource, FrozenModel, HeadedModel
 from qks_cli.network.model import scores
 from qks_cli.network.pixels import Normalise
 from qks_cli.network.zero_shot import ZeroShotImage
@@ -151,7 +151,7 @@ class Reader:
         if config.head is not None:
             model = load_image_model(bundle).to(device)
             assert isinstance(model, HeadedModel)
-            self.source: Source = model.source
+            self.source: FrozenModel = model.source
             self.head: nn.Module | None = model.head
         else:
             self.source, self.head = load_source(bundle).to(device), None

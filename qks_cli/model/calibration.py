@@ -21,7 +21,7 @@ from qks_cli.similarity import max_similarity
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary import neighbours
 
-FILE = "calibration.npz"
+CALIBRATION_FILE = "calibration.npz"
 CHUNK = 256  # labels at a time: bounds the [R, C] scores to a few MB
 
 
@@ -70,12 +70,12 @@ class Calibration:
         }
         if self.offsets_T is not None:
             stored["offsets"] = self.offsets_T.astype(np.float32)
-        np.savez(folder / FILE, **stored)  # type: ignore[arg-type]
+        np.savez(folder / CALIBRATION_FILE, **stored)  # type: ignore[arg-type]
 
     @classmethod
     def read(cls, bundle: Bundle) -> Calibration:
         """Raises ``ModelError`` where the bundle's calibration is missing or damaged."""
-        path = bundle.file(FILE)
+        path = bundle.file(CALIBRATION_FILE)
         try:
             with np.load(path) as stored:
                 plain = cls(
@@ -83,9 +83,9 @@ class Calibration:
                     stored["weights"].astype(np.float32),
                     float(stored["cutoff"]),
                 )
-                if "offsets" not in stored or not bundle.has(neighbours.FILE):
+                if "offsets" not in stored or not bundle.has(neighbours.TAUGHT_FILE):
                     return plain
-                taught_TE = neighbours.read_taught(bundle.file(neighbours.FILE))
+                taught_TE = neighbours.read_taught(bundle.file(neighbours.TAUGHT_FILE))
                 return replace(plain, taught_TE=taught_TE, offsets_T=stored["offsets"])
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{path} is not a calibration: {error}") from error

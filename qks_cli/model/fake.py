@@ -24,7 +24,7 @@ from qks_cli.similarity import unit
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.vocabulary import neighbours
 
-FILE = "fake.json"
+FAKE_FILE = "fake.json"
 SIDE = 32  # pixels
 QUERIES = 8
 WIDTH = 129  # directions of words, and a constant
@@ -59,7 +59,7 @@ class FakeEngine:
     name = "fake"
 
     def __init__(self, bundle: Bundle) -> None:
-        stored = json.loads(bundle.file(FILE).read_text(encoding="utf-8"))
+        stored = json.loads(bundle.file(FAKE_FILE).read_text(encoding="utf-8"))
         self.known = [(np.array(one["thumbnail"], np.float32), one["words"]) for one in stored]
 
     def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:
@@ -123,14 +123,14 @@ def write_fake_bundle(
         {"thumbnail": thumbnail(one.pixels_HW3).tolist(), "words": dict(one.words)}
         for one in pictures
     ]
-    (folder / FILE).write_text(json.dumps(known), encoding="utf-8")
+    (folder / FAKE_FILE).write_text(json.dumps(known), encoding="utf-8")
     (folder / "labels.txt").write_text("".join(f"{x}\n" for x in labels), encoding="utf-8")
     bank_RME = np.stack([direction(colour) for colour in COLOURS])[:, None]
     weights_F = np.array([-STEEPNESS * MIDDLE, 0, STEEPNESS, 0, 0], np.float32)
     Calibration(bank_RME, weights_F, 0.5).write(folder)
     if taught:
         vectors_TE = np.stack([direction(word) for word in taught])
-        neighbours.write_taught(folder / neighbours.FILE, list(taught), vectors_TE)
+        neighbours.write_taught(folder / neighbours.TAUGHT_FILE, list(taught), vectors_TE)
     files = [path for path in folder.iterdir() if path.name not in (CONFIG, "labels.txt")]
     config = {
         "version": "1",

@@ -20,7 +20,7 @@ from qks_cli.model.calibration import Calibration
 from qks_cli.similarity import max_similarity
 from qks_cli.types import Float32Array
 
-FILE = "floor.json"
+FLOOR_FILE = "floor.json"
 SIZES = (10, 30, 100, 300, 1000, 3000, 10_000)  # photos
 NONSENSE = (
     "asdf jkl|xyzzy plugh|blorf|zxcvbnm|flurbish gronk|hjkl|qwertz|lorem ipsum dolor|asdfasdf|"

@@ -30,8 +30,7 @@ from qks_cli.model.tagger import Tagger, selection_name
 from qks_cli.packing import as_stored
 from qks_cli.types import BoolArray, Float32Array, Tag, UInt8Array
 from qks_cli.vocabulary import neighbours
-from qks_cli.vocabulary.embeddings import FILE as KNOWN
-from qks_cli.vocabulary.embeddings import embed_labels, read_known, to_length
+from qks_cli.vocabulary.embeddings import EMBEDDINGS_FILE, embed_labels, read_known, to_length
 from qks_cli.vocabulary.english import is_english, words_of
 from qks_cli.vocabulary.labels_file import Label, Vocabulary, parse_labels, read_labels
 
@@ -122,16 +121,16 @@ class Model:
     @cached_property
     def taught(self) -> Float32Array | None:
         """Vectors [T, E] of the words that the model was taught; None where it does not say."""
-        if not self.bundle.has(neighbours.FILE):
+        if not self.bundle.has(neighbours.TAUGHT_FILE):
             return None
-        return neighbours.read_taught(self.bundle.file(neighbours.FILE))
+        return neighbours.read_taught(self.bundle.file(neighbours.TAUGHT_FILE))
 
     @cached_property
     def floor(self) -> Floor:
         """How well a photo must fit a phrase before that means anything: what the bundle says, else
         what is measured when it is first needed, and cached."""
-        if self.bundle.has(floor.FILE):
-            found = Floor.read(self.bundle.file(floor.FILE))
+        if self.bundle.has(floor.FLOOR_FILE):
+            found = Floor.read(self.bundle.file(floor.FLOOR_FILE))
             if found is not None:
                 return found
         kept = None if self.cache is None else self.cache / f"floor-{self.hash[:16]}.json"
@@ -157,13 +156,17 @@ class Model:
     @cached_property
     def _known(self) -> dict[str, Float32Array]:
         """Embeddings that the bundle brings along: of these words the text tower is not asked."""
-        return read_known(self.bundle.file(KNOWN)) if self.bundle.has(KNOWN) else {}
+        return (
+            read_known(self.bundle.file(EMBEDDINGS_FILE))
+            if self.bundle.has(EMBEDDINGS_FILE)
+            else {}
+        )
 
     @cached_property
     def _taught_words(self) -> frozenset[str]:
-        if not self.bundle.has(neighbours.FILE):
+        if not self.bundle.has(neighbours.TAUGHT_FILE):
             return frozenset()
-        names = neighbours.read_names(self.bundle.file(neighbours.FILE))
+        names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
         return frozenset(word for name in names for word in words_of(name))
 
     def vocabulary(self, labels: Sequence[str] | Path | Vocabulary | None = None) -> Vocabulary:
@@ -316,7 +319,7 @@ class Model:
         does not say what it was taught."""
         if self.taught is None:
             return []
-        names = neighbours.read_names(self.bundle.file(neighbours.FILE))
+        names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
         row_of = {name: row for row, name in enumerate(names)}
         known = [label for label in labels if label in row_of]
         if not known:
@@ -331,7 +334,7 @@ class Model:
         if self.taught is None:
             return None
         nearest_C, cosine_C = neighbours.nearest(self.embedded(labels), self.taught)
-        names = neighbours.read_names(self.bundle.file(neighbours.FILE))
+        names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
         return [(names[t], float(c)) for t, c in zip(nearest_C, cosine_C, strict=True)]
 
     def leaning(self, labels: Sequence[Label], count: int) -> list[list[tuple[str, float]]] | None:
@@ -340,7 +343,7 @@ class Model:
         if self.taught is None:
             return None
         words_CK, cosine_CK = neighbours.leaning(self.embedded(labels), self.taught, count)
-        names = neighbours.read_names(self.bundle.file(neighbours.FILE))
+        names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
         return [
             [(names[t], float(c)) for t, c in zip(words_K, cosine_K, strict=True)]
             for words_K, cosine_K in zip(words_CK, cosine_CK, strict=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from qks_cli import settings
 
-FILE = "verified.json"  # in the cache folder
+VERIFIED_FILE = "verified.json"  # in the cache folder
 LARGE = 1_000_000  # bytes; what is smaller is read in a millisecond
 SETTLED = 2.0  # seconds: what is younger may yet change within one tick of the disk's clock
 MOST = 200  # files that are remembered
@@ -37,9 +37,9 @@ def remember(path: Path, digest: str) -> None:
         known[str(path.absolute())] = [digest, *_state(path)]
         folder = settings.cache_path()
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f"{FILE}.{os.getpid()}.partial"
+        partial = folder / f"{VERIFIED_FILE}.{os.getpid()}.partial"
         partial.write_text(json.dumps(dict(list(known.items())[-MOST:])), encoding="utf-8")
-        partial.replace(folder / FILE)
+        partial.replace(folder / VERIFIED_FILE)
 
 
 def _age(status: os.stat_result) -> float:
@@ -55,7 +55,7 @@ def _state(path: Path) -> list[int]:
 
 def _read() -> dict[str, list[object]]:
     with suppress(OSError, ValueError):
-        found = json.loads((settings.cache_path() / FILE).read_text(encoding="utf-8"))
+        found = json.loads((settings.cache_path() / VERIFIED_FILE).read_text(encoding="utf-8"))
         if isinstance(found, dict):
             return found
     return {}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from qks_cli.errors import ModelError
 from qks_cli.model.bundle import CONFIG, WEIGHTS, Bundle, file_hash
 from qks_cli.network.config import ModelConfig
-from qks_cli.network.head import ClipSource, CompactSource, HeadedModel, Source, build_head
+from qks_cli.network.head import ClipSource, CompactSource, FrozenModel, HeadedModel, build_head
 from qks_cli.network.model import CompactModel, QksModel, build_model
 from qks_cli.network.text import TextTower
 from qks_cli.network.zero_shot import ZeroShotImage, ZeroShotText, build_clip
@@ -41,7 +41,7 @@ def load_image_model(bundle: Bundle) -> ImageModel:
     return model.eval()
 
 
-def load_source(bundle: Bundle) -> Source:
+def load_source(bundle: Bundle) -> FrozenModel:
     """The frozen part that a head reads, without any head. Raises ``ModelError``."""
     config = bundle.architecture
     if config.clip is not None:

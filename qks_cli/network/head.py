@@ -90,13 +90,13 @@ class CompactSource(nn.Module):
         return Reading(torch.cat([mean_B1E, query_BME, placed_BPD], 1), mean_B1E[:, 0], query_BME)
 
 
-Source = ClipSource | CompactSource
+FrozenModel = ClipSource | CompactSource
 
 
 class HeadedModel(nn.Module):
     """pixels [B, 3, H, W] to query tokens [B, M, E], through a source and a head."""
 
-    def __init__(self, source: Source, head: nn.Module) -> None:
+    def __init__(self, source: FrozenModel, head: nn.Module) -> None:
         super().__init__()
         self.source = source
         self.head = head
@@ -106,7 +106,7 @@ class HeadedModel(nn.Module):
         return ImageTokens(self.head(memory_BPW), memory_BPW)
 
 
-def build_head(config: DecoderConfig, source: Source, label_width: int) -> nn.Module:
+def build_head(config: DecoderConfig, source: FrozenModel, label_width: int) -> nn.Module:
     """An untrained head for a source. Raises ``ModelError`` for a kind that there is not."""
     if config.kind == "reference":
         return ReferenceDecoder(config, source.width, label_width, source.projection_WE)

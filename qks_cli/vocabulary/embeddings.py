@@ -19,7 +19,7 @@ from qks_cli.vocabulary.labels_file import Label
 from qks_cli.vocabulary.plurals import singular
 from qks_cli.vocabulary.prompts import fill
 
-FILE = "labels.npz"  # in a bundle: embeddings of its default vocabulary
+EMBEDDINGS_FILE = "labels.npz"  # in a bundle: embeddings of its default vocabulary
 Embed = Callable[[Sequence[str]], Float32Array]
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from qks_cli.similarity import unit
 from qks_cli.types import Float32Array, IntArray
 
-FILE = "taught.npz"  # in a bundle
+TAUGHT_FILE = "taught.npz"  # in a bundle
 NEAREST = 10
 SHARPNESS = 5.0  # of the weights exp(SHARPNESS * cosine)
 SHARE = 0.5  # of the neighbours in an untaught word's vector

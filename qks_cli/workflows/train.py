@@ -28,7 +28,7 @@ Row = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DataSource:
     """A data set by its name, its folder, and what else its layout needs to be found."""
 
     dataset: str
@@ -54,7 +54,7 @@ class HeadRequest:
     """A head for a data set on the frozen ``model``. ``given`` are values of its configuration,
     None where the data set's own stand. See `qks train --help` for the rest."""
 
-    data: Source
+    data: DataSource
     out: Path
     model: str = "mini"
     config: Path | None = None

@@ -12,7 +12,7 @@ from PIL import Image
 
 from qks_cli.cli import pictures
 from qks_cli.cli.pictures import (
-    Protocol,
+    GraphicsProtocol,
     drawn,
     half_blocks,
     iterm,
@@ -43,23 +43,23 @@ def image() -> Image.Image:
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
-        ({"TERM": "xterm-kitty"}, Protocol.kitty),
-        ({"TERM": "xterm-ghostty"}, Protocol.kitty),
-        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, Protocol.iterm),
-        ({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"}, Protocol.iterm),
-        ({"TERM": "xterm-256color", "LC_TERMINAL": "iTerm2"}, Protocol.iterm),
-        ({"TERM": "foot"}, Protocol.sixel),
-        ({"TERM": "foot-extra"}, Protocol.sixel),
-        ({"TERM": "xterm-256color"}, Protocol.blocks),
-        ({"TERM": "footless"}, Protocol.blocks),
-        ({}, Protocol.blocks),
-        ({"TERM": "tmux-256color", "LC_TERMINAL": "iTerm2"}, Protocol.blocks),
-        ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux-0/default,1,0"}, Protocol.blocks),
-        ({"TERM": "screen", "TERM_PROGRAM": "iTerm.app"}, Protocol.blocks),
+        ({"TERM": "xterm-kitty"}, GraphicsProtocol.kitty),
+        ({"TERM": "xterm-ghostty"}, GraphicsProtocol.kitty),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, GraphicsProtocol.iterm),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "WezTerm"}, GraphicsProtocol.iterm),
+        ({"TERM": "xterm-256color", "LC_TERMINAL": "iTerm2"}, GraphicsProtocol.iterm),
+        ({"TERM": "foot"}, GraphicsProtocol.sixel),
+        ({"TERM": "foot-extra"}, GraphicsProtocol.sixel),
+        ({"TERM": "xterm-256color"}, GraphicsProtocol.blocks),
+        ({"TERM": "footless"}, GraphicsProtocol.blocks),
+        ({}, GraphicsProtocol.blocks),
+        ({"TERM": "tmux-256color", "LC_TERMINAL": "iTerm2"}, GraphicsProtocol.blocks),
+        ({"TERM": "xterm-kitty", "TMUX": "/tmp/tmux-0/default,1,0"}, GraphicsProtocol.blocks),
+        ({"TERM": "screen", "TERM_PROGRAM": "iTerm.app"}, GraphicsProtocol.blocks),
     ],
 )
 def test_only_terminals_that_are_known_get_full_pictures(
-    environ: dict[str, str], expected: Protocol
+    environ: dict[str, str], expected: GraphicsProtocol
 ) -> None:
     assert protocol(environ) is expected
 

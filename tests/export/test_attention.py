@@ -17,7 +17,7 @@ from qks_cli.model.torch_engine import TorchEngine
 from qks_cli.model.weights import write_config
 from qks_cli.network.config import BackboneConfig, DecoderConfig, ModelConfig
 from qks_cli.network.decoder import split_heads
-from qks_cli.network.head import ClipSource, CompactSource, HeadedModel, Source, build_head
+from qks_cli.network.head import ClipSource, CompactSource, FrozenModel, HeadedModel, build_head
 from qks_cli.network.model import CompactModel
 from qks_cli.network.pixels import PixelsToTokens
 from tests.network.test_model import small
@@ -113,7 +113,7 @@ def test_which_image_tokens_are_places(
 
 def with_head(base: str, kind: str) -> tuple[HeadedModel, ModelConfig]:
     torch.manual_seed(5)
-    source: Source
+    source: FrozenModel
     if base == "clip":
         clip = tiny.clip()
         source = ClipSource(clip)

@@ -73,7 +73,7 @@ def test_what_has_just_been_written_is_not_trusted(large: Bundle, read: list[Pat
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"x": 1}', "\x00"])
 def test_a_damaged_note_costs_time_alone(large: Bundle, read: list[Path], text: str) -> None:
-    file = settings.cache_path() / verified.FILE
+    file = settings.cache_path() / verified.VERIFIED_FILE
     file.parent.mkdir(parents=True)
     file.write_text(text)
     for _ in range(2):

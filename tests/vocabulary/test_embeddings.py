@@ -7,7 +7,7 @@ import numpy as np
 
 from qks_cli.types import Float32Array
 from qks_cli.vocabulary.embeddings import (
-    FILE,
+    EMBEDDINGS_FILE,
     embed_labels,
     label_keys,
     read_known,
@@ -51,7 +51,7 @@ def test_cached_labels_are_not_embedded_again(tmp_path: Path) -> None:
 def test_what_the_model_brings_along_is_not_embedded(tmp_path: Path) -> None:
     labels = [Label("a"), Label("b", prompts=("bbb {}",))]
     vectors = embed(labels, Encoder(), None)
-    write_known(tmp_path / FILE, label_keys(labels, ("{}", "aa {}")), vectors)
+    write_known(tmp_path / EMBEDDINGS_FILE, label_keys(labels, ("{}", "aa {}")), vectors)
     encoder = Encoder()
     after = embed_labels(
         [Label("b"), *labels],
@@ -59,7 +59,7 @@ def test_what_the_model_brings_along_is_not_embedded(tmp_path: Path) -> None:
         embed=encoder,
         model_hash="f" * 64,
         cache=tmp_path / "cache",
-        known=read_known(tmp_path / FILE),
+        known=read_known(tmp_path / EMBEDDINGS_FILE),
     )
     assert encoder.asked == ["b", "aa b"]
     np.testing.assert_array_equal(after[1:], vectors)

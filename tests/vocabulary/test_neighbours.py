@@ -96,7 +96,7 @@ def test_taught_words_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_the_bundled_model_takes_other_words_as_those_it_knows() -> None:
     bundle = read_bundle("mini")
-    taught = read_taught(bundle.file(neighbours.FILE))
+    taught = read_taught(bundle.file(neighbours.TAUGHT_FILE))
     engine = OnnxEngine(bundle)
     own, other = Model(bundle, engine=engine).label_vectors([Label("car"), Label("automobile")])
     np.testing.assert_allclose(np.linalg.norm(taught[:, :-1], axis=1), 3.0, rtol=1e-2)

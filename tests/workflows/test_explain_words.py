@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qks_cli.model.bundle import CONFIG, file_hash, read_bundle
-from qks_cli.model.calibration import FILE, Calibration
+from qks_cli.model.calibration import CALIBRATION_FILE, Calibration
 from qks_cli.model.fake import Picture, write_fake_bundle
 from qks_cli.model.model import Model
 from qks_cli.types import UInt8Array
@@ -27,8 +27,8 @@ def model(tmp_path: Path, pictures: dict[str, UInt8Array]) -> Model:
     replace(plain, offsets_T=offsets).write(folder)
     config = folder / CONFIG
     text = config.read_text(encoding="utf-8")
-    was = read_bundle(str(folder)).config["files"][FILE]
-    config.write_text(text.replace(was, file_hash(folder / FILE)), encoding="utf-8")
+    was = read_bundle(str(folder)).config["files"][CALIBRATION_FILE]
+    config.write_text(text.replace(was, file_hash(folder / CALIBRATION_FILE)), encoding="utf-8")
     return Model.open(str(folder))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, distributed
 
 from qks_cli.errors import TrainingError
 from qks_cli.network.config import ModelConfig
-from qks_cli.network.head import Source
+from qks_cli.network.head import FrozenModel
 from qks_cli.photos.loader import pixel_batches
 from qks_cli.training.datasets.labelled import Split
 from qks_cli.training.head.config import HeadConfig
@@ -53,7 +53,7 @@ class Run:
 
     split: Split  # seen labels only
     labels_CE: Float32Array
-    source: Source
+    source: FrozenModel
     model: ModelConfig
     key: str  # hash of the base model
     resize: str

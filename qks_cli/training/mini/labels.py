@@ -23,7 +23,7 @@ from qks_cli.vocabulary.embeddings import to_length
 from qks_cli.vocabulary.plurals import singular
 from qks_cli.vocabulary.prompts import SHORT_POOL
 
-FILE = "label_space.npz"  # in a run's folder
+LABEL_SPACE_FILE = "label_space.npz"  # in a run's folder
 Embed = Callable[[Sequence[str], Sequence[str]], Float32Array]
 
 
@@ -51,7 +51,7 @@ def label_vectors(
     sentence encoder says that a text tower is trained to repeat, and the label space is written
     beside them.
     """
-    named = out / FILE
+    named = out / LABEL_SPACE_FILE
     if named.is_file():
         stored = np.load(named)
         if stored["names"].tolist() == names and stored["labels"].shape[2:] == (width,):

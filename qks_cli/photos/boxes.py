@@ -1,4 +1,4 @@
-"""The boxes of JPEG 2000 and JPEG XL files (ISO/IEC 15444-1, annex I, and 18181-2)."""
+"""The boxes of JPEG 2000, JPEG XL and HEIC files (ISO/IEC 15444-1, annex I; 18181-2; 14496-12)."""
 
 from __future__ import annotations
 
@@ -36,3 +36,9 @@ def notes_of_jpeg_2000(data: bytes) -> tuple[bytes, bytes]:
         elif name == b"uuid" and body.startswith(_XMP):
             xmp = xmp or body[len(_XMP) :]
     return exif, xmp
+
+
+def says_how_to_turn(data: bytes) -> bool:
+    """Whether a HEIC file has a property that turns or mirrors an image of it."""
+    meta = next((body for name, body in boxes_of(data, heads_of=[b"mdat"]) if name == b"meta"), b"")
+    return b"irot" in meta or b"imir" in meta

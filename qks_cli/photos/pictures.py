@@ -17,7 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from qks_cli.errors import PhotoError
 from qks_cli.photos.animations import first_sharp
-from qks_cli.photos.boxes import notes_of_jpeg_2000
+from qks_cli.photos.boxes import notes_of_jpeg_2000, says_how_to_turn
 from qks_cli.photos.exif import exif_of, iptc_date
 from qks_cli.photos.limits import Limits, decoded_bytes
 from qks_cli.photos.mending import whole_jpeg, without_side_chunks
@@ -209,7 +209,7 @@ class Picture:
 
 
 class HeifPicture:
-    """The primary image of a HEIC file; libheif turns it upright."""
+    """The primary image of a HEIC file."""
 
     def __init__(self, file: PhotoFile) -> None:
         import pi_heif
@@ -220,6 +220,7 @@ class HeifPicture:
         self.primary: Any = heif[heif.primary_index]
         self.stored_size: tuple[int, int] = self.primary.size
         self.needed = decoded_bytes(self.primary)
+        self._turned = says_how_to_turn(file.data())
 
     drafted = False
 
@@ -227,20 +228,21 @@ class HeifPicture:
         """HEIC is decoded whole."""
 
     def load(self) -> Image.Image:
-        """The decoded image, upright."""
+        """The decoded image. libheif turns it as the file says; where that says nothing, as after
+        some editors, Exif is followed, as Apple's programs do, though the standard does not ask
+        for it (ISO/IEC 23008-12)."""
         image: Image.Image = self.primary.to_pillow()
+        exif = self.notes.exif
+        if not self._turned and exif is not None and _ORIENTATION in exif:
+            image.getexif()[_ORIENTATION] = exif[_ORIENTATION]
         return image
 
     @cached_property
     def notes(self) -> Notes:
         """Exif and XMP of the primary image."""
         info = self.primary.info
-        exif = Image.Exif()
-        try:
-            exif.load(info.get("exif") or b"")
-        except Exception:  # as above
-            exif = Image.Exif()
-        return Notes(exif, bytes(info.get("xmp") or b""))
+        block = (info.get("exif") or b"").removeprefix(_EXIF)
+        return Notes(exif_of(block), bytes(info.get("xmp") or b""))
 
 
 def open_picture(file: PhotoFile, limits: Limits, *, side: int | None = None) -> AnyPicture:

@@ -59,6 +59,26 @@ def test_every_exif_orientation_comes_out_upright(
     assert colours(whole[::7, ::12]) == UPRIGHT
 
 
+@pytest.mark.parametrize("turned", ["by the file", "by Exif alone", "by both"])
+def test_a_heic_is_turned_once(tmp_path: Path, turned: str) -> None:
+    import pillow_heif
+
+    exif = Image.Exif()
+    exif[0x0112] = 1 if turned == "by Exif alone" else 6
+    stored = Image.fromarray(CORNERS).transpose(Image.Transpose.ROTATE_90)
+    pillow_heif.from_pillow(stored).save(tmp_path / "a.heic", exif=exif.tobytes(), quality=95)
+    data = (tmp_path / "a.heic").read_bytes()
+    mark = b"\x01\x12\0\x03\0\0\0\x01\0"  # of the orientation, before its value
+    assert data.count(mark) == 1 and (b"irot" in data) == (turned != "by Exif alone")
+    value = b"\x01" if turned == "by the file" else b"\x06"
+    at = data.index(mark) + len(mark)
+    (tmp_path / "a.heic").write_bytes(data[:at] + value + data[at + 1 :])
+    out, size = read(tmp_path / "a.heic")
+    assert size == (400, 240)
+    assert colours(out) == UPRIGHT
+    assert full_pixels(tmp_path / "a.heic").shape == (240, 400, 3)
+
+
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate"])
 def test_tiffs_are_turned_once_however_they_are_packed(tmp_path: Path, compression: str) -> None:
     exif = Image.Exif()

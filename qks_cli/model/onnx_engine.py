@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,21 @@ from qks_cli.types import Float32Array, UInt8Array
 TEXT_BATCH = 256
 FEW_TEXTS = 16  # up to here, making a graph faster takes longer than running it as it is
 IMAGE_BATCH = 8  # more do not fit a processor's caches, which the decoding threads need too
+
+CPU_FLAGS = Path("/proc/cpuinfo")
+
+
+@cache
+def adds_exactly(flags: Path = CPU_FLAGS) -> bool:
+    """Whether this processor is known to add up products of 8-bit numbers without saturating.
+
+    Without the VNNI instructions, x86 processors add pairs of them in 16 bits. False where the
+    system does not say what the processor has."""
+    try:
+        words = set(flags.read_text(errors="replace").split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_vnni", "avx_vnni"})
 
 
 class OnnxEngine:
@@ -95,8 +111,9 @@ class OnnxEngine:
         options.log_severity_level = 3
         # Idle workers that spin would take the cores from the decoding threads.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Processors without 8-bit dot products would saturate sums of integer graphs.
-        options.add_session_config_entry("session.x64quantprecision", "1")
+        if not adds_exactly():
+            # Slower by half, but sums of an 8-bit graph do not saturate.
+            options.add_session_config_entry("session.x64quantprecision", "1")
         path = self.bundle.file(name)
         if self.bundle.has(WEIGHTS):  # graphs read what they share with it from there
             self.bundle.file(WEIGHTS)

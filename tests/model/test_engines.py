@@ -11,7 +11,7 @@ from qks_cli.errors import ModelError, UsageError
 from qks_cli.model.bundle import find_bundle, list_bundles, read_bundle
 from qks_cli.model.engine import open_engine
 from qks_cli.model.model import Model
-from qks_cli.model.onnx_engine import OnnxEngine
+from qks_cli.model.onnx_engine import OnnxEngine, adds_exactly
 from qks_cli.model.torch_engine import TorchEngine
 from qks_cli.vocabulary.labels_file import read_labels
 
@@ -75,3 +75,21 @@ def test_the_users_models_come_first(tmp_path: Path) -> None:
 def test_a_device_that_is_not_there() -> None:
     with pytest.raises(UsageError, match="no device 'abacus'"):
         open_engine(read_bundle("mini"), "abacus")
+
+
+@pytest.mark.parametrize(
+    ("flags", "exact"),
+    [
+        ("flags\t\t: fpu avx512f avx512_vnni sse4_2\n", True),
+        ("flags\t\t: fpu avx2 avx_vnni\n", True),
+        ("flags\t\t: fpu avx2 avx512f avx512_bf16\n", False),
+        (None, False),  # the system has no such file
+    ],
+)
+def test_only_processors_that_say_so_add_8_bit_products_exactly(
+    tmp_path: Path, flags: str | None, exact: bool
+) -> None:
+    file = tmp_path / "cpuinfo"
+    if flags is not None:
+        file.write_text(flags)
+    assert adds_exactly(file) is exact

@@ -96,22 +96,28 @@ def tag(
         raise UsageError("--dry-run stores no tags to write")
     use_one_thread()
     from qks_cli.photos.limits import Limits
-    from qks_cli.workflows.photo_writer import Options
-    from qks_cli.workflows.pipeline import LoadOptions
-    from qks_cli.workflows.report import Report
+    from qks_cli.photos.readers import Readers
     from qks_cli.workflows.session import kept_words
-    from qks_cli.workflows.tag import Tagging
 
-    told = Report() if quiet else Report(note=say)
-    tagging = Tagging.open(
-        model, labels, device, kept=kept_words(db), min_score=min_score, top=top, report=told
-    )
-    writer.name_of = names_in(language, tagging.vocabulary)
-    limits = Limits(decoded_mb=max_decoded_mb)
-    load = LoadOptions(batch_size, workers or settings.processors(), limits)
-    walking = Walking(paths, exclude or [], hidden, nul)
-    writing = None if write is None else Options(to=write, language=language)
-    run = _run(tagging, walking, writer, load, writing, db=db, dry_run=dry_run, quiet=quiet)
+    limits, workers = Limits(decoded_mb=max_decoded_mb), workers or settings.processors()
+    kept = kept_words(db)
+    with Readers(limits) as readers:
+        if kept is None:  # all photos will be read: let them start while the model is opened
+            readers.start(workers)
+        from qks_cli.workflows.photo_writer import Options
+        from qks_cli.workflows.pipeline import LoadOptions
+        from qks_cli.workflows.report import Report
+        from qks_cli.workflows.tag import Tagging
+
+        told = Report() if quiet else Report(note=say)
+        tagging = Tagging.open(
+            model, labels, device, kept=kept, min_score=min_score, top=top, report=told
+        )
+        writer.name_of = names_in(language, tagging.vocabulary)
+        load = LoadOptions(batch_size, workers, limits, readers)
+        walking = Walking(paths, exclude or [], hidden, nul)
+        writing = None if write is None else Options(to=write, language=language)
+        run = _run(tagging, walking, writer, load, writing, db=db, dry_run=dry_run, quiet=quiet)
     _exit(run.counts, stopped=run.stop(), strict=strict)
 
 

@@ -37,18 +37,20 @@ def load(
     batch_size: int,
     workers: int,
     limits: Limits | None = None,
+    readers: Readers | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Generator[DecodedBatch, None, None]:
     """Batches of ``batch_size`` photos in order; those that cannot be read are in ``failures``.
 
     A batch's pixels are valid until the next batch is asked for. Once ``stop`` says so, nothing is
     waited for any more: the batch holds what was read, and is the last. Closing the iterator ends
-    all reading at once.
+    all reading at once. ``readers`` have limits of their own; they are closed where reading ends
+    early, else left open.
     """
     source = iter(photos)
     ring = [np.zeros((batch_size, size, size, 3), np.uint8) for _ in range(AHEAD)]
     pending: deque[_Pending] = deque()
-    readers = Readers(limits)
+    given, readers = readers, readers or Readers(limits)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
 
     def submit(buffer: UInt8Array) -> None:
@@ -61,14 +63,15 @@ def load(
             pending.append((group, futures, buffer))
 
     def end() -> None:
-        readers.close()
+        if pending or given is None:
+            readers.close()
         pool.shutdown(wait=True, cancel_futures=True)
 
     try:
         for buffer in ring:
             submit(buffer)
         while pending:
-            group, futures, buffer = pending.popleft()
+            group, futures, buffer = pending[0]
             while wait(futures, _LOOK).not_done and not stop():
                 pass
             stopped = stop()
@@ -77,6 +80,7 @@ def load(
             yield _gather(group, futures, buffer)
             if stopped:
                 return
+            pending.popleft()
             submit(buffer)
     finally:
         end()

@@ -45,6 +45,13 @@ class Readers(Closing):
         self._all: set[_Process] = set()
         self._closed = False
 
+    def start(self, count: int) -> None:
+        """Start ``count`` processes without waiting for them: until they can read, a third of a
+        second passes, in which a caller has other things to do."""
+        processes = [self._take() for _ in range(count)]
+        with self._lock:
+            self._idle += processes
+
     def read(
         self, path: Path, resize: str, out_SS3: UInt8Array, *, moments: bool = False
     ) -> Reading:

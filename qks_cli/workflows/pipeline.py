@@ -32,11 +32,13 @@ COMMIT_SECONDS = 1.0  # with one batch on top, what a kill can lose stays under 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """How photos are read. ``workers`` are decoding threads."""
+    """How photos are read. ``workers`` are decoding threads. ``readers`` were started beforehand,
+    with limits of their own, and are closed when the photos are read."""
 
     batch_size: int = 32
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
+    readers: Readers | None = None
 
 
 def tag_photos(
@@ -53,11 +55,12 @@ def tag_photos(
     ``destination`` None stores and looks up nothing. Once ``stop`` says so, the batch in hand is
     finished and stored, and the iterator ends.
     """
-    run = _Run(model, tagger, destination, options, stop)
-    for group in _groups(iter(photos)):
-        if stop():
-            return
-        yield from run.group(group)
+    with options.readers or Readers(options.limits) as readers:
+        run = _Run(model, tagger, destination, options, readers, stop)
+        for group in _groups(iter(photos)):
+            if stop():
+                return
+            yield from run.group(group)
 
 
 def _groups(photos: Iterator[Photo]) -> Iterator[list[Photo]]:
@@ -82,12 +85,14 @@ class _Run:
         tagger: Tagger,
         destination: Destination | None,
         options: LoadOptions,
+        readers: Readers,
         stop: Callable[[], bool],
     ) -> None:
         self.model = model
         self.tagger = tagger
         self.destination = destination
         self.options = options
+        self.readers = readers
         self.stop = stop
         self.warnings: dict[Path, str] = {}
 
@@ -155,11 +160,8 @@ class _Run:
         return ready | self._retag(stale, target)
 
     def _details(self, bare: Sequence[tuple[int, Photo]]) -> list[tuple[int, Details]]:
-        with (
-            Readers(self.options.limits) as readers,
-            ThreadPoolExecutor(self.options.workers) as threads,
-        ):
-            found = threads.map(lambda one: readers.details(one[1].path), bare)
+        with ThreadPoolExecutor(self.options.workers) as threads:
+            found = threads.map(lambda one: self.readers.details(one[1].path), bare)
             return [(photo_id, one) for (photo_id, _), one in zip(bare, found, strict=True)]
 
     def _retag(
@@ -193,7 +195,7 @@ class _Run:
             resize=self.model.bundle.resize,
             batch_size=self.options.batch_size,
             workers=self.options.workers,
-            limits=self.options.limits,
+            readers=self.readers,
             stop=self.stop,
         )
         for batch in batches:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from qks_cli.photos.loader import load
+from qks_cli.photos.readers import Readers, ReadersClosedError
 from qks_cli.types import Photo
 from tests.photos.made import picture, saved, slow_photo, with_chunk
 
@@ -79,3 +82,20 @@ def test_what_a_library_warns_of_names_the_photo(
     assert photo == photos[0]
     assert text.startswith("read, but parts of it are damaged (Invalid APNG")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_given_readers_stay_open_unless_reading_ends_early(tmp_path: Path, early: bool) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (9, 9)).save(path)
+    out_SS3 = np.empty((SIDE, SIDE, 3), np.uint8)
+    with Readers() as readers:
+        photos = [Photo(path, 1, 1)] * 9
+        batches = load(photos, size=SIDE, resize="squash", batch_size=4, workers=1, readers=readers)
+        assert sum(len(batch.photos) for batch in islice(batches, 1 if early else None))
+        batches.close()
+        if early:
+            with pytest.raises(ReadersClosedError):
+                readers.read(path, "squash", out_SS3)
+        else:
+            assert readers.read(path, "squash", out_SS3).size == (9, 9)

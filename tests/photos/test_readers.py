@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from qks_cli.errors import PhotoError
+from qks_cli.photos import readers as readers_module
 from qks_cli.photos.decode import decode, full_pixels
 from qks_cli.photos.details import read_details
 from qks_cli.photos.digests import digest_pixels
@@ -160,3 +161,23 @@ def test_a_relative_path_is_that_of_whoever_asks(
         monkeypatch.chdir(tmp_path / "below")
         assert readers.pixel_digest(Path("../a.jpg")) == digest_pixels(photo, Limits())
         assert refusal(readers, Path("b.jpg")).kind == "missing"
+
+
+def test_processes_started_beforehand_are_those_that_read(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[readers_module._Process] = []
+
+    class Counted(readers_module._Process):
+        def __init__(self, decoded_mb: float) -> None:
+            super().__init__(decoded_mb)
+            started.append(self)
+
+    monkeypatch.setattr(readers_module, "_Process", Counted)
+    with Readers() as readers:
+        readers.start(2)
+        assert len(started) == 2
+        for _ in range(3):
+            readers.read(photo, "squash", np.empty((SIDE, SIDE, 3), np.uint8))
+        assert len(started) == 2
+    assert all(one.process.poll() is not None for one in started)

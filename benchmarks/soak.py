@@ -214,6 +214,9 @@ def main() -> None:
     parser.add_argument("--kill-every", type=float, default=KILL_EVERY)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    # A shell lets what it starts in the background ignore Ctrl-C, and so do the programs started
+    # here, until they have come as far as to ask for it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         os.environ["QKS_DB"] = str(folder / "library.db")

@@ -30,6 +30,7 @@ from qks_cli.search.scorer import (
     RawScores,
     compact_scores,
     exact_scores,
+    found_among,
     ids_of,
     mean_token,
 )
@@ -258,7 +259,9 @@ def _best(
     best = np.argpartition(-about_N, count - 1)[:count]
     chosen = ids_N[best[about_N[best] > 0]]
     # Compact vectors know one frame of a video: all videos are looked at.
-    return np.union1d(chosen, np.intersect1d(video_ids(library, compared.model_id), ids_N))
+    videos = np.array(video_ids(library, compared.model_id), np.int64)
+    _, places = found_among(ids_N, videos)
+    return np.union1d(chosen, ids_N[places])
 
 
 def _hits(

@@ -13,7 +13,7 @@ from qks_cli.library import moments
 from qks_cli.library.database import Database
 from qks_cli.library.photos import Photos
 from qks_cli.library.runs import Models, Runs, Vocabularies
-from qks_cli.library.tags import Tags
+from qks_cli.library.tags import Edits, Tags
 from qks_cli.library.tokens import Tokens
 from qks_cli.types import Details, Moment, PhotoFailure, Tag, TaggedPhoto
 
@@ -68,16 +68,19 @@ class Library(Database):
     def retag(
         self,
         tags: Iterable[tuple[int, Sequence[Tag]]],
+        edits: Edits | None = None,
         *,
         model_id: int,
         vocabulary_id: int,
         selection: str,
         moments_of: Mapping[int, Sequence[Moment]] | None = None,
     ) -> None:
-        """Replace the tags of stored photos, and those of the moments of videos, by id, in one
-        transaction."""
+        """Replace the tags of stored photos, and those of the moments of videos, by id, and make
+        ``edits`` to those of other photos, in one transaction."""
         with self.atomic():
             self.tags.put(list(tags), model_id, vocabulary_id, selection)
+            if edits is not None:
+                self.tags.edit(edits, model_id, vocabulary_id, selection)
             moments.put_tags(self, moments_of or {})
 
     def _rolled_back(self) -> None:

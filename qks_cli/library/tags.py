@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from qks_cli.folding import fold
 from qks_cli.library import moments
 from qks_cli.library.database import PRESENT, Database, in_chunks, now, placeholders
-from qks_cli.types import Tag
+from qks_cli.types import Int64Array, Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """Tags that change on photos ``photo_ids`` of which nothing was confirmed or rejected: ``puts``
+    are photo, label, score and query token; ``drops`` photo and label."""
+
+    photo_ids: Sequence[int]
+    puts: Sequence[tuple[int, str, float, int]] = ()
+    drops: Sequence[tuple[int, str]] = ()
 
 
 class Tags:
@@ -47,6 +60,27 @@ class Tags:
             (label, fold(label)),
         )
 
+    def carrying(self, photo_ids: Sequence[int], label: str) -> set[int]:
+        """Those of these photos with a tag that was stored under this name."""
+        sql = (
+            "SELECT photo_id FROM tags WHERE label_id = (SELECT id FROM labels WHERE name = ?) "
+            "AND photo_id BETWEEN ? AND ?"
+        )
+        ends = min(photo_ids, default=0), max(photo_ids, default=0)
+        return {photo_id for (photo_id,) in self._database.rows(sql, (label, *ends))}
+
+    def numbers(self, photo_ids: Sequence[int]) -> Int64Array:
+        """How many tags each photo has that no other tag implies."""
+        ends = min(photo_ids, default=0), max(photo_ids, default=0)
+        found: dict[int, int] = dict(
+            self._database.rows(
+                "SELECT photo_id, count(*) FROM tags WHERE photo_id BETWEEN ? AND ? "
+                "AND NOT implied GROUP BY photo_id",
+                ends,
+            )
+        )
+        return np.array([found.get(photo_id, 0) for photo_id in photo_ids], np.int64)
+
     def names(self) -> list[str]:
         """Every label that a tag was stored with or is shown as, and the user's keywords."""
         rows = self._database.rows(
@@ -84,11 +118,29 @@ class Tags:
                 for tag in own
             ],
         )
+        ids = [photo_id for photo_id, _ in tags]
+        self._tagged(ids, model_id, vocabulary_id, selection)
+
+    def edit(self, edits: Edits, model_id: int, vocabulary_id: int, selection: str) -> None:
+        """Change some tags of photos, by id; the others stay."""
+        self._database.execute_many(
+            "DELETE FROM tags WHERE photo_id = ? AND label_id = ?",
+            [(photo_id, self._label_id(label)) for photo_id, label in edits.drops],
+        )
+        self._database.execute_many(
+            "INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, 0)",
+            [(x, self._label_id(label), score, token) for x, label, score, token in edits.puts],
+        )
+        self._tagged(edits.photo_ids, model_id, vocabulary_id, selection)
+
+    def _tagged(
+        self, photo_ids: Sequence[int], model_id: int, vocabulary_id: int, selection: str
+    ) -> None:
         how = (model_id, vocabulary_id, selection, now())
-        for part, marks in parts:
+        for part in in_chunks(photo_ids):
             self._database.execute(
                 "UPDATE photos SET model_id = ?, vocabulary_id = ?, selection = ?, tagged_at = ? "
-                f"WHERE id IN ({marks})",
+                f"WHERE id IN ({placeholders(part)})",
                 [*how, *part],
             )
 

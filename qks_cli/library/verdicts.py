@@ -131,6 +131,11 @@ def on_label(library: Database, name: str) -> dict[int, bool]:
     return {photo_id: bool(is_confirmed) for photo_id, is_confirmed in rows}
 
 
+def photos(library: Database) -> set[int]:
+    """Photos of which anything was confirmed or rejected."""
+    return {photo_id for (photo_id,) in library.rows("SELECT DISTINCT photo_id FROM verdicts")}
+
+
 @dataclass(frozen=True, slots=True)
 class Judgements:
     """Photos on which the user confirmed or rejected a label; ``missed`` are confirmed ones that

@@ -23,8 +23,8 @@ from qks_cli.model.learning import Evidence, Measured, Sample
 from qks_cli.model.model import Model
 from qks_cli.types import BoolArray, Float32Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
+from qks_cli.workflows.rescore import rescore
 from qks_cli.workflows.session import tagged_model
-from qks_cli.workflows.tag import Tagging, retag
 from qks_cli.workflows.words import Words, choose_words, tagged_words
 
 SAMPLE = 2000  # photos that tell how features and scores are spread
@@ -175,7 +175,7 @@ def learn_labels(
     if options.dry_run or not heads:
         return Learning(tuple(told))
     learned.keep(library, heads, library.runs.latest()[1])
-    return Learning(tuple(told), _rescore(library, found, advance))
+    return Learning(tuple(told), _rescore(library, found, words, advance))
 
 
 def learn_examples(
@@ -215,10 +215,10 @@ def unlearn(
 ) -> list[str] | None:
     """Take back what was learned last, and score all photos as before; the labels, None where there
     is nothing. Verdicts stay. Raises as ``tagged_model``."""
-    found, _ = tagged_model(library, model)
+    found, words = tagged_words(library, model)
     undone = learned.undo(library)
     if undone is not None:
-        _rescore(library, found, advance)
+        _rescore(library, found, words, advance)
     return undone
 
 
@@ -253,9 +253,11 @@ def _stored(head: Head, case: _Case, model: Model) -> StoredHead:
     return StoredHead(case.name, head.alone, case.from_keywords, model.hash, head.to_bytes())
 
 
-def _rescore(library: Library, model: Model, advance: Callable[[int, int], None]) -> int:
-    words = choose_words(model, library.runs.kept())
-    return retag(library, Tagging.from_words(model, words), advance=advance).anew
+def _rescore(
+    library: Library, model: Model, before: Words, advance: Callable[[int, int], None]
+) -> int:
+    now = choose_words(model, library.runs.kept())
+    return rescore(library, model, before, now, advance=advance)
 
 
 def _cases(library: Library, vocabulary: Vocabulary, options: LearnOptions) -> list[_Case]:

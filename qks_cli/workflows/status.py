@@ -10,7 +10,6 @@ from pathlib import Path
 from qks_cli.library.runs import Kept
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
-from qks_cli.model.tagger import selection_name
 from qks_cli.types import Photo
 from qks_cli.workflows.changes import Wanted, find_changes, look
 from qks_cli.workflows.report import SILENT, Report
@@ -42,10 +41,7 @@ def wanted_of(
     Raises ``ModelError`` and ``VocabularyError``."""
     opened = Model.open(model)
     words = choose_words(opened, kept, labels, min_score=min_score, top=top, report=report)
-    asked = words.chosen.min_score
-    cutoff = opened.cutoff if asked is None else asked
-    placed = None if words.learned is None else words.learned.over(words.vocabulary)
-    return Wanted(opened.hash, words.vocabulary.digest, selection_name(cutoff, words.top, placed))
+    return Wanted(opened.hash, words.vocabulary.digest, words.selection(opened))
 
 
 def status(

@@ -12,6 +12,7 @@ from qks_cli.library.store import Library
 from qks_cli.model.learned import Head, Learned
 from qks_cli.model.model import Model
 from qks_cli.model.selection import TOP
+from qks_cli.model.tagger import selection_name
 from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels
 from qks_cli.wording import count_of
 from qks_cli.workflows.report import SILENT, Report
@@ -33,6 +34,12 @@ class Words:
     def top(self) -> int:
         """Tags per photo at most."""
         return TOP if self.chosen.top is None else self.chosen.top
+
+    def selection(self, model: Model) -> str:
+        """How the library names the way that tags are chosen with these words."""
+        asked = self.chosen.min_score
+        placed = None if self.learned is None else self.learned.over(self.vocabulary)
+        return selection_name(model.cutoff if asked is None else asked, self.top, placed)
 
 
 def choose_words(

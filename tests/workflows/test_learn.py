@@ -108,6 +108,13 @@ def everything(library: Library) -> list[tuple[object, ...]]:
     return sorted(library.rows(sql))
 
 
+def alike(one: list[tuple[object, ...]], two: list[tuple[object, ...]]) -> bool:
+    """The same tags: scores may differ in bits that depend on how many labels were scored."""
+    return [[*x[:2], *x[3:]] for x in one] == [[*x[:2], *x[3:]] for x in two] and bool(
+        np.allclose([x[2] for x in one], [x[2] for x in two], atol=1e-5)  # type: ignore[arg-type]
+    )
+
+
 def test_verdicts_teach_what_the_words_do_not(library: Library, model: Model) -> None:
     before = scores(library, model)
     judge(library)
@@ -158,9 +165,11 @@ def test_what_was_learned_is_taken_back_one_by_one(library: Library, model: Mode
     learn_examples(library, "rex", ids(*range(5)), model=model)
     assert unlearn(library, model) == ["rex"]
     verdicts.reset(library, ids(*range(5)), "rex")
-    assert (everything(library), scores(library, model).tobytes()) == once
+    assert alike(everything(library), once[0])
+    assert scores(library, model).tobytes() == once[1]
     assert unlearn(library, model) == ["dog"]
-    assert (everything(library), scores(library, model).tobytes()) == bare
+    assert alike(everything(library), bare[0])
+    assert scores(library, model).tobytes() == bare[1]
     assert unlearn(library, model) is None
 
 

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from qks_cli.errors import UsageError, VocabularyError
-from qks_cli.folding import fold
 from qks_cli.library import labels, verdicts
 from qks_cli.library.runs import Chosen
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
 from qks_cli.types import Float32Array, Int64Array
 from qks_cli.vocabulary.labels_edit import set_cutoff
-from qks_cli.vocabulary.labels_file import Label, Vocabulary, read_labels
+from qks_cli.vocabulary.labels_file import Vocabulary, read_labels
+from qks_cli.workflows.naming import label_of
 from qks_cli.workflows.report import Stop, never
 from qks_cli.workflows.tag import Retagged, Tagging, retag
 from qks_cli.workflows.words import DEFAULT, Words, tagged_words
@@ -167,22 +167,6 @@ def save_cutoff(
     tagging = Tagging.from_words(found, Words(vocabulary, chosen, words.learned))
     done = retag(library, tagging, advance=advance, stop=stop)
     return CutoffSet(before.name, before.cutoff, cutoff, done)
-
-
-def label_of(library: Library, vocabulary: Vocabulary, wanted: str) -> Label:
-    """The label of a vocabulary that is shown under this name, or has it. Raises ``UsageError``
-    where it has none."""
-    shown = labels.shown_names(library)
-    for label in vocabulary.labels:
-        if shown.get(label.name, label.name) == wanted:
-            return label
-    found = vocabulary.by_word.get(fold(wanted))
-    if found is None:
-        raise UsageError(
-            f"'{wanted}' is not one of the words that this library was tagged with",
-            hint="a label that was only given by hand has no cut-off",
-        )
-    return found
 
 
 def _edit(file: Path, name: str, cutoff: float | None) -> None:

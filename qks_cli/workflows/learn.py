@@ -13,7 +13,6 @@ import numpy as np
 
 from qks_cli.errors import UsageError
 from qks_cli.folding import fold
-from qks_cli.library import labels as shown
 from qks_cli.library import learned, verdicts
 from qks_cli.library.learned import StoredHead
 from qks_cli.library.store import Library
@@ -23,6 +22,7 @@ from qks_cli.model.learning import Evidence, Measured, Sample
 from qks_cli.model.model import Model
 from qks_cli.types import BoolArray, Float32Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
+from qks_cli.workflows.naming import LabelNames
 from qks_cli.workflows.rescore import rescore
 from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.words import Words, choose_words, tagged_words
@@ -262,20 +262,19 @@ def _rescore(
 
 def _cases(library: Library, vocabulary: Vocabulary, options: LearnOptions) -> list[_Case]:
     """Labels with evidence; those asked for, or all."""
-    named = shown.shown_names(library)
-    by_shown = {named.get(x.name, x.name) or x.name: x for x in vocabulary.labels}
+    named = LabelNames(library, vocabulary)
     cases: dict[str, _Case] = {}
     for name, said in learned.verdicts(library).items():
-        label = by_shown.get(name) or vocabulary.by_word.get(fold(name))
+        label = named.find(name)
         key = name if label is None else label.name
         cases.setdefault(key, _Case(key, label)).said.update(said)
     if options.from_keywords:
-        _add_keywords(cases, learned.keyword_photos(library), vocabulary)
+        _add_keywords(cases, learned.keyword_photos(library), named)
     if not options.labels:
         return [cases[key] for key in sorted(cases)]
     chosen = []
     for asked in options.labels:
-        label = by_shown.get(asked) or vocabulary.by_word.get(fold(asked))
+        label = named.find(asked)
         wanted = fold(asked if label is None else label.name)
         same = [case for key, case in cases.items() if fold(key) == wanted]
         if not same:
@@ -288,11 +287,11 @@ def _cases(library: Library, vocabulary: Vocabulary, options: LearnOptions) -> l
 
 
 def _add_keywords(
-    cases: dict[str, _Case], photos_of: Mapping[str, set[int]], vocabulary: Vocabulary
+    cases: dict[str, _Case], photos_of: Mapping[str, set[int]], named: LabelNames
 ) -> None:
     """Keywords that name a label are confirmed examples, where no verdict says otherwise."""
     for word, photo_ids in sorted(photos_of.items()):
-        label = vocabulary.by_word.get(word)
+        label = named.find(word)
         if label is None:
             continue
         case = cases.setdefault(label.name, _Case(label.name, label))

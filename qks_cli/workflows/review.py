@@ -23,8 +23,8 @@ from qks_cli.search.lookup import vocabulary_words
 from qks_cli.search.sorting import Sort
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows import tags
-from qks_cli.workflows.cutoffs import label_of
 from qks_cli.workflows.explain import Explanation, Reason, explain, picture_of
+from qks_cli.workflows.naming import label_of
 from qks_cli.workflows.report import SILENT, Report
 from qks_cli.workflows.search import SearchOptions, search_ids, similar
 from qks_cli.workflows.words import tagged_words

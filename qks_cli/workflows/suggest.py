@@ -5,20 +5,21 @@ Axes: N photos, M query tokens, E label space, C labels, F features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from qks_cli.errors import UsageError
-from qks_cli.folding import fold
 from qks_cli.library import learned
 from qks_cli.library.store import Library
 from qks_cli.model.learned import features, logit
 from qks_cli.model.model import Model
 from qks_cli.similarity import unit
 from qks_cli.types import Float32Array
+from qks_cli.vocabulary.labels_file import Label, Vocabulary
+from qks_cli.workflows.naming import LabelNames
 from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.tag import Tagging
 from qks_cli.workflows.words import choose_words
@@ -60,11 +61,10 @@ def suggest(
     tagging = Tagging.from_words(found, choose_words(found, library.runs.kept()))
     said = learned.verdicts(library)
     names = tagging.tagger.selector.names
-    columns = _columns(tagging, labels, said)
-    judged = {
-        c: {x for name, photos in said.items() if fold(name) == fold(names[c]) for x in photos}
-        for c in columns
-    }
+    known = [*tagging.vocabulary.labels, *map(Label, names[len(tagging.vocabulary.labels) :])]
+    named = LabelNames(library, Vocabulary(tuple(known)))
+    columns = _columns(named, tagging, labels, said)
+    judged = {c: set(said.get(named.shown(known[c]), ())) for c in columns}
     pool: list[_Candidate] = []
     most = NEAR * limit
     cutoffs_C = tagging.tagger.selector.cutoffs_C
@@ -97,22 +97,17 @@ def suggest(
 
 
 def _columns(
-    tagging: Tagging, labels: Sequence[str], said: dict[str, dict[int, bool]]
+    named: LabelNames, tagging: Tagging, labels: Sequence[str], said: Iterable[str]
 ) -> list[int]:
-    names = tagging.tagger.selector.names
-    column_of = {fold(name): c for c, name in enumerate(names)}
-    for word, label in tagging.vocabulary.by_word.items():
-        column_of.setdefault(word, column_of[fold(label.name)])
-    if labels:
-        unknown = [asked for asked in labels if fold(asked) not in column_of]
-        if unknown:
-            raise UsageError(
-                f"'{unknown[0]}' is not one of the words that this library was tagged with",
-                hint="`qks learn --label NAME --photos …` makes a label from examples",
-            )
-        return list(dict.fromkeys(column_of[fold(asked)] for asked in labels))
-    taught = [column_of[fold(name)] for name in said if fold(name) in column_of]
-    return list(dict.fromkeys(taught)) or list(range(len(names)))
+    column_of = {name: c for c, name in enumerate(tagging.tagger.selector.names)}
+    found = [named.find(word) for word in labels or said]
+    if labels and None in found:
+        raise UsageError(
+            f"'{labels[found.index(None)]}' is not one of the words that this library was tagged with",
+            hint="`qks learn --label NAME --photos …` makes a label from examples",
+        )
+    columns = [column_of[label.name] for label in found if label is not None]
+    return list(dict.fromkeys(columns)) or list(column_of.values())
 
 
 def _features_of(library: Library, ids: Sequence[int], model_id: int) -> Float32Array | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qks_cli.errors import UsageError
-from qks_cli.library import keywords, learned, verdicts
+from qks_cli.library import keywords, labels, learned, verdicts
 from qks_cli.library.learned import StoredHead
 from qks_cli.library.store import Library
 from qks_cli.model.fake import QUERIES, WIDTH, Picture, direction, write_fake_bundle
@@ -20,7 +20,9 @@ from qks_cli.packing import as_stored
 from qks_cli.photos.walk import walk
 from qks_cli.types import Float32Array, Photo, TaggedPhoto, UInt8Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
+from qks_cli.workflows.cutoffs import scores_of
 from qks_cli.workflows.learn import LearnOptions, learn_examples, learn_labels, renew, unlearn
+from qks_cli.workflows.naming import label_of
 from qks_cli.workflows.report import Report
 from qks_cli.workflows.status import wanted_of
 from qks_cli.workflows.suggest import suggest
@@ -246,6 +248,34 @@ def test_suggested_photos_are_unsure_unjudged_and_different(library: Library, mo
     assert {0, 1} <= kinds  # dogs and wolves: both are near the cut-off, and differ
     with pytest.raises(UsageError, match="not one of the words"):
         suggest(library, ["zebra"], model=model)
+
+
+def test_a_merged_label_is_one_label_for_all_who_ask(library: Library, model: Model) -> None:
+    judge(library)
+    verdicts.confirm(library, ids(90), "tree", add=True)
+    verdicts.reset(library, ids(90), "tree")
+    labels.merge(library, "tree", "dog")
+    labels.rename(library, "sky", "heaven")
+    vocabulary = choose_words(model, library.runs.kept()).vocabulary
+    for word, own in {
+        "dog": "dog", "DOG": "dog", "tree": "dog", "heaven": "sky", "Heaven": "sky", "sky": "sky",
+    }.items():  # fmt: skip
+        assert label_of(library, vocabulary, word).name == own
+    with pytest.raises(UsageError, match="not one of the words"):
+        label_of(library, vocabulary, "cup")
+    for asked in ("dog", "tree"):
+        (one,) = learn_labels(library, model, LearnOptions((asked,), dry_run=True)).labels
+        assert (one.label, one.alone, one.confirmed) == ("dog", False, 12)
+        assert scores_of(library, asked, model=model).label == "dog"
+        assert {x.label for x in suggest(library, [asked], limit=3, model=model)} == {"dog"}
+
+
+def test_photos_judged_under_a_new_name_are_not_suggested(library: Library, model: Model) -> None:
+    labels.rename(library, "dog", "hound")
+    verdicts.confirm(library, ids(*range(12)), "hound", add=True)
+    found = suggest(library, ["hound"], limit=100, model=model)
+    assert found
+    assert not {f"/p/{n:03}.jpg" for n in range(12)} & {str(one.path) for one in found}
 
 
 def test_heads_are_stored_as_they_are() -> None:

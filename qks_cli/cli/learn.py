@@ -23,14 +23,17 @@ FIELDS = (
 
 def learn(
     labels: Annotated[
-        list[str] | None, typer.Argument(help="Labels. Default: all with verdicts.")
+        list[str] | None,
+        typer.Argument(help="Labels (default: all with verdicts); with --label, more examples."),
     ] = None,
     label: Annotated[
         str | None, typer.Option(help="Learn this label from --photos; it may be any name.")
     ] = None,
     photos: Annotated[
         list[Path] | None,
-        typer.Option("--photos", help="A photo that shows it; repeatable; - reads stdin."),
+        typer.Option(
+            "--photos", help="Photos or a folder that show it; repeatable; - reads stdin."
+        ),
     ] = None,
     others: Annotated[
         list[Path] | None, typer.Option("--not", help="A photo that does not; repeatable.")
@@ -51,19 +54,25 @@ def learn(
 
     What a label gains is measured on photos kept out of learning, and shown; a label that does not
     gain is left alone. All photos are then scored anew, none is read. `qks learn --label rex
-    --photos A --photos B` makes a label of examples, for what no model can know by its name. It is
-    for things, places and animals, not for telling people apart. Exit code 1 where nothing was
-    learned.
+    --photos A B` makes a label of examples, for what no model can know by its name. It is for
+    things, places and animals, not for telling people apart. Exit code 1 where nothing was learned.
     """
     records = Records(format, FIELDS)
     from qks_cli.workflows.learn import LearnOptions, learn_labels
     from qks_cli.workflows.session import open_library
 
     by_example = label is not None or bool(photos) or bool(others)
-    if by_example and (label is None or not photos or labels or more or dry_run or undo):
+    # What the shell makes of `--photos *.jpg`: all but the first stand alone.
+    shows = [*(photos or []), *map(Path, labels or [])] if by_example else []
+    if by_example and (label is None or not shows or more or dry_run or undo):
         raise UsageError(
-            "examples take --label and --photos, and neither other labels nor other options",
-            hint="for instance `qks learn --label rex --photos a.jpg --photos b.jpg`",
+            "examples take --label and photos, and no other options",
+            hint="for instance `qks learn --label rex --photos *.jpg`",
+        )
+    if others and labels:
+        raise UsageError(
+            f"'{labels[0]}': beside --not, every photo has its option",
+            hint="give a folder, or --photos or --not before each photo; `--photos -` reads a list",
         )
     if undo and (labels or more or dry_run):
         raise UsageError("--undo takes back what was learned last, and nothing else")
@@ -72,7 +81,7 @@ def learn(
             _undo(library, model)
             return
         if label is not None:
-            found = _examples(library, label, photos or [], others or [], nul=nul, model=model)
+            found = _examples(library, label, shows, others or [], nul=nul, model=model)
         else:
             options = LearnOptions(tuple(labels or ()), from_keywords=more, dry_run=dry_run)
             found = learn_labels(library, model, options)

@@ -34,6 +34,18 @@ def test_a_label_from_examples_and_back(photos: Path, monkeypatch: Patch, capfd:
     assert run(monkeypatch, capfd, "learn", "--undo").code == 1
 
 
+def test_examples_as_a_shell_names_them(photos: Path, monkeypatch: Patch, capfd: Capture) -> None:
+    run(monkeypatch, capfd, "tag", photos)
+    two = (photos / "coffee.jpg", photos / "cat.jpg")
+    for way in (["--photos", *two], two):
+        (row,) = run(monkeypatch, capfd, "learn", "--label", "rex", *way).rows
+        assert (row["label"], row["confirmed"]) == ("rex", 2)
+        run(monkeypatch, capfd, "tags", "reset", "rex")
+    done = run(monkeypatch, capfd, "learn", "--label", "rex", "--photos", *two, "--not", photos)
+    assert (done.code, done.out) == (2, "")
+    assert "every photo has its option" in done.err
+
+
 def test_options_that_do_not_go_together(photos: Path, monkeypatch: Patch, capfd: Capture) -> None:
     run(monkeypatch, capfd, "tag", photos)
     for line in (["--label", "rex"], ["--photos", photos], ["--undo", "--dry-run"], ["cat"]):

@@ -53,7 +53,10 @@ def explain(
     from qks_cli.workflows.session import kept_words
     from qks_cli.workflows.words import choose_words
 
-    fields = ("label", "score", "cutoff", "shown", "token", "above", "leans_on", "reason")
+    fields = (
+        "label", "score", "cutoff", "shown", "token", "above", "leans_on", "words_alone",
+        "reason",
+    )  # fmt: skip
     records = Records(format, fields)
     if show:
         require_terminal()
@@ -68,6 +71,7 @@ def explain(
         label or (),
         min_score=words.chosen.min_score,
         top=words.top,
+        learned=words.learned,
     )
     _write(records, found)
     if heatmap is not None or show:
@@ -99,6 +103,7 @@ def _write(records: Records, found: Explanation) -> None:
                 "token": reason.token,
                 "above": round(reason.above, 4),
                 "leans_on": [word for word, _ in reason.leans_on],
+                "words_alone": None if reason.words_alone is None else round(reason.words_alone, 4),
                 "reason": reason.sentence,
             }
             for reason in found.reasons

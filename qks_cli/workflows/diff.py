@@ -11,6 +11,7 @@ from qks_cli.library.store import Library
 from qks_cli.model.selection import TOP
 from qks_cli.vocabulary.labels_file import Vocabulary, parse_labels, read_labels
 from qks_cli.workflows.session import tagged_model
+from qks_cli.workflows.words import learned_of
 
 SQLITE = b"SQLite format 3\0"
 GROUP = 2048
@@ -96,7 +97,8 @@ def _judged(
     library: Library, vocabulary: Vocabulary, choice: Choice
 ) -> Iterator[tuple[Path, frozenset[str]]]:
     model, model_id = tagged_model(library, choice.model)
-    tagger = model.tagger(vocabulary, min_score=choice.min_score, top=choice.top)
+    learned = learned_of(model, library.runs.kept())
+    tagger = model.tagger(vocabulary, min_score=choice.min_score, top=choice.top, learned=learned)
     for ids, tokens_NME in library.tokens.iterate(model_id, chunk=GROUP):
         paths = library.photos.paths_of(ids)
         for photo_id, own in zip(ids, tagger(tokens_NME), strict=True):

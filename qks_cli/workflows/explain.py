@@ -8,15 +8,17 @@ side of the model's square.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from qks_cli.errors import UsageError
+from qks_cli.model.learned import Learned
 from qks_cli.model.model import Model
 from qks_cli.model.tagger import Tagger
+from qks_cli.packing import as_stored
 from qks_cli.similarity import max_similarity, winners
 from qks_cli.types import Float32Array, Tag, UInt8Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
@@ -39,7 +41,8 @@ class Reason:
     (none where the model does not say); ``trust`` is what the odds are multiplied with where the
     label is none of them, ``labelled`` what labelled photos of these words multiply them with.
     ``implied_by`` is the tag that the label is a parent of, or the tag of its group that fits
-    better; empty where neither.
+    better; empty where neither. ``words_alone`` is the score without what was learned from the
+    user's verdicts (0 where the label is known by examples alone); None where nothing was.
     """
 
     label: str
@@ -52,11 +55,16 @@ class Reason:
     trust: float = 1.0
     labelled: float = 1.0
     implied_by: str = ""
+    words_alone: float | None = None
 
     @property
     def sentence(self) -> str:
         """The reason in words."""
         fits = f"fits better than {_share(self.above)} of the model's reference photos"
+        if self.words_alone is not None:
+            fits = f"learned from your verdicts; the word alone gives {self.words_alone:.2f}"
+            if self.words_alone == 0:
+                fits = "learned from your examples"
         said = f"{self.label} {self.score:.2f}: {fits}; cut-off {self.cutoff:.2f}"
         if self.shown and self.implied_by:
             return f"{self.label} {self.score:.2f}: follows from {self.implied_by}"
@@ -64,7 +72,7 @@ class Reason:
             said += f"; not shown, for {self.implied_by} of the same group fits better"
         elif not self.shown and self.score >= self.cutoff:
             said += "; not shown, for --top other labels fit better"
-        return said + self._words()
+        return said if self.words_alone == 0 else said + self._words()
 
     def _words(self) -> str:
         """What is known of the label itself."""
@@ -112,44 +120,70 @@ def explain(
     *,
     min_score: float | None = None,
     top: int = 20,
+    learned: Learned | None = None,
 ) -> Explanation:
     """The reasons for ``labels``, which need not be in the vocabulary; without any, for the photo's
-    tags and the ``MISSED`` labels that were nearest to become one.
+    tags and the ``MISSED`` labels that were nearest to become one. ``learned`` as for
+    ``Model.tagger``.
 
     Raises ``UsageError`` where the photo cannot be read, and for an empty label."""
     pixels_1SS3 = seen(model, photo)[None]
-    tokens_1ME = model.query_tokens(pixels_1SS3)
+    # As the library keeps them, so that the scores are those of stored tags.
+    tokens_1ME = as_stored(model.query_tokens(pixels_1SS3))
     vocabulary = _with(vocabulary, labels)
-    tagger = model.tagger(vocabulary, min_score=min_score, top=top)
+    tagger = model.tagger(vocabulary, min_score=min_score, top=top, learned=learned)
+    examples = map(Label, tagger.selector.names[len(vocabulary.labels) :])
+    vocabulary = Vocabulary((*vocabulary.labels, *examples))
     tags = {tag.label: tag for tag in tagger(tokens_1ME)[0]}
     scores_C = tagger.scores(tokens_1ME)[0]
     wanted = [_name(vocabulary, label) for label in labels] or _chosen(tags, tagger, scores_C)
+    reasons = _reasons(model, vocabulary, tagger, tokens_1ME, wanted, tags)
+    reasons.sort(key=lambda reason: (-reason.score, reason.label))
+    return Explanation(photo, tuple(reasons), model, pixels_1SS3)
+
+
+def _reasons(
+    model: Model,
+    vocabulary: Vocabulary,
+    tagger: Tagger,
+    tokens_1ME: Float32Array,
+    wanted: Sequence[str],
+    tags: Mapping[str, Tag],
+) -> list[Reason]:
     column = {name: c for c, name in enumerate(vocabulary.names)}
-    leaning = model.leaning([vocabulary.labels[column[name]] for name in wanted], LEANS)
     columns_K = np.array([column[name] for name in wanted], np.intp)
-    offset_C = tagger.stats.offset
-    labelled_K = np.ones(len(wanted)) if offset_C is None else np.exp(offset_C[columns_K])
+    leaning = model.leaning([vocabulary.labels[c] for c in columns_K], LEANS)
+    # Labels of examples alone stand behind the others, and have no words to tell of.
+    of_words = replace(tagger, learned=None)
+    words_C, trust_C, odds_C = np.zeros(len(column)), np.ones(len(column)), np.ones(len(column))
+    words_C[: len(tagger.trust_C)] = of_words.scores(tokens_1ME)[0]
+    trust_C[: len(tagger.trust_C)] = tagger.trust_C
+    if tagger.stats.offset is not None:
+        odds_C[: len(tagger.trust_C)] = np.exp(tagger.stats.offset)
+    if tagger.learned is not None:
+        words_C[tagger.learned.columns_H[tagger.learned.gain_H == 0]] = 0
+    taught = set() if tagger.learned is None else set(tagger.learned.columns_H.tolist())
+    scores_C = tagger.scores(tokens_1ME)[0]
     labels_KE = tagger.labels_CE[columns_K]
     token_K = winners(tokens_1ME[0], labels_KE)
     raw_K = max_similarity(tokens_1ME, labels_KE)[0]
     above_K = (max_similarity(model.calibration.bank_RME, labels_KE) < raw_K).mean(0)
-    reasons = [
+    return [
         Reason(
             name,
-            tags[name].score if name in tags else float(scores_C[column[name]]),
-            float(tagger.selector.cutoffs_C[column[name]]),
+            tags[name].score if name in tags else float(scores_C[c]),
+            float(tagger.selector.cutoffs_C[c]),
             name in tags,
             int(token_K[k]),
             float(above_K[k]),
             () if leaning is None else tuple(leaning[k]),
-            float(tagger.trust_C[column[name]]),
-            float(labelled_K[k]),
+            float(trust_C[c]),
+            float(odds_C[c]),
             _instead(vocabulary, name, tags),
+            float(words_C[c]) if c in taught else None,
         )
-        for k, name in enumerate(wanted)
+        for k, (name, c) in enumerate(zip(wanted, columns_K.tolist(), strict=True))
     ]
-    reasons.sort(key=lambda reason: (-reason.score, reason.label))
-    return Explanation(photo, tuple(reasons), model, pixels_1SS3)
 
 
 def picture_of(explanation: Explanation, reason: Reason, resize: str, side: int) -> UInt8Array:

@@ -105,10 +105,11 @@ def audit(
     vocabulary, options = words.vocabulary, replace(options, min_score=words.chosen.min_score)
     _, tokens_NME = library.tokens.of(library.tokens.sample_ids(model_id, options.sample), model_id)
     assert tokens_NME is not None
-    tagger = opened.tagger(vocabulary, min_score=options.min_score)
-    scores_NC = tagger.scores(tokens_NME)
-    fired_NC = np.asarray(scores_NC >= tagger.selector.cutoffs_C)
-    findings = judge.audit(vocabulary.names, scores_NC, fired_NC, tagger.labels_CE)
+    tagger = opened.tagger(vocabulary, min_score=options.min_score, learned=words.learned)
+    count = len(vocabulary.labels)  # behind them stand labels that are known by examples alone
+    scores_NC = tagger.scores(tokens_NME)[:, :count]
+    fired_NC = np.asarray(scores_NC >= tagger.selector.cutoffs_C[:count])
+    findings = judge.audit(vocabulary.names, scores_NC, fired_NC, tagger.labels_CE[:count])
     nearest = opened.nearest_taught(vocabulary.labels)
     findings += judge.strange(vocabulary.names, fired_NC, nearest or [])
     bare_N = np.asarray(~fired_NC.any(axis=1))

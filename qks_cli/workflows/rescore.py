@@ -132,13 +132,13 @@ def _edits(
     few_N1 = ~whole_N[:, None]
     puts, drops = [], []
     for k, name in enumerate(changed.names):
-        rows = np.flatnonzero((fires_NK & few_N1)[:, k])
+        rows = np.flatnonzero((fires_NK & few_N1)[:, k]).tolist()
         tokens = (tokens_NME[rows] @ changed.after.labels_CE[k]).argmax(1).tolist()
         scores = score_NK[rows, k].tolist()
         puts += [(ids[n], name, *own) for n, *own in zip(rows, scores, tokens, strict=True)]
-        rows = np.flatnonzero((carried_NK & ~fires_NK & few_N1)[:, k])
-        drops += [(ids[n], name) for n in rows]
-    same = [ids[n] for n in np.flatnonzero(~whole_N)]
+        gone = np.flatnonzero((carried_NK & ~fires_NK & few_N1)[:, k])
+        drops += [(ids[n], name) for n in gone.tolist()]
+    same = [ids[n] for n in np.flatnonzero(~whole_N).tolist()]
     return Edits(same, puts, drops), np.flatnonzero(whole_N).tolist()
 
 

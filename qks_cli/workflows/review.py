@@ -267,7 +267,9 @@ def why(
         own = Label(label)
     cutoff = words.chosen.min_score
     path = path_of(library, photo_id)
-    explained = explain(path, found, Vocabulary((own,)), [own.name], min_score=cutoff)
+    explained = explain(
+        path, found, Vocabulary((own,)), [own.name], min_score=cutoff, learned=words.learned
+    )
     return explained, explained.reasons[0]
 
 

@@ -16,12 +16,14 @@ from typing import Any, NoReturn
 from qks_cli.errors import PhotoError, QksError, UsageError
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
+from qks_cli.packing import as_stored
 from qks_cli.search.folding import Stacked
 from qks_cli.search.ranking import Found, Hit
 from qks_cli.search.sorting import Sort
 from qks_cli.types import Tag
 from qks_cli.workflows.report import Report
 from qks_cli.workflows.search import MIN_SCORE, SearchOptions, search, similar
+from qks_cli.workflows.words import learned_of
 
 MOST_BYTES = 1_000_000  # of a request
 MOST_TEXT = 10_000  # characters of a query or a path
@@ -100,15 +102,17 @@ class Service:
         least = request.share("min_score", None)
         top = request.count("top", 20, MOST_LABELS)
         request.nothing_else()
-        tagger = self.model.tagger(self.model.vocabulary(labels or None), min_score=least, top=top)
+        vocabulary = self.model.vocabulary(labels or None)
+        learned = learned_of(self.model, self.library.runs.kept())
+        tagger = self.model.tagger(vocabulary, min_score=least, top=top, learned=learned)
         answers: list[dict[str, object]] = []
         for path in paths:
             try:
-                tokens_ME = self.model.tokens_of_photo(path)
+                tokens_1ME = as_stored(self.model.tokens_of_photo(path)[None])
             except PhotoError as error:
                 answers.append({"path": str(path), "error": error.reason})
                 continue
-            answers.append({"path": str(path), "tags": _tags(next(iter(tagger(tokens_ME[None]))))})
+            answers.append({"path": str(path), "tags": _tags(next(iter(tagger(tokens_1ME))))})
         return {"photos": answers}
 
     def _photo(self, request: _Request) -> object:

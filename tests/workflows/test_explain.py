@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from qks_cli.errors import UsageError
+from qks_cli.model.learned import Head, Learned
 from qks_cli.model.model import Model
 from qks_cli.workflows.explain import explain, picture_of
 from qks_cli.workflows.heat import GRID, covered, heat_map, overlay, picture, write_picture
@@ -118,3 +119,24 @@ def test_the_overlay_is_warm_where_the_heat_is() -> None:
     assert drawn[0, 0, 0] > 100 > drawn[7, 7, 0]
     assert drawn[0, 0, 0] > drawn[0, 0, 2] + 30  # red above blue
     assert np.ptp(drawn[7, 7]) <= 2  # dimmed, its colour kept
+
+
+def test_what_was_learned_counts_in_the_reasons(model: Model, photos: Path) -> None:
+    none_F = np.zeros(2 * model.bundle.width, np.float32)
+    heads = (Head("flag", False, 1.0, none_F, 2.0), Head("rex", True, 0.0, none_F, 1.0))
+    found = explain(
+        photos / "space/astronaut.jpg", model, model.vocabulary(), learned=Learned(heads)
+    )
+    by_label = {reason.label: reason for reason in found.reasons}
+    flag, rex = by_label["flag"], by_label["rex"]
+    assert flag.shown and rex.shown
+    assert flag.words_alone == pytest.approx(0.38, abs=0.01)
+    assert flag.score == pytest.approx(0.82, abs=0.01)
+    assert "learned from your verdicts; the word alone gives 0.38" in flag.sentence
+    assert (rex.score, rex.words_alone) == (pytest.approx(0.731, abs=0.001), 0.0)
+    assert rex.sentence == "rex 0.73: learned from your examples; cut-off 0.50"
+    assert by_label["person"].words_alone is None
+    (asked,) = explain(
+        photos / "cat.jpg", model, model.vocabulary(), ["rex"], learned=Learned(heads)
+    ).reasons
+    assert (asked.score, asked.shown) == (rex.score, True)

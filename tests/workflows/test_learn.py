@@ -21,6 +21,7 @@ from qks_cli.photos.walk import walk
 from qks_cli.types import Float32Array, Photo, TaggedPhoto, UInt8Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows.cutoffs import scores_of
+from qks_cli.workflows.diff import Choice, diff
 from qks_cli.workflows.learn import LearnOptions, learn_examples, learn_labels, renew, unlearn
 from qks_cli.workflows.naming import label_of
 from qks_cli.workflows.report import Report
@@ -217,6 +218,19 @@ def test_keywords_are_examples(library: Library, model: Model) -> None:
     (one,) = learn_labels(library, model, LearnOptions(from_keywords=True, dry_run=True)).labels
     assert (one.label, one.confirmed, one.rejected) == ("dog", 12, 0)
     assert one.presumed > 100
+
+
+def test_other_words_are_compared_with_what_was_learned(
+    library: Library, model: Model, tmp_path: Path
+) -> None:
+    judge(library)
+    learn_labels(library, model)
+    for judged in (*range(12), *range(40, 52)):  # what verdicts hold is no difference of words
+        verdicts.reset(library, ids(judged), "dog")
+    words = tmp_path / "words.txt"
+    words.write_text("\n".join(LABELS))
+    found = diff(library, "now", str(words), Choice(str(model.bundle.path)))
+    assert (found.common, found.changed) == (160, ())
 
 
 def test_a_new_model_learns_from_the_same_photos(

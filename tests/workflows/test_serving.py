@@ -16,18 +16,21 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from qks_cli.errors import UsageError
-from qks_cli.library import verdicts
+from qks_cli.library import learned, verdicts
+from qks_cli.library.learned import StoredHead
 from qks_cli.library.store import Library
+from qks_cli.model.learned import Head
 from qks_cli.photos.walk import walk
 from qks_cli.search import compact
 from qks_cli.workflows import sockets
 from qks_cli.workflows.serving import MOST_BYTES, Service
 from qks_cli.workflows.session import open_library, opened
-from qks_cli.workflows.tag import Tagging, TagRun
+from qks_cli.workflows.tag import Tagging, TagRun, retag
 
 PATIENCE = 60.0
 
@@ -89,6 +92,20 @@ def test_likeness_tags_and_what_is_kept(service: Service, photos: Path) -> None:
     labels = {row["label"]: row["photos"] for row in ask(service, do="labels")["result"]["labels"]}
     assert labels["cat"] == 1
     assert ask(service, do="status")["result"]["photos"] == 4
+
+
+def test_what_was_learned_counts(service: Service, library: Library, photos: Path) -> None:
+    model = service.model
+    none_F = np.zeros(2 * model.bundle.width, np.float32)
+    heads = (Head("cat", False, 1.0, none_F, -1.0), Head("rex", True, 0.0, none_F, 1.0))
+    rows = [StoredHead(x.label, x.alone, False, model.hash, x.to_bytes()) for x in heads]
+    learned.keep(library, rows, None)
+    retag(library, Tagging.open("mini", kept=library.runs.kept()))
+    for path in (photos / "cat.jpg", photos / "space" / "astronaut.jpg"):
+        (now,) = ask(service, do="tag", paths=[str(path)])["result"]["photos"]
+        kept = ask(service, do="photo", path=str(path))["result"]["tags"]
+        assert now["tags"] == kept
+        assert "rex" in {tag["label"] for tag in kept}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from qks_cli.escape import shown
 if TYPE_CHECKING:
     from qks_cli.workflows.explain import Explanation
 
+FIELDS = (
+    "label", "score", "cutoff", "shown", "token", "above", "leans_on", "words_alone", "reason",
+)  # fmt: skip
 SIDE = 1024  # pixels of a heat map's longer side
 
 
@@ -53,11 +56,7 @@ def explain(
     from qks_cli.workflows.session import kept_words
     from qks_cli.workflows.words import choose_words
 
-    fields = (
-        "label", "score", "cutoff", "shown", "token", "above", "leans_on", "words_alone",
-        "reason",
-    )  # fmt: skip
-    records = Records(format, fields)
+    records = Records(format, FIELDS)
     if show:
         require_terminal()
     opened = Opened.open(model)

@@ -72,14 +72,13 @@ def learn(
     if others and labels:
         raise UsageError(
             f"'{labels[0]}': beside --not, every photo has its option",
-            hint="give a folder, or --photos or --not before each photo; `--photos -` reads a list",
+            hint="give --photos or --not before each photo, or a folder",
         )
     if undo and (labels or more or dry_run):
         raise UsageError("--undo takes back what was learned last, and nothing else")
     with open_library(db) as library:
         if undo:
-            _undo(library, model)
-            return
+            return _undo(library, model)
         if label is not None:
             found = _examples(library, label, shows, others or [], nul=nul, model=model)
         else:

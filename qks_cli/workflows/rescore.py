@@ -18,8 +18,8 @@ from qks_cli.model.selection import HINT
 from qks_cli.model.tagger import Tagger
 from qks_cli.types import BoolArray, Float32Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
-from qks_cli.workflows.pipeline import Destination
 from qks_cli.workflows.report import Stop, never
+from qks_cli.workflows.results import Destination
 from qks_cli.workflows.tag import GROUP, Tagging, choose_anew
 from qks_cli.workflows.words import Words
 

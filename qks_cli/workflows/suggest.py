@@ -102,8 +102,9 @@ def _columns(
     column_of = {name: c for c, name in enumerate(tagging.tagger.selector.names)}
     found = [named.find(word) for word in labels or said]
     if labels and None in found:
+        unknown = labels[found.index(None)]
         raise UsageError(
-            f"'{labels[found.index(None)]}' is not one of the words that this library was tagged with",
+            f"'{unknown}' is not one of the words that this library was tagged with",
             hint="`qks learn --label NAME --photos …` makes a label from examples",
         )
     columns = [column_of[label.name] for label in found if label is not None]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from qks_cli.workflows.explain import Explanation
 
 FIELDS = (
-    "label", "score", "cutoff", "shown", "token", "above", "leans_on", "words_alone", "reason",
+    "label", "score", "cutoff", "shown", "token", "above", "nearest_taught", "words_alone",
+    "reason",
 )  # fmt: skip
 SIDE = 1024  # pixels of a heat map's longer side
 
@@ -101,7 +102,7 @@ def _write(records: Records, found: Explanation) -> None:
                 "shown": reason.shown,
                 "token": reason.token,
                 "above": round(reason.above, 4),
-                "leans_on": [word for word, _ in reason.leans_on],
+                "nearest_taught": [word for word, _ in reason.nearest_taught],
                 "words_alone": None if reason.words_alone is None else round(reason.words_alone, 4),
                 "reason": reason.sentence,
             }

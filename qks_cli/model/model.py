@@ -337,12 +337,16 @@ class Model:
         names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
         return [(names[t], float(c)) for t, c in zip(nearest_C, cosine_C, strict=True)]
 
-    def leaning(self, labels: Sequence[Label], count: int) -> list[list[tuple[str, float]]] | None:
+    def interpolated_from(
+        self, labels: Sequence[Label], count: int
+    ) -> list[list[tuple[str, float]]] | None:
         """For each label the taught words that it is brought towards where it is none itself,
         nearest first, with their cosine similarities; None as for ``nearest_taught``."""
         if self.taught is None:
             return None
-        words_CK, cosine_CK = neighbours.leaning(self.embedded(labels), self.taught, count)
+        words_CK, cosine_CK = neighbours.interpolated_from(
+            self.embedded(labels), self.taught, count
+        )
         names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
         return [
             [(names[t], float(c)) for t, c in zip(words_K, cosine_K, strict=True)]

@@ -57,7 +57,7 @@ def nearest(labels_CE: Float32Array, taught_TE: Float32Array) -> tuple[IntArray,
     return nearest_C, cosine_CT[np.arange(len(cosine_CT)), nearest_C]
 
 
-def leaning(
+def interpolated_from(
     labels_CE: Float32Array, taught_TE: Float32Array, count: int
 ) -> tuple[IntArray, Float32Array]:
     """For each label as it was embedded the taught words that weigh most in what it is brought

@@ -26,7 +26,7 @@ from qks_cli.vocabulary.neighbours import TAUGHT
 from qks_cli.workflows.audit import STRANGE
 from qks_cli.workflows.heat import NO_ATTENTION, picture, places_of, scaled, seen
 
-LEANS = 2  # taught words that are named
+NAMED = 2  # taught words that are named
 MATTERS = 1.25  # factor of the odds from which on it is worth a word
 MISSED = 3  # labels below their cut-off that are explained unasked
 
@@ -36,10 +36,10 @@ class Reason:
     """Why one label is a tag of a photo, or not.
 
     ``score`` and ``cutoff`` are 0 to 1. ``token`` is the query token that fits the label best.
-    ``above`` is the share of the model's reference photos that fit the label less. ``leans_on``
-    are the nearest words that the model was taught, with their cosine similarities, best first
-    (none where the model does not say); ``trust`` is what the odds are multiplied with where the
-    label is none of them, ``labelled`` what labelled photos of these words multiply them with.
+    ``above`` is the share of the model's reference photos that fit the label less.
+    ``nearest_taught`` are words that the model was taught, with their cosine similarities, nearest
+    first (none where the model does not say); ``trust`` is what the odds are multiplied with where
+    the label is none of them, ``labelled`` what labelled photos of these words multiply them with.
     ``implied_by`` is the tag that the label is a parent of, or the tag of its group that fits
     better; empty where neither. ``words_alone`` is the score without what was learned from the
     user's verdicts (0 where the label is known by examples alone); None where nothing was.
@@ -51,7 +51,7 @@ class Reason:
     shown: bool
     token: int
     above: float
-    leans_on: tuple[tuple[str, float], ...] = ()
+    nearest_taught: tuple[tuple[str, float], ...] = ()
     trust: float = 1.0
     labelled: float = 1.0
     implied_by: str = ""
@@ -77,15 +77,15 @@ class Reason:
     def _words(self) -> str:
         """What is known of the label itself."""
         said = ""
-        if self.leans_on and self.leans_on[0][0] != self.label:
-            words = " and ".join(f"{word} ({cosine:.2f})" for word, cosine in self.leans_on)
-            nearest, cosine = self.leans_on[0]
+        if self.nearest_taught and self.nearest_taught[0][0] != self.label:
+            words = " and ".join(f"{word} ({cosine:.2f})" for word, cosine in self.nearest_taught)
+            nearest, cosine = self.nearest_taught[0]
             if cosine >= TAUGHT:
                 said += f"; the model was taught it as {nearest}"
             elif cosine < STRANGE:
                 said += f"; it is far from every word that the model was taught, even from {words}"
             else:
-                said += f"; the model was not taught it and leans on {words}"
+                said += f"; the model was not taught it, its nearest taught words are {words}"
         if not 1 / MATTERS < self.labelled < MATTERS:
             said += f"; labelled photos multiply its odds by {self.labelled:.2g}"
         return said
@@ -152,7 +152,7 @@ def _reasons(
 ) -> list[Reason]:
     column = {name: c for c, name in enumerate(vocabulary.names)}
     columns_K = np.array([column[name] for name in wanted], np.intp)
-    leaning = model.leaning([vocabulary.labels[c] for c in columns_K], LEANS)
+    nearest = model.interpolated_from([vocabulary.labels[c] for c in columns_K], NAMED)
     # Labels of examples alone stand behind the others, and have no words to tell of.
     of_words = replace(tagger, learned=None)
     words_C, trust_C, odds_C = np.zeros(len(column)), np.ones(len(column)), np.ones(len(column))
@@ -176,7 +176,7 @@ def _reasons(
             name in tags,
             int(token_K[k]),
             float(above_K[k]),
-            () if leaning is None else tuple(leaning[k]),
+            () if nearest is None else tuple(nearest[k]),
             float(trust_C[c]),
             float(odds_C[c]),
             _instead(vocabulary, name, tags),

@@ -1,4 +1,4 @@
-"""What an explanation says of the label itself: the taught words that it leans on."""
+"""What an explanation says of the label itself: the taught words that it is near to."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_what_the_model_was_taught_is_said(model: Model, photos: Path) -> None:
     found = explain(photos / "cat.jpg", model, model.vocabulary(), labels)
     reasons = {reason.label: reason for reason in found.reasons}
     cat, tame, engine = (reasons[label] for label in labels)
-    assert [word for word, _ in cat.leans_on] == ["cat", "wild cat"]
-    assert cat.leans_on[0][1] == pytest.approx(1, abs=1e-3)
+    assert [word for word, _ in cat.nearest_taught] == ["cat", "wild cat"]
+    assert cat.nearest_taught[0][1] == pytest.approx(1, abs=1e-3)
     assert cat.trust == 1
     assert cat.labelled == pytest.approx(4, rel=1e-3)
     assert cat.sentence.endswith("cut-off 0.50; labelled photos multiply its odds by 4")
-    assert {word for word, _ in tame.leans_on} == {"cat", "wild cat"}
-    assert "the model was not taught it and leans on cat (0." in tame.sentence
+    assert {word for word, _ in tame.nearest_taught} == {"cat", "wild cat"}
+    assert "the model was not taught it, its nearest taught words are cat (0." in tame.sentence
     assert "far from every word" in engine.sentence
     assert engine.labelled < 1.25
     assert engine.trust < tame.trust < 1
@@ -53,7 +53,7 @@ def test_what_the_model_was_taught_is_said(model: Model, photos: Path) -> None:
     ("changes", "end"),
     [
         ({}, "cut-off 0.50"),
-        ({"leans_on": (("kitten", 0.97),)}, "; the model was taught it as kitten"),
+        ({"nearest_taught": (("kitten", 0.97),)}, "; the model was taught it as kitten"),
         ({"labelled": 0.5}, "; labelled photos multiply its odds by 0.5"),
         ({"labelled": 1.1}, "cut-off 0.50"),
         ({"implied_by": "kitten", "labelled": 3.0}, "follows from kitten"),

@@ -114,10 +114,9 @@ def evaluate(
 ) -> None:
     """Measure a model on the test photos of a data set: seen labels, unseen ones, all.
 
-    The rows are SEEN, ZSL (unseen labels) and GZSL (all of them). Class-token cosine, the same
-    standardised per photo, patch pooling and fusion are measured on the same photos with the same
-    prompt pool. Intervals are 95 % bootstrap intervals over photos; map_gain is the difference to
-    QKS, its interval that of the paired difference.
+    The rows are SEEN, ZSL (unseen labels) and GZSL (all). Class-token cosine, the same standardised
+    per photo, patch pooling and fusion are measured on the same photos and prompts. Intervals are
+    95 % bootstrap intervals over photos; map_gain is the paired difference to QKS.
     """
     from qks_cli import settings
     from qks_cli.model.bundle import read_bundle

@@ -21,24 +21,29 @@ FIELDS = (
 SIDE = 1024  # pixels of a heat map's longer side
 
 
+Photo = Annotated[Path, typer.Argument(help="The photo.")]
+Asked = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Labels, any words. Default: the photo's tags, and labels that nearly became one."
+    ),
+]
+HeatMap = Annotated[
+    Path | None,
+    typer.Option(help="Write a PNG: the photo, warm where the first label's score comes from."),
+]
+Attention = Annotated[
+    bool, typer.Option("--attention", help="The heat map: where the query token looked.")
+]
+Show = Annotated[bool, typer.Option("--show", help="Draw that picture in the terminal.")]
+
+
 def explain(
-    photo: Annotated[Path, typer.Argument(help="The photo.")],
-    label: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Labels, any words. Default: the photo's tags, and labels that nearly became one."
-        ),
-    ] = None,
-    heatmap: Annotated[
-        Path | None,
-        typer.Option(help="Write a PNG: the photo, warm where the first label's score comes from."),
-    ] = None,
-    attention: Annotated[
-        bool, typer.Option("--attention", help="The heat map: where the query token looked.")
-    ] = False,
-    show: Annotated[
-        bool, typer.Option("--show", help="Draw that picture in the terminal.")
-    ] = False,
+    photo: Photo,
+    label: Asked = None,
+    heatmap: HeatMap = None,
+    attention: Attention = False,
+    show: Show = False,
     labels: Labels = None,
     min_score: MinScore = None,
     format: RecordFormat = None,

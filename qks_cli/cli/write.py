@@ -75,9 +75,9 @@ def write(
 
     Your own keywords stay; `qks untag` and `qks undo` take out those that qks wrote, and nothing
     else. A photo that cannot be written to safely gets a sidecar, and a line that says why. JPEG,
-    PNG and WebP are embedded into; other formats get sidecars. With --language keywords are the
-    labels' names in that language, and their parents' names; --synonyms then adds their other
-    names.
+    PNG and WebP are embedded into; other formats get sidecars, and so do the raw file and the
+    video of a named photo (docs/stacks.md). With --language keywords are the labels' names in
+    that language, and their parents' names; --synonyms then adds their other names.
     """
     writer = Records(format, FIELDS, run=True)
     from qks_cli.workflows.photo_writer import Options

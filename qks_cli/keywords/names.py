@@ -1,8 +1,9 @@
 """Which file is a photo's sidecar, and whose photo.xmp is.
 
 ``photo.jpg.xmp`` is one photo's alone. ``photo.xmp`` may be meant by every file called ``photo.*``:
-it is the raw file's, as photo programs have it, else the first photo's by name; the others get
-sidecars of the longer name. What the ledger says of a file comes first.
+it is the raw file's, as photo programs have it, else the first photo's by name, and a video's only
+where there is no photo; the others get sidecars of the longer name. What the ledger says of a file
+comes first.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from qks_cli.keywords.errors import Refusal
-from qks_cli.photos.suffixes import JXL, PHOTOS, RAW
+from qks_cli.photos.suffixes import JXL, PHOTOS, RAW, VIDEOS
 
 XMP = ".xmp"
 _PICTURES = PHOTOS | JXL | RAW
@@ -155,4 +156,4 @@ def _is_mine(photo: Path, name: str, folders: Folders) -> bool:
 
 def _rank(name: str) -> tuple[int, str]:
     suffix = Path(name).suffix.lower()
-    return (1 if suffix == ".dng" else 0 if suffix in RAW else 2), name
+    return (1 if suffix == ".dng" else 0 if suffix in RAW else 3 if suffix in VIDEOS else 2), name

@@ -175,6 +175,12 @@ def with_sharing(library: Database, photo_ids: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(x for one in photo_ids for x in (one, *others.get(one, ()))))
 
 
+def companions(library: Database, photo_ids: Sequence[int]) -> set[int]:
+    """Of these photos, the raw files and videos that share the tags of another."""
+    sql = "SELECT photo_id FROM stack_members WHERE lead_id NOT NULL AND photo_id IN ({})"
+    return {photo_id for (photo_id,) in library.rows_in(sql, photo_ids)}
+
+
 # Asked for
 
 

@@ -91,11 +91,18 @@ class PhotoWriter:
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
 
     def write(
-        self, photo_id: int, path: Path, keywords: Sequence[Keyword], language: str = "en"
+        self,
+        photo_id: int,
+        path: Path,
+        keywords: Sequence[Keyword],
+        language: str = "en",
+        *,
+        beside: bool = False,
     ) -> Outcome:
-        """Make ``keywords``, which are of a language, our keywords of a photo."""
+        """Make ``keywords``, which are of a language, our keywords of a photo; ``beside`` it in a
+        sidecar whatever the options say."""
         reason = ""
-        if self.options.to is Target.embed:
+        if self.options.to is Target.embed and not beside:
             try:
                 return self._embed(photo_id, path, keywords, language)
             except Refusal as refusal:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qks_cli.keywords.choices import Target
+from qks_cli.library import stacks
 from qks_cli.library.ledger import Write
 from qks_cli.library.runs import Run
 from qks_cli.library.store import Library
@@ -32,14 +33,14 @@ def write(
     min_score: float = 0.0,
     only_confirmed: bool = False,
 ) -> Outcomes:
-    """Make the stored tags the keywords of photos: those from ``min_score`` (0 to 1) on, or only
-    those that the user confirmed."""
+    """Make the stored tags the keywords of photos, and of the raw files and videos that share
+    those: tags from ``min_score`` (0 to 1) on, or only those that the user confirmed."""
     with _recorded(library, "write", options) as run:
         yield from _counted(
             run,
             write_all(
                 library,
-                photos,
+                with_companions(library, photos),
                 options,
                 run_id=run.id,
                 min_score=min_score,
@@ -60,9 +61,11 @@ def rewrite(library: Library, written: Sequence[Write]) -> Outcomes:
 
 
 def untag(library: Library, photos: Photos, options: Options) -> Outcomes:
-    """Take all our keywords out of photos and their sidecars, and nothing else."""
+    """Take all our keywords out of photos and their sidecars, and of the raw files and videos that
+    share them, and nothing else."""
     with _recorded(library, "untag", options) as run:
-        yield from _counted(run, untag_all(library, photos, options, run_id=run.id))
+        every = with_companions(library, photos)
+        yield from _counted(run, untag_all(library, every, options, run_id=run.id))
 
 
 def undo(library: Library, options: Options, *, run_id: int | None = None) -> Outcomes:
@@ -71,6 +74,14 @@ def undo(library: Library, options: Options, *, run_id: int | None = None) -> Ou
     Raises ``UsageError`` where a later run wrote to one of its files again."""
     with _recorded(library, "undo", options) as run:
         yield from _counted(run, undo_run(library, run_id, options, run_id=run.id))
+
+
+def with_companions(library: Library, photos: Photos) -> Photos:
+    """Photos, each followed by those that share its tags: what is said of one holds for all."""
+    paths = dict(photos)
+    ids = stacks.with_sharing(library, list(paths))
+    more = library.photos.paths_of([photo_id for photo_id in ids if photo_id not in paths])
+    return [(photo_id, paths.get(photo_id) or more[photo_id]) for photo_id in ids]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qks_cli.folding import fold
 from qks_cli.keywords.xmp import Keyword, Source
-from qks_cli.library import ledger, verdicts
+from qks_cli.library import ledger, stacks, verdicts
 from qks_cli.library.ledger import Write
 from qks_cli.vocabulary.languages import Language, open_language
 from qks_cli.workflows import places
@@ -87,8 +87,16 @@ def write_all(
             for photo_id, write in last.items():
                 keywords[photo_id] = _kept(library, keywords[photo_id], write)
             known = library.photos.known([path for _, path in part])
+            # Raw files and videos that go with a photo: sidecars are their right place.
+            beside = stacks.companions(library, ids)
             outcomes = [
-                hand.write(photo_id, path, keywords[photo_id], languages[photo_id])
+                hand.write(
+                    photo_id,
+                    path,
+                    keywords[photo_id],
+                    languages[photo_id],
+                    beside=photo_id in beside,
+                )
                 if _as_tagged(path, known.get(path))
                 else Outcome(path, "refused", path, reason="it is not as it was tagged: `qks tag`")
                 for photo_id, path in part

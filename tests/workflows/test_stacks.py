@@ -14,17 +14,25 @@ import pytest
 from qks_cli import open_library
 from qks_cli.api import Library as Api
 from qks_cli.errors import UsageError
+from qks_cli.keywords.choices import Backend, Style, Target
+from qks_cli.keywords.xmp import Packet
 from qks_cli.library import presence, verdicts
 from qks_cli.library import stacks as storage
 from qks_cli.library.store import Library
 from qks_cli.photos.walk import walk
 from qks_cli.types import Details, Photo, StackRole, TaggedPhoto
 from qks_cli.workflows import stacks as work
+from qks_cli.workflows import tags as judge
+from qks_cli.workflows.photo_writer import Options
 from qks_cli.workflows.prune import find_gone, forget
+from qks_cli.workflows.review import Said, say
+from qks_cli.workflows.review import undo as take_back
 from qks_cli.workflows.status import status, wanted_of
 from qks_cli.workflows.tag import note_absences
+from qks_cli.workflows.write import untag as take_out
+from qks_cli.workflows.write import write as put
 from tests.photos.made import dng, picture, saved
-from tests.workflows.libraries import library_of, tag
+from tests.workflows.libraries import chosen, library_of, tag, undo
 
 NAMES = "a.jpg a.cr2 b.heic b.mov c.jpg c-edited.jpg d.jpg".split()
 
@@ -326,3 +334,82 @@ def test_a_large_library_is_grouped_in_seconds(tmp_path: Path) -> None:
         before = time.process_time()
         assert not work.group(library)
         assert time.process_time() - before < 0.1
+
+
+# What is written, and said
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Library:
+    """A JPEG with its raw file, and one with its video; stacked."""
+    folder = tmp_path / "w"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).write_bytes(saved(picture(), "JPEG"))
+    (folder / "a.dng").write_bytes(dng(picture(), preview=saved(picture(), "JPEG")))
+    (folder / "b.mov").write_bytes(b"\0\0\0\x14ftypqt  \0\0\0\0qt  \0\0\0\x08moov")
+    names = ("a.jpg", "a.dng", "b.jpg", "b.mov")
+    library = library_of(tmp_path / "w.db", {folder / name: ["dog"] for name in names})
+    work.group(library)
+    return library
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.mark.parametrize("style", list(Style))
+def test_sidecars_of_every_member(written: Library, tmp_path: Path, style: Style) -> None:
+    folder = tmp_path / "w"
+    before = bytes_of(folder)
+    named = [row for row in chosen(written) if row[1].name in ("a.jpg", "b.jpg")]
+    outcomes = list(put(written, named, Options(style=style)))
+    assert [(x.status, x.reason) for x in outcomes] == [("written", "")] * 4
+    after = bytes_of(folder)
+    assert before.items() <= after.items()  # photos, raw files and videos stay as they are
+    sidecars = set(after) - set(before)
+    assert len(sidecars) == 4
+    for name in sidecars:
+        assert Packet(after[name]).keywords("dc:subject") == ["dog"]
+    if style is Style.adobe:  # the raw file's, as photo programs have it, and the photo's
+        assert {"a.xmp", "b.xmp"} < sidecars
+        assert {x.path.name: x.file.name for x in outcomes}["b.mov"] == "b.mov.xmp"
+    assert [x.status for x in undo(written)] == ["removed"] * 4
+    assert bytes_of(folder) == before
+
+
+def test_embedding_leaves_raw_files_and_videos_alone(written: Library, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    before = bytes_of(folder)
+    options = Options(to=Target.embed, backend=Backend.own)
+    outcomes = {x.path.name: x for x in put(written, chosen(written), options)}
+    assert {(x.status, x.reason) for x in outcomes.values()} == {("written", "")}
+    assert outcomes["a.jpg"].file == folder / "a.jpg"
+    assert outcomes["a.dng"].file == folder / "a.dng.xmp"
+    assert outcomes["b.mov"].file == folder / "b.mov.xmp"
+    after = bytes_of(folder)
+    assert after["a.jpg"] != before["a.jpg"]
+    assert (after["a.dng"], after["b.mov"]) == (before["a.dng"], before["b.mov"])
+    # Of the photo alone, and its raw file's sidecar goes too.
+    named = [row for row in chosen(written) if row[1].name == "a.jpg"]
+    assert {x.file.name for x in take_out(written, named, Options())} == {"a.jpg", "a.dng.xmp"}
+    assert bytes_of(folder)["a.jpg"] == before["a.jpg"]
+
+
+def test_what_is_said_of_a_photo_holds_for_its_raw_file(written: Library) -> None:
+    rows = {path.name: (photo_id, path) for photo_id, path in chosen(written)}
+    own = {name: photo_id for name, (photo_id, _) in rows.items()}
+    assert judge.reject(written, [rows["a.jpg"]], "dog") == 2
+    assert [written.tags.of([own[x]])[own[x]] for x in ("a.jpg", "a.dng")] == [[], []]
+    assert judge.reset(written, [rows["a.dng"]], "dog") == 2  # of whichever it is said
+    assert len(written.tags.of([own["a.jpg"]])[own["a.jpg"]]) == 1
+    change = say(written, [own["b.jpg"]], "dog", Said.reject)
+    assert written.tags.of([own["b.mov"]])[own["b.mov"]] == []
+    take_back(written, change)
+    assert len(written.tags.of([own["b.mov"]])[own["b.mov"]]) == 1
+
+
+def test_edited_copies_keep_their_own(library: Library, tmp_path: Path) -> None:
+    work.group(library)
+    row = next(row for row in chosen(library) if row[1].name == "c.jpg")
+    assert [x.path.name for x in put(library, [row], Options())] == ["c.jpg"]

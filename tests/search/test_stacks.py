@@ -13,7 +13,7 @@ from qks_cli.library.store import Library
 from qks_cli.search.sorting import Sort
 from qks_cli.types import Photo, Tag, TaggedPhoto
 from qks_cli.workflows import stacks as work
-from qks_cli.workflows.review import find
+from qks_cli.workflows.review import cards, find
 from qks_cli.workflows.search import SearchOptions, search, search_ids, similar
 from tests.conftest import Qks
 from tests.workflows.libraries import library_of
@@ -91,6 +91,8 @@ def test_ids_for_the_review_page_are_folded_too(library: Library) -> None:
         "d.jpg",
         "e-edited.jpg",
     ]
+    shown = {x.name: x.files for x in cards(library, list(paths))}
+    assert (shown["a.jpg"], shown["d.jpg"]) == (2, 1)
     # The next member of what has lost its first one.
     (gone,) = (x for x, path in paths.items() if path.name == "c-edited.jpg")
     storage.replace(library, [gone], [])

@@ -153,14 +153,14 @@ export class Grid {
     const card = this.known(index);
     if (!tile || !card) return;
     const [, name, tags, badge] = tile.children;
-    name.textContent = card.name;
+    name.textContent = card.files > 1 ? `${card.name} (${card.files} files)` : card.name;
     tags.textContent = card.tags.join(", ");
     badge.hidden = !card.state;
     badge.textContent = SIGNS[card.state] ?? "";
     tile.classList.remove(...Object.keys(SIGNS));
     if (card.state) tile.classList.add(card.state);
     const said = card.state ? [`${this.label}: ${WORDS[card.state]}`] : [];
-    tile.setAttribute("aria-label", [card.name, card.taken, ...card.tags, ...said].filter(Boolean).join(", "));
+    tile.setAttribute("aria-label", [name.textContent, card.taken, ...card.tags, ...said].filter(Boolean).join(", "));
     this.markOne(tile, index);
   }
 

@@ -33,6 +33,8 @@ from qks_cli.vocabulary import neighbours
 from qks_cli.vocabulary.embeddings import EMBEDDINGS_FILE, embed_labels, read_known, to_length
 from qks_cli.vocabulary.english import is_english, words_of
 from qks_cli.vocabulary.labels_file import Label, Vocabulary, parse_labels, read_labels
+from qks_cli.vocabulary.plurals import singular
+from qks_cli.vocabulary.relatives import relatives_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -169,6 +171,11 @@ class Model:
         names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
         return frozenset(word for name in names for word in words_of(name))
 
+    @cached_property
+    def _taught_rows(self) -> dict[str, int]:
+        names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
+        return {fold(name): row for row, name in enumerate(names)}
+
     def vocabulary(self, labels: Sequence[str] | Path | Vocabulary | None = None) -> Vocabulary:
         """The words to tag with: lines as of a labels file (docs/labels.md), the path of such a
         file, a vocabulary, or None for the model's own. Raises ``VocabularyError``."""
@@ -250,7 +257,7 @@ class Model:
     def label_vectors(self, labels: Sequence[Label], *, as_written: bool = False) -> Float32Array:
         """What query tokens are compared with [C, E]; words that the model was not taught are
         interpolated towards those that it was (vocabulary/neighbours.py)."""
-        return self._interpolated(self.embedded(labels, as_written=as_written))
+        return self._interpolated(labels, self.embedded(labels, as_written=as_written))
 
     def tagger(
         self,
@@ -265,7 +272,7 @@ class Model:
         than the words of their labels, and labels that are known by examples alone."""
         cutoff = self.cutoff if min_score is None else min_score
         raw_CE = self.embedded(vocabulary.labels)
-        labels_CE = self._interpolated(raw_CE)
+        labels_CE = self._interpolated(vocabulary.labels, raw_CE)
         trust_C = np.ones(len(raw_CE), np.float32)
         if self.taught is not None:
             trust_C = neighbours.trust(raw_CE, self.taught)
@@ -291,8 +298,9 @@ class Model:
         # The reference bank is read while the text tower loads: neither holds Python.
         with ThreadPoolExecutor(1) as pool:
             reading = pool.submit(lambda: self.calibration)
+            labels = [Label(text) for text in texts]
             vectors_KE = embed_labels(
-                [Label(text) for text in texts],
+                labels,
                 templates=self.bundle.templates,
                 embed=lambda texts: self.engine.text_embeddings(texts),
                 model_hash=self.bundle.hash,
@@ -301,7 +309,7 @@ class Model:
                 known=self._known,
             )
             calibration = reading.result()
-        vector_of = dict(zip(texts, self._interpolated(vectors_KE), strict=True))
+        vector_of = dict(zip(texts, self._interpolated(labels, vectors_KE), strict=True))
         worth_of = dict.fromkeys(texts, 1.0)
         if self.taught is not None:
             worth_K = neighbours.familiarity(vectors_KE, self.taught)
@@ -367,12 +375,21 @@ class Model:
         total_E = np.sum([x.weight * vector_of[x.text] for x in terms], axis=0)
         return np.asarray(to_length(total_E[None], self.bundle.label_length)[0])
 
-    def _interpolated(self, labels_CE: Float32Array) -> Float32Array:
-        return (
-            labels_CE
-            if self.taught is None
-            else neighbours.interpolate_to_known(labels_CE, self.taught)
-        )
+    def _interpolated(self, labels: Sequence[Label], own_CE: Float32Array) -> Float32Array:
+        if self.taught is None:
+            return own_CE
+        labels_CE = neighbours.interpolate_to_known(own_CE, self.taught)
+        relatives = [self._relatives(label) for label in labels]
+        return neighbours.bring_to_relatives(labels_CE, own_CE, self.taught, relatives)
+
+    def _relatives(self, label: Label) -> list[int]:
+        """Rows of the taught words that a dictionary puts beside a label which is none itself; none
+        where the label says itself how it is asked."""
+        row_of = self._taught_rows
+        name = fold(label.name)
+        if label.prompts or name in row_of or singular(name) in row_of:
+            return []
+        return [row_of[word] for word in relatives_of(label.name) if word in row_of]
 
 
 def _squared(image: Image, side: int, resize: str) -> UInt8Array:

@@ -2,7 +2,8 @@
 
 Photos answer to the label vectors that were trained. A word that was not among them ("lorry")
 points a little aside, mostly to where no photo was ever drawn. So it is brought half way to the
-mean of the taught words next to it; a taught word stays as it is. What fits those words need not be
+mean of the taught words next to it, and from there half way to the taught word that a dictionary
+puts beside it, if one does; a taught word stays as it is. What fits those words need not be
 what was meant ("pine tree" leans to "tree"), so its score counts as much as it is like the nearest
 (docs/experiments/words.md).
 
@@ -11,6 +12,7 @@ Axes: C labels, T taught words, K the nearest of them, E label space (unit part 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,8 @@ SAME = 0.05  # cosine distance up to which a word is on its way to being the tau
 TAUGHT = 0.95  # cosine from which on a word counts as taught
 UNLIKE = 0.5  # cosine at which what is known of taught words says nothing any more
 FADING = 6  # power with which words are believed less that are more unlike than that
+RELATED = 0.5  # share of the word that a dictionary puts beside an untaught one
+ALIKE = 0.4  # cosine below which that word is of another meaning
 CHUNK = 1024  # labels at a time
 
 
@@ -47,6 +51,29 @@ def interpolate_to_known(labels_CE: Float32Array, taught_TE: Float32Array) -> Fl
         share_C1 = SHARE * np.clip(far_C1 / SAME, 0, 1)
         mixed = unit((1 - share_C1) * own + share_C1 * mean)
         out[at : at + CHUNK, :-1] = mixed * np.linalg.norm(part, axis=1, keepdims=True)
+    return out
+
+
+def bring_to_relatives(
+    labels_CE: Float32Array,
+    own_CE: Float32Array,
+    taught_TE: Float32Array,
+    relatives: Sequence[Sequence[int]],
+) -> Float32Array:
+    """``labels_CE``, each half way to the one of its ``relatives`` (rows of ``taught_TE``) that is
+    most like ``own_CE``, what the label was embedded as; those without one stay as they are."""
+    out = labels_CE.copy()
+    for c, rows in enumerate(relatives):
+        if not rows:
+            continue
+        related_KE = unit(taught_TE[list(rows), :-1])
+        cosine_K = related_KE @ unit(own_CE[c, :-1])
+        best = int(cosine_K.argmax())
+        if cosine_K[best] < ALIKE:
+            continue
+        label_E = labels_CE[c, :-1]
+        mixed_E = unit((1 - RELATED) * unit(label_E) + RELATED * related_KE[best])
+        out[c, :-1] = mixed_E * np.linalg.norm(label_E)
     return out
 
 

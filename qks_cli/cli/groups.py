@@ -53,7 +53,7 @@ GROUPS = {
         "config": "Show and set default options.",
     },
     "Many machines": {
-        "ray": "Bring archives of many machines into the library.",
+        "ray": "Tag archives of many machines, and bring them into the library.",
     },
     "Models": {
         "models": "List, describe, fetch and share models.",

@@ -1,2 +1,2 @@
-"""Photos, query tokens and tags as Parquet data sets. These modules need the extra
-`parquet`: import them where they are used."""
+"""Photos, query tokens and tags as Parquet data sets, and the Ray Data job that makes one. These
+modules need the extra `parquet`, the job `ray`: import them where they are used."""

@@ -1,6 +1,7 @@
 """A Parquet data set of photos, in a folder or wherever fsspec writes to.
 
     FOLDER/manifest.json                     what it was made with
+    FOLDER/listed/000000.parquet             photos of a partition, as they were listed
     FOLDER/photos/partition=0/….parquet      their rows, in any number of files
 
 A file of rows is there whole or not at all: names that begin with an underscore are being written.
@@ -55,7 +56,7 @@ class DataSet:
             except FileNotFoundError:
                 raise UsageError(
                     f"no data set at {url}",
-                    hint="`qks library export` makes one",
+                    hint="`qks ray tag` and `qks library export` make one",
                 ) from None
             try:
                 return cls(files, root, url, Manifest.from_json(text))

@@ -109,7 +109,7 @@ class Shape:
             width, height = one.picture or (None, None)
             kind, reason = one.error or (None, None)
             known = one.tokens_ME is not None
-            text, raw = _stored(one.path)
+            text, raw = stored_path(one.path)
             values: dict[str, Any] = {
                 "path": text,
                 "path_bytes": raw,
@@ -204,7 +204,7 @@ def _tag_row(tag: Tag) -> dict[str, Any]:
     return {"label": tag.label, "score": tag.score, "token": tag.token, "implied": tag.implied}
 
 
-def _stored(path: str) -> tuple[str, bytes | None]:
+def stored_path(path: str) -> tuple[str, bytes | None]:
     """How a path is stored: text, and its bytes beside it where the name is not UTF-8."""
     raw = os.fsencode(path)
     try:

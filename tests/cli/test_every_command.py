@@ -20,6 +20,7 @@ from tests.conftest import run_qks
 LINES = {
     "library export": "library export --parquet N",
     "ray export": "ray export N",
+    "ray tag": "ray tag N --out N/set --model N",
     "tag": "tag P",
     "search": "search tag:cat",
     "similar": "similar P/cat.jpg",
@@ -78,7 +79,7 @@ LINES = {
 WITHOUT_LIBRARY = (
     "labels init, labels check, models list, models push, models info, models pull, config path, "
     "config show, config set, train, eval, datasets list, datasets check, help, watch, restore, "
-    "explain, serve, ray export"
+    "explain, serve, ray export, ray tag"
 ).split(", ")
 FULL = Path("/dev/full")
 

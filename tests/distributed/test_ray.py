@@ -1,0 +1,171 @@
+"""``qks ray tag`` on a real Ray of two workers, which all tests of this module share."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from qks_cli.distributed.dataset import DataSet
+from qks_cli.errors import UsageError
+from qks_cli.types import Tag
+from qks_cli.workflows.archive import ArchiveOptions, tag_archive
+from qks_cli.workflows.session import open_library
+from tests.conftest import Qks
+
+pytest.importorskip("ray")
+pytestmark = [
+    pytest.mark.xdist_group("ray"),
+    # Ray leaves sockets to the garbage collector, and forks; nothing of ours.
+    pytest.mark.filterwarnings("ignore"),
+]
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_workers() -> Iterator[None]:
+    from qks_cli.distributed.cluster import cluster
+
+    before = os.environ.get("PYTHONPATH")
+    with cluster(workers=2) as sizes:
+        assert (sizes.cpus, sizes.gpus, sizes.models) == (2, 0, 1)
+        yield
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+def rows_of(folder: Path) -> dict[str, Any]:
+    found = DataSet.open(str(folder))
+    entries = [
+        one
+        for files in found.partitions().values()
+        for file in files
+        for table in found.read(file)
+        for one in found.shape.entries(table)
+    ]
+    assert len({one.path for one in entries}) == len(entries)
+    return {one.path: one for one in entries}
+
+
+def tags_in(db: Path) -> dict[str, list[Tag]]:
+    with open_library(db) as library:
+        ids = library.photos.tagged_ids()
+        paths, tags = library.photos.paths_of(ids), library.tags.of(ids)
+        return {str(paths[x]): tags[x] for x in ids}
+
+
+def test_the_tags_are_those_of_qks_tag(
+    photos: Path, fake_model: Path, tmp_path: Path, qks: Qks
+) -> None:
+    (photos / "broken.jpg").write_bytes(b"no photo")
+    assert qks("tag", photos, "-q").returncode == 0
+    options = ArchiveOptions(model=str(fake_model), batch=2, partition_size=3)
+    out = tmp_path / "set"
+    done = tag_archive([str(photos)], str(out), options)
+    assert (done.photos, done.tagged) == (5, 5)
+    rows = rows_of(out)
+    assert rows[str(photos / "broken.jpg")].error[0] == "unsupported"
+    found = {path: list(row.tags) for path, row in rows.items() if row.error is None}
+    assert found == tags_in(Path(os.environ["QKS_DB"]))
+    # Merged into a library, it is as if qks tag had read them: nothing is read again.
+    copy = tmp_path / "copy.db"
+    assert qks("ray", "export", out, "--db", copy, "-q").returncode == 0
+    again = qks("tag", photos, "--db", copy, "--format", "jsonl", "-q")
+    assert again.stdout.count(b'"unchanged"') == 4
+
+    # What has its row is not read again: the photos need not even be there.
+    (photos / "cat.jpg").unlink()
+    assert tag_archive([], str(out), options).tagged == 0
+    # A file that was cut off while being written is written again, and no other.
+    cut = next(file for file in out.glob("photos/partition=1/*.parquet"))
+    rest = {file: file.stat().st_mtime_ns for file in out.glob("photos/*/*") if file != cut}
+    cut.write_bytes(cut.read_bytes()[:-50])
+    assert 1 <= tag_archive([], str(out), options).tagged <= 2
+    assert {file: file.stat().st_mtime_ns for file in rest} == rest
+    assert {path: list(x.tags) for path, x in rows_of(out).items() if x.error is None} == found
+
+    with pytest.raises(UsageError, match="another cut-off"):
+        tag_archive([], str(out), ArchiveOptions(model=str(fake_model), min_score=0.9))
+
+
+def test_the_bundled_model_too(tmp_path: Path, qks: Qks) -> None:
+    examples = ROOT / "examples" / "photos"
+    assert qks("tag", examples, "--model", ROOT / "models" / "mini", "-q").returncode == 0
+    options = ArchiveOptions(model=str(ROOT / "models" / "mini"), batch=5)
+    tag_archive([str(examples)], str(tmp_path / "set"), options)
+    found = {path: list(row.tags) for path, row in rows_of(tmp_path / "set").items()}
+    assert found == tags_in(Path(os.environ["QKS_DB"]))
+
+
+def at_work(title: str) -> list[int]:
+    """Processes that run a task of this name just now: Ray gives them its name meanwhile."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (entry / "cmdline").read_bytes().split(b"\0")[0].decode()
+        except OSError:
+            continue
+        if name.startswith("ray::") and title in name:
+            found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc here")
+def test_a_lost_worker_costs_its_batch(tmp_path: Path, fake_model: Path) -> None:
+    folder = tmp_path / "large"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "0.png")
+    for number in range(1, 30):
+        os.link(folder / "0.png", folder / f"{number}.png")
+    listed = tmp_path / "list.parquet"
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"path": [str(x) for x in sorted(folder.iterdir())]}), listed)
+    killed: list[int] = []
+
+    def kill() -> None:
+        deadline = time.monotonic() + 60
+        while not killed and time.monotonic() < deadline:
+            for number in at_work("MapBatches(Read)")[:1]:
+                os.kill(number, signal.SIGKILL)
+                killed.append(number)
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    options = ArchiveOptions(model=str(fake_model), batch=3, partition_size=20)
+    done = tag_archive([str(listed)], str(tmp_path / "set"), options)
+    killer.join()
+    assert killed, "no task was at work"
+    assert done.tagged == 30
+    rows = rows_of(tmp_path / "set")
+    assert len(rows) == 30 and not any(row.error for row in rows.values())
+
+
+def test_a_job_that_cannot_go_on_says_why(photos: Path, fake_model: Path, tmp_path: Path) -> None:
+    """The model of the machines is not the one that the data set is made with."""
+    from dataclasses import replace
+
+    from qks_cli.distributed import sources, tagging
+    from qks_cli.distributed.cluster import Sizes
+
+    out = tmp_path / "set"
+    options = ArchiveOptions(model=str(fake_model), batch=4)
+    tag_archive([], str(out), options)
+    target = DataSet.open(str(out))
+    photos_there = sources.write_list(target, sources.listed([str(photos)], lambda *_: None))
+    target = target.keep(replace(target.manifest, photos=photos_there, model_hash="another"))
+    with pytest.raises(UsageError, match="is another one"):
+        tagging.tag(target, str(fake_model), Sizes(2, 0), 4)

@@ -43,7 +43,9 @@ def export_text(tower: TextTower | ZeroShotText, path: Path, *, length: int = 0)
         ids = torch.tensor([[5, 6, 7, 1, 0, 0], [5, 1, 0, 0, 0, 0]])
         _export(tower.eval(), ids, path, "ids", "vectors", {0: "texts", 1: "length"})
         return
-    ids = torch.randint(1, 400, (2, length), generator=torch.Generator().manual_seed(1))
+    known = next(one.num_embeddings for one in tower.modules() if isinstance(one, nn.Embedding))
+    some = min(400, known)
+    ids = torch.randint(1, some, (2, length), generator=torch.Generator().manual_seed(1))
     _export(tower.eval(), ids, path, "ids", "vectors", {0: "texts"})
 
 

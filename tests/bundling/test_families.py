@@ -18,14 +18,14 @@ import torch
 from qks_cli.bundling import pull as pulling
 from qks_cli.bundling.pull import find_backbone, pull, resize_of
 from qks_cli.errors import ModelError
-from qks_cli.export.graphs import export_image
+from qks_cli.export.graphs import export_image, export_text
 from qks_cli.model.bundle import read_bundle
 from qks_cli.model.tokenizer import TextTokenizer
 from qks_cli.model.weights import load_image_model
 from qks_cli.network.config import BackboneConfig, DecoderConfig, ModelConfig
 from qks_cli.network.head import ClipSource, HeadedModel, build_head
 from qks_cli.network.pixels import Normalise
-from qks_cli.network.zero_shot import ZeroShotImage, build_clip
+from qks_cli.network.zero_shot import ZeroShotImage, ZeroShotText, build_clip
 from tests.training import tiny
 
 
@@ -116,6 +116,23 @@ def test_a_headed_model_of_a_family_is_exported(family: str, tmp_path: Path) -> 
     with torch.inference_mode():
         expected = model(Normalise(whole)(torch.from_numpy(pixels))).query_BME.numpy()
     np.testing.assert_allclose(found, expected, rtol=0.02, atol=0.02 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("family", ["SigLIP", "CoCa"])
+def test_texts_of_a_headed_model_are_exported(family: str, tmp_path: Path) -> None:
+    """Whatever the size of the vocabulary, as long as they come."""
+    import onnxruntime
+
+    length = families.TEXT["context_length"]
+    tower = ZeroShotText(clip_of(family), normalize=False)
+    export_text(tower, tmp_path / "text.onnx", length=length)
+    ids = torch.randint(1, 40, (3, length))
+    ids[1, 5:] = 1
+    session = onnxruntime.InferenceSession(str(tmp_path / "text.onnx"))
+    (found,) = session.run(["vectors"], {"ids": ids.numpy()})
+    with torch.inference_mode():
+        expected = tower(ids).numpy()
+    np.testing.assert_allclose(found, expected, rtol=0.01, atol=0.01 * np.abs(expected).max())
 
 
 def test_class_token_and_patches_go_through_norm_and_projection() -> None:

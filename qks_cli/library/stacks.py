@@ -175,6 +175,11 @@ def with_sharing(library: Database, photo_ids: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(x for one in photo_ids for x in (one, *others.get(one, ()))))
 
 
+def leads(library: Database) -> dict[int, int]:
+    """The photo whose tags every raw file and video shares that shares one's."""
+    return dict(library.rows("SELECT photo_id, lead_id FROM stack_members WHERE lead_id NOT NULL"))
+
+
 def companions(library: Database, photo_ids: Sequence[int]) -> set[int]:
     """Of these photos, the raw files and videos that share the tags of another."""
     sql = "SELECT photo_id FROM stack_members WHERE lead_id NOT NULL AND photo_id IN ({})"

@@ -43,7 +43,9 @@ def fold_stacks(
     shown = found[order][begins]
     score_N = score_N.copy()
     score_N[shown] = np.maximum.reduceat(score_N[found[order]], begins)
-    return np.sort(np.concatenate([np.setdiff1d(rows, found), shown])), score_N
+    alone = np.ones(len(rows), np.bool_)
+    alone[at] = False
+    return np.sort(np.concatenate([rows[alone], shown])), score_N
 
 
 def stacked(library: Library, photo_ids: Sequence[int]) -> dict[int, Stacked]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qks_cli.library import stacks
 from qks_cli.library.store import Library
 from qks_cli.photos.digests import file_digest, pixel_digest
 from qks_cli.search.lookalikes import (
@@ -64,7 +65,13 @@ def _near(
     library: Library, model_id: int, similarity: float, group_of: dict[int, int]
 ) -> Iterator[Group]:
     """Groups by pixels and similarity; ``group_of`` tells which photos are copies of one file."""
-    pairs = [(one, other) for one, other, _ in near_pairs(library, model_id, similarity)]
+    # A raw file and a video have the query tokens of their photo, and are no copies of it.
+    lead = stacks.leads(library)
+    pairs = [
+        (one, other)
+        for one, other, _ in near_pairs(library, model_id, similarity)
+        if lead.get(one, one) != lead.get(other, other)
+    ]
     by_id = members(library, sorted({photo_id for pair in pairs for photo_id in pair}))
     for ids in connected(pairs):
         photos = sorted(files(by_id[x] for x in ids), key=lambda x: str(x.path))

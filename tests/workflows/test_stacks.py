@@ -21,6 +21,7 @@ from qks_cli.library import stacks as storage
 from qks_cli.library.store import Library
 from qks_cli.photos.walk import walk
 from qks_cli.types import Details, Photo, StackRole, TaggedPhoto
+from qks_cli.workflows import duplicates
 from qks_cli.workflows import stacks as work
 from qks_cli.workflows import tags as judge
 from qks_cli.workflows.photo_writer import Options
@@ -413,3 +414,19 @@ def test_edited_copies_keep_their_own(library: Library, tmp_path: Path) -> None:
     work.group(library)
     row = next(row for row in chosen(library) if row[1].name == "c.jpg")
     assert [x.path.name for x in put(library, [row], Options())] == ["c.jpg"]
+
+
+def test_a_raw_file_is_no_near_copy_of_its_photo(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work.group(library)
+    ids = {path.name: photo_id for photo_id, path in chosen(library)}
+    pairs = [("a.jpg", "a.cr2"), ("b.heic", "b.mov"), ("c.jpg", "c-edited.jpg")]
+    near = [(ids[one], ids[other], 1.0) for one, other in pairs]
+    monkeypatch.setattr(duplicates, "near_pairs", lambda *given: near)
+    monkeypatch.setattr(duplicates, "pixel_digest", lambda path: None)
+    monkeypatch.setattr(duplicates, "tagged_model", lambda *given: (None, 1))
+    groups = duplicates.duplicates(library, near=0.9)
+    assert [sorted(x.path.name for x in one.photos) for one in groups] == [
+        ["c-edited.jpg", "c.jpg"]
+    ]

@@ -24,6 +24,8 @@ HALF = 20  # verdicts with which the regression counts half
 # best differs between labels: a text match that is right already is hurt by more.
 STRENGTHS = (0.25, 0.5, 1.0, 2.0)
 WORTH = 0.02  # average precision that the next strength has to gain to be taken
+NOISE = 1.0  # standard errors that a gain has to exceed
+DRAWS = 100  # of the photos, that tell the standard error
 FOLDS = 5
 LEAST = 2  # confirmed and rejected photos that a label needs of each
 SLOPE_SPREAD, SHIFT_SPREAD = 0.5, 1.0  # priors of the calibration: log slope, shift of the logit
@@ -52,20 +54,23 @@ class Evidence:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Held-out average precision and F1 at the cut-off, 0 to 1: of the text match alone (None
-    where it knows nothing of the label), and with the head."""
+    where it knows nothing of the label), and with the head. ``error`` is the standard error of the
+    gain in precision, by drawing photos again."""
 
     precision_before: float | None
     precision: float
     f1_before: float | None
     f1: float
+    error: float = 0.0
 
     @property
     def better(self) -> bool:
-        """Neither measure fell, and one rose; without a text match, better than by chance."""
+        """The precision rose by more than its noise, and F1 did not fall; without a text match,
+        better than by chance."""
         if self.precision_before is None or self.f1_before is None:
             return self.f1 > 0
-        gains = (self.precision - self.precision_before, self.f1 - self.f1_before)
-        return min(gains) > -1e-9 and max(gains) > 1e-9
+        gain = self.precision - self.precision_before
+        return gain > max(NOISE * self.error, 1e-9) and self.f1 > self.f1_before - 1e-9
 
 
 def learn(
@@ -211,7 +216,26 @@ def _measured(evidence: Evidence, scores_N: Float32Array, cutoff: float) -> Meas
     if text_N is None:
         return Measured(None, after[0], None, after[1])
     before = float(average_precision_score(right_N, text_N)), _f1(right_N, text_N >= cutoff)
-    return Measured(before[0], after[0], before[1], after[1])
+    error = _error(right_N, text_N, scores_N)
+    return Measured(before[0], after[0], before[1], after[1], error)
+
+
+def _error(right_N: BoolArray, before_N: Float32Array, after_N: Float32Array) -> float:
+    """The standard error of the gain in average precision: its deviation over photos drawn with
+    replacement. Those that do not show the label are drawn apart from those that do."""
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(0)
+    kinds = np.flatnonzero(right_N), np.flatnonzero(~right_N)
+    gains = []
+    for _ in range(DRAWS):
+        rows = np.concatenate([rng.choice(kind, len(kind)) for kind in kinds])
+        after, before = (
+            float(average_precision_score(right_N[rows], scores_N[rows]))
+            for scores_N in (after_N, before_N)
+        )
+        gains.append(after - before)
+    return float(np.std(gains))
 
 
 def _f1(right_N: BoolArray, said_N: BoolArray) -> float:

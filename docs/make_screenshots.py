@@ -81,6 +81,13 @@ def photo(page: Page) -> None:
     press(page, "Enter", "Enter", "y", "ArrowDown", "n")
 
 
+def heat(page: Page) -> None:
+    """The same photo, warm where the score of a tag comes from."""
+    press(page, "ArrowUp", "h")
+    page.wait_for_selector("#photo-picture[src^='/heat/']")
+    page.evaluate("document.getElementById('photo-picture').decode()")
+
+
 def judge(page: Page) -> None:
     """One label, one photo after another."""
     press(page, "Escape", "/", "Control+a", "Delete", "Enter", "a")
@@ -97,6 +104,7 @@ def label(page: Page) -> None:
 SHOTS: dict[str, Callable[[Page], None]] = {
     "review-grid": grid,
     "review-photo": photo,
+    "review-heat": heat,
     "review-judge": judge,
     "review-label": label,
 }

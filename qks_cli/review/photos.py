@@ -98,12 +98,10 @@ def photo(review: Review, asked: Asked) -> Answer:
 
 
 def why(review: Review, asked: Asked) -> Answer:
-    """Why a photo carries a label, as a sentence, and whether the model tells where it looked."""
+    """Why a photo carries a label, as a sentence."""
     with review.thinking, review.library() as library:
-        found, reason = work.why(
-            library, asked.number("photo"), asked.text("label"), model=review.model
-        )
-    return {"sentence": reason.sentence, "heat": found.places_MGG is not None}
+        reason = work.why(library, asked.number("photo"), asked.text("label"), model=review.model)
+    return {"sentence": reason.sentence}
 
 
 def suggest(review: Review, asked: Asked) -> Answer:
@@ -171,8 +169,7 @@ def _pictures(path: str, side: int, review: Review) -> Route:
 def _heat(path: str, review: Review) -> Route:
     def picture(number: int, label: str) -> bytes:
         with review.thinking, review.library() as library:
-            found, reason = work.why(library, number, label, model=review.model)
-            return work.heat_picture(found, reason, review.model.bundle.resize, LARGE)
+            return work.heat_picture(library, number, label, LARGE, model=review.model)
 
     async def endpoint(request: Request) -> Response:
         number = request.path_params["photo"]

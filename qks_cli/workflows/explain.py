@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +19,11 @@ from qks_cli.model.model import Model
 from qks_cli.model.tagger import Tagger
 from qks_cli.packing import as_stored
 from qks_cli.similarity import max_similarity, winners
-from qks_cli.types import Float32Array, Tag, UInt8Array
+from qks_cli.types import Float32Array, Tag
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.vocabulary.neighbours import TAUGHT
 from qks_cli.workflows.audit import STRANGE
-from qks_cli.workflows.heat import NO_ATTENTION, picture, places_of, scaled, seen
+from qks_cli.workflows.heat import seen
 
 NAMED = 2  # taught words that are named
 MATTERS = 1.25  # factor of the odds from which on it is worth a word
@@ -91,25 +90,12 @@ class Reason:
         return said
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """``reasons`` best first; ``pixels_1SS3`` is what the model saw of the photo."""
+    """``reasons`` best first."""
 
     photo: Path
     reasons: tuple[Reason, ...]
-    model: Model
-    pixels_1SS3: UInt8Array
-
-    @cached_property
-    def places_MGG(self) -> Float32Array | None:
-        """Where each query token looked: float32 that sums to 1 over a square grid that covers what
-        the model saw of the photo; None where the model does not tell. Computed when first asked
-        for: reasons do without."""
-        return places_of(self.model, self.pixels_1SS3)
-
-    def heat(self, reason: Reason) -> Float32Array | None:
-        """Where the token of a reason looked [G, G], 0 to 1; None where the model does not tell."""
-        return None if self.places_MGG is None else scaled(self.places_MGG[reason.token])
 
 
 def explain(
@@ -139,7 +125,7 @@ def explain(
     wanted = [_name(vocabulary, label) for label in labels] or _chosen(tags, tagger, scores_C)
     reasons = _reasons(model, vocabulary, tagger, tokens_1ME, wanted, tags)
     reasons.sort(key=lambda reason: (-reason.score, reason.label))
-    return Explanation(photo, tuple(reasons), model, pixels_1SS3)
+    return Explanation(photo, tuple(reasons))
 
 
 def _reasons(
@@ -184,18 +170,6 @@ def _reasons(
         )
         for k, (name, c) in enumerate(zip(wanted, columns_K.tolist(), strict=True))
     ]
-
-
-def picture_of(explanation: Explanation, reason: Reason, resize: str, side: int) -> UInt8Array:
-    """The photo, warm where the token of one reason looked, its longer side ``side`` pixels at most
-    (``heat.picture``).
-
-    Raises ``UsageError`` where the model does not tell where it looked, ``PhotoError`` where the
-    photo cannot be read any more."""
-    heat_GG = explanation.heat(reason)
-    if heat_GG is None:
-        raise UsageError("this model does not tell where it looked", hint=NO_ATTENTION)
-    return picture(explanation.photo, heat_GG, resize, side)
 
 
 def _with(vocabulary: Vocabulary, labels: Sequence[str]) -> Vocabulary:

@@ -23,11 +23,12 @@ from qks_cli.search.lookup import vocabulary_words
 from qks_cli.search.sorting import Sort
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows import tags
-from qks_cli.workflows.explain import Explanation, Reason, explain, picture_of
+from qks_cli.workflows.explain import Reason, explain
+from qks_cli.workflows.heat import heat_map, picture
 from qks_cli.workflows.naming import label_of
 from qks_cli.workflows.report import SILENT, Report
 from qks_cli.workflows.search import SearchOptions, search_ids, similar
-from qks_cli.workflows.words import tagged_words
+from qks_cli.workflows.words import Words, tagged_words
 
 if TYPE_CHECKING:
     from qks_cli.model.model import Model
@@ -258,33 +259,44 @@ def suggest(library: Library, typed: str) -> list[Suggestion]:
     ]
 
 
-def why(
-    library: Library, photo_id: int, label: str, *, model: str | Model = "mini"
-) -> tuple[Explanation, Reason]:
-    """Why a photo carries a label or does not, and where the model looked for it.
+def why(library: Library, photo_id: int, label: str, *, model: str | Model = "mini") -> Reason:
+    """Why a photo carries a label or does not.
 
     The label need not be of the vocabulary. Raises as ``explain`` and ``tagged_words``."""
     found, words = tagged_words(library, model)
-    try:
-        own = replace(label_of(library, words.vocabulary, label), parent=None, group=None)
-    except UsageError:
-        own = Label(label)
-    cutoff = words.chosen.min_score
-    path = path_of(library, photo_id)
+    own = _meant(library, words, label)
+    cutoff, path = words.chosen.min_score, path_of(library, photo_id)
     explained = explain(
         path, found, Vocabulary((own,)), [own.name], min_score=cutoff, learned=words.learned
     )
-    return explained, explained.reasons[0]
+    return explained.reasons[0]
 
 
-def heat_picture(explained: Explanation, reason: Reason, resize: str, side: int) -> bytes:
-    """A photo in WebP, dimmed where the model did not look for a label; at most ``side`` pixels
-    long. Raises as ``picture_of``."""
+def heat_picture(
+    library: Library, photo_id: int, label: str, side: int, *, model: str | Model = "mini"
+) -> bytes:
+    """A photo in WebP, warm where the score of a label comes from, as ``qks explain`` draws it; at
+    most ``side`` pixels long. Raises as ``heat_map``, ``picture`` and ``tagged_words``."""
     from PIL import Image
 
+    found, words = tagged_words(library, model)
+    path = path_of(library, photo_id)
+    heat_GG = heat_map(found, path, _meant(library, words, label))
+    pixels_HW3 = picture(path, heat_GG, found.bundle.resize, side)
     out = BytesIO()
-    Image.fromarray(picture_of(explained, reason, resize, side)).save(out, "WEBP", quality=QUALITY)
+    Image.fromarray(pixels_HW3).save(out, "WEBP", quality=QUALITY)
     return out.getvalue()
+
+
+def _meant(library: Library, words: Words, label: str) -> Label:
+    """The label alone, whose parent and group say nothing; any words are one. Raises ``UsageError``
+    where there is none."""
+    if not label.strip():
+        raise UsageError("a label is empty")
+    try:
+        return replace(label_of(library, words.vocabulary, label), parent=None, group=None)
+    except UsageError:
+        return Label(label)
 
 
 def as_words(error: PhotoError) -> str:

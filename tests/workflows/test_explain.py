@@ -11,7 +11,7 @@ from PIL import Image
 from qks_cli.errors import UsageError
 from qks_cli.model.learned import Head, Learned
 from qks_cli.model.model import Model
-from qks_cli.workflows.explain import explain, picture_of
+from qks_cli.workflows.explain import explain
 from qks_cli.workflows.heat import GRID, covered, heat_map, overlay, picture, write_picture
 
 
@@ -68,9 +68,7 @@ def test_where_it_looked_is_drawn_over_the_photo(
     photo = photos / "coffee.jpg"
     heat_GG = heat_map(model, photo, "coffee", attention=True)
     assert heat_GG.tolist() == [[1.0, 0.0], [0.0, 0.0]]
-    found = explain(photo, model, model.vocabulary(), ["coffee"])
-    drawn = picture_of(found, found.reasons[0], "squash", 300)
-    np.testing.assert_array_equal(picture(photo, heat_GG, "squash", 300), drawn)
+    drawn = picture(photo, heat_GG, "squash", 300)
     with Image.open(photo) as image:
         assert drawn.shape[:2] == (200, 300)
         assert image.width * 2 == image.height * 3, "the test asks for this shape"
@@ -104,10 +102,6 @@ def test_a_model_without_attention_says_what_does(
     model: Model, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(model.engine), "attention", lambda self, pixels: None)
-    found = explain(photos / "cat.jpg", model, model.vocabulary(), ["cat"])
-    assert found.places_MGG is None
-    with pytest.raises(UsageError, match="where it looked"):
-        picture_of(found, found.reasons[0], "squash", 60)
     with pytest.raises(UsageError, match="where it looked"):
         heat_map(model, photos / "cat.jpg", "cat", attention=True)
     assert heat_map(model, photos / "cat.jpg", "cat").shape == (GRID, GRID)

@@ -135,7 +135,7 @@ export class PhotoView {
     if (this.hot) this.heat(true);
   }
 
-  // Where the model looked for the chosen tag, over the photo, and why the photo has it.
+  // Where the score of the chosen tag comes from, over the photo, and why the photo has it.
   async heat(wanted) {
     const { card } = this;
     await this.ready;
@@ -150,12 +150,11 @@ export class PhotoView {
       return;
     }
     try {
-      const { sentence, heat } = await ask("/api/why", { photo: card.id, label });
+      const { sentence } = await ask("/api/why", { photo: card.id, label });
       if (card !== this.card || label !== this.tags[this.at]?.label || !this.hot) return;
-      tell(heat ? sentence : `${sentence} (this model does not tell where it looked)`, this.news);
-      if (!heat) return;
+      tell(sentence, this.news);
       this.picture.src = `/heat/${card.id}?${new URLSearchParams({ label })}`;
-      this.picture.alt = `${card.name}, warm where the model looked for ${label}`;
+      this.picture.alt = `${card.name}, warm where the score of ${label} comes from`;
     } catch (error) {
       tellProblem(error, this.news);
     }

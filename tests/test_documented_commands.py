@@ -41,7 +41,7 @@ NOT_RUN = {
     "qks datasets check nuswide": "needs NUS-WIDE; tests/training/test_datasets.py",
     "qks learn": "what is learned depends on the photos; tests/cli/test_learn.py",
     "qks train": "trains; tests/cli/test_train.py",
-    "qks ray": "runs Ray, some of it in a store; tests/distributed",
+    "qks ray tag": "starts Ray; tests/distributed/test_ray.py",
     "qks eval": "needs a trained model; tests/cli/test_train.py",
     "qks tag ~/Photos --model runs/": "needs a trained model; tests/cli/test_train.py",
 }

@@ -1,13 +1,14 @@
 """The Ray cluster that jobs run on: one that is there, or this machine alone.
 
-Nothing leaves the machine by itself: usage statistics and the dashboard are off, and a cluster of
-this machine alone listens on the loopback address.
+Nothing leaves the machine by itself: usage statistics and the dashboard are off. Ray listens on all
+network addresses, so a cluster of this machine alone answers only to a random token.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ STORE = 256 << 20  # bytes of shared memory of a cluster of this machine alone
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # it would write to stderr what is nothing to users
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_worker_niceness": "0",  # as `qks tag`; Ray would put its workers behind everything else
 }
@@ -45,6 +47,10 @@ def cluster(address: str | None = None, workers: int = 0) -> Iterator[Sizes]:
 
     Raises ``UsageError`` where it cannot be reached."""
     os.environ.update({name: os.environ.get(name, value) for name, value in _QUIET.items()})
+    # Ray reads these once, when it is imported; its processes inherit them.
+    if address is None and "ray" not in sys.modules:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     import ray
 
     own = not ray.is_initialized()
@@ -91,6 +97,5 @@ def _connect(ray: Any, address: str | None, workers: int) -> None:
         num_cpus=workers or None,
         include_dashboard=False,
         object_store_memory=STORE,
-        _node_ip_address="127.0.0.1",
         **common,
     )

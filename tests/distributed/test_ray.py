@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,9 @@ from qks_cli.workflows.archive import ArchiveOptions, tag_archive
 from qks_cli.workflows.session import open_library
 from tests.conftest import Qks
 
-pytest.importorskip("ray")
 pytestmark = [
+    # Not imported here: Ray would read its variables before they are set.
+    pytest.mark.skipif(find_spec("ray") is None, reason="no ray here"),
     pytest.mark.xdist_group("ray"),
     # Ray leaves sockets to the garbage collector, and forks; nothing of ours.
     pytest.mark.filterwarnings("ignore"),
@@ -152,6 +156,17 @@ def test_a_lost_worker_costs_its_batch(tmp_path: Path, fake_model: Path) -> None
     assert done.tagged == 30
     rows = rows_of(tmp_path / "set")
     assert len(rows) == 30 and not any(row.error for row in rows.values())
+
+
+def test_nobody_else_gets_in() -> None:
+    """Ray listens on all addresses; who has no token is refused."""
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+    stranger = {name: x for name, x in os.environ.items() if not name.startswith("RAY_AUTH")}
+    code = f"import ray; ray.init(address={address!r}, log_to_driver=False)"
+    done = subprocess.run([sys.executable, "-c", code], env=stranger, capture_output=True)
+    assert done.returncode != 0 and b"uthenticat" in done.stderr
 
 
 def test_a_job_that_cannot_go_on_says_why(photos: Path, fake_model: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -82,6 +84,20 @@ def _built(name: str) -> Any:
     alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     if isinstance(found, typer.Typer):
         alone.add_typer(found, name=name)
-        return get_command(alone).commands[name]  # type: ignore[attr-defined]
-    alone.command(name)(found)
-    return get_command(alone)
+        built = get_command(alone).commands[name]  # type: ignore[attr-defined]
+    else:
+        alone.command(name)(found)
+        built = get_command(alone)
+    for command in (built, *getattr(built, "commands", {}).values()):
+        for parameter in command.params:
+            if parameter.type.name.startswith("float"):
+                parameter.type.convert = partial(_finite, parameter.type, parameter.type.convert)
+    return built
+
+
+def _finite(kind: Any, convert: Callable[..., Any], value: Any, *where: Any) -> Any:
+    """A number as an option takes it. "nan" is no number, yet within every range."""
+    found = convert(value, *where)
+    if not math.isfinite(found):
+        kind.fail(f"{value!r} is not a number.", *where)
+    return found

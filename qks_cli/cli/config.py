@@ -166,7 +166,7 @@ def _check_value(option: Any, value: Any, file: Path, key: str) -> None:
         if kind:
             right = isinstance(one, bool) == (kind == "bool") and not isinstance(one, list)
         else:
-            right = isinstance(one, str)
+            right = isinstance(one, str) and "\0" not in one  # no path holds it
         try:
             if right:
                 option.type.convert(one, option, None)

@@ -284,6 +284,8 @@ def explained(path: Path) -> Iterator[None]:
         ) from error
     except UnicodeEncodeError as error:
         raise UsageError("a word that is not UTF-8 cannot be in a library") from error
+    except OverflowError as error:
+        raise UsageError("a number that is too large for a library") from error
 
 
 @contextmanager

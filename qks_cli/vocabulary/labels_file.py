@@ -28,6 +28,7 @@ from qks_cli.folding import fold
 from qks_cli.vocabulary.language_codes import LanguageCode
 
 SPECIAL = ',|>#;"'
+LONGEST_FILE = 64 << 20  # bytes
 MAX_LENGTH = 200  # characters of one label
 SHOWN_PROBLEMS = 20
 CODES = frozenset(LanguageCode) - {LanguageCode.en}
@@ -110,15 +111,20 @@ class Vocabulary:
 
 def read_labels(path: Path) -> tuple[Vocabulary, list[LabelWarning]]:
     """Parse a file (UTF-8, BOM or not, any line ends). Raises ``VocabularyError``."""
+    data = b""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as stream:  # a pipe too: --labels <(grep …)
+            data = stream.read(LONGEST_FILE + 1)
+        if len(data) > LONGEST_FILE:
+            raise VocabularyError(f"{path}: more than {LONGEST_FILE >> 20} MB are no labels file")
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise VocabularyError(
             f"cannot read the labels file {path}: {error.strerror}",
             hint="`qks labels init labels.txt` writes one to start from",
         ) from error
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = data[: error.start].count(b"\n") + 1
         raise VocabularyError(
             f"{path}:{line}: not UTF-8 text", hint="save the file as UTF-8"
         ) from error

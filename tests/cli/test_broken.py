@@ -70,6 +70,9 @@ def test_a_closed_standard_output(photos: Path, qks: Qks) -> None:
         ('quiet = "loud"', "quiet"),
         ('[tag]\nwrite = "exif"', "tag.write"),
         ("[search]\nlimit = true", "search.limit: True is not a whole number"),
+        ('labels = "a\\u0000b"', "labels"),
+        ('db = "\\u0000"', "db"),
+        ("min_score = nan", "min_score"),
     ],
 )
 def test_a_wrong_value_in_the_configuration_file(qks: Qks, line: str, word: str) -> None:
@@ -119,3 +122,38 @@ def test_no_error_steers_the_terminal(qks: Qks, words: list[str]) -> None:
     assert done.returncode == 2
     said = done.stderr.decode()
     assert said and not [char for char in STEERS[1:] if char in said and not char.isprintable()]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tag", ".", "--min-score", "nan"],
+        ["tag", ".", "--max-decoded-mb", "nan"],
+        ["tag", ".", "--max-decoded-mb", "inf"],
+        ["search", "dog", "--min-score", "nan"],
+        ["similar", "cat.jpg", "--min-score", "-nan"],
+        ["duplicates", "--near", "nan"],
+        ["labels", "cutoff", "dog", "nan"],
+    ],
+)
+def test_what_is_no_number_is_refused(qks: Qks, words: list[str]) -> None:
+    done = qks(*words)
+    assert done.returncode == 2
+    assert b"is not a number" in done.stderr or b"not a valid float" in done.stderr
+
+
+def test_a_run_of_a_number_that_no_library_has(qks: Qks, photos: Path, fake_model: Path) -> None:
+    qks("tag", photos)
+    one_problem(qks("undo", "9" * 30), "too large")
+
+
+def test_endless_labels_are_refused(qks: Qks, photos: Path) -> None:
+    one_problem(qks("labels", "check", "/dev/zero"), "no labels file")
+    reading, writing = os.pipe()
+    os.write(writing, b"cat\ndog\n")
+    os.close(writing)
+    done = subprocess.run(
+        [*QKS, "labels", "check", f"/dev/fd/{reading}"], pass_fds=[reading], capture_output=True
+    )
+    os.close(reading)
+    assert done.returncode == 0, done.stderr

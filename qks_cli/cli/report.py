@@ -21,7 +21,10 @@ WithCameras = Annotated[
     bool, typer.Option("--with-cameras", help="Tell which cameras took the photos.")
 ]
 WithPlaces = Annotated[
-    bool, typer.Option("--with-places", help="Tell where photos were taken, to some 10 km.")
+    bool,
+    typer.Option(
+        "--with-places", help="Tell where photos were taken: towns, or coordinates to some 10 km."
+    ),
 ]
 WithPaths = Annotated[bool, typer.Option("--with-paths", help="Whole paths instead of file names.")]
 Size = Annotated[int, typer.Option(min=64, max=2048, help="Longer side of a thumbnail, in pixels.")]

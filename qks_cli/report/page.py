@@ -39,7 +39,8 @@ class Group:
 @dataclass(frozen=True, slots=True)
 class Card:
     """A photo of the page. ``picture`` is a path relative to the page; '' where the photo could
-    not be read, and ``problem`` says why. ``groups`` are those that it belongs to."""
+    not be read, and ``problem`` says why. ``groups`` are those that it belongs to; ``place`` is ''
+    where it is not to be told, or not known."""
 
     name: str
     picture: str
@@ -49,6 +50,7 @@ class Card:
     tags: tuple[str, ...]
     groups: tuple[Group, ...]
     problem: str = ""
+    place: str = ""
 
     @property
     def keys(self) -> str:
@@ -58,7 +60,7 @@ class Card:
     @property
     def words(self) -> str:
         """What the page's text box looks through."""
-        return " ".join((self.name, *self.tags)).casefold()
+        return " ".join((self.name, *self.tags, self.place)).strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)

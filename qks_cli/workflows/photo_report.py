@@ -26,11 +26,14 @@ import numpy as np
 from qks_cli import settings
 from qks_cli.errors import PhotoError, UsageError
 from qks_cli.library.described import Described, described
+from qks_cli.library.places import of as places_of
 from qks_cli.library.store import Library
 from qks_cli.photos.thumbnails import SIDE, Thumbnail, Thumbnails
 from qks_cli.report.page import GENERATOR, Card, Group, Page, readable, render, sized
 from qks_cli.report.sheets import Print, write_sheets
 from qks_cli.search.lookalikes import pooled
+from qks_cli.types import Place
+from qks_cli.workflows.places import name_places
 from qks_cli.workflows.report import SILENT, Report
 from qks_cli.workflows.search import SearchOptions, search
 
@@ -49,7 +52,7 @@ _OURS = re.compile(r"[0-9a-f]{32}\.webp")
 class ReportOptions:
     """``side`` is the longer one of thumbnails, in pixels; ``limit`` bounds the photos. ``paths``
     shows whole paths instead of names; ``cameras`` and ``places`` show what cameras noted of
-    themselves and of where they were."""
+    themselves and of where they were, by the names of places where there are any."""
 
     title: str = "Photos"
     side: int = SIDE
@@ -128,7 +131,7 @@ def make_report(
             files = [new / picture if picture else None for picture in content.pictures]
             prints = [Print(*one) for one in zip(names, files, strict=True)]
             sheets = write_sheets(prints, new / SHEETS, title=readable(options.title))
-        page = _page(library, content, names, options, left_out, earlier)
+        page = _page(library, content, names, options, left_out, earlier, report)
         (new / INDEX).write_bytes(render(page))
     unreadable = sum(not picture for picture in content.pictures)
     return ReportMade(folder / INDEX, len(photos), unreadable, left_out, sheets)
@@ -175,6 +178,7 @@ def _page(
     options: ReportOptions,
     left_out: int,
     earlier: _Earlier | None,
+    report: Report,
 ) -> Page:
     photos = content.photos
     tags, of_tags = _grouped("tag", content.tags)
@@ -185,8 +189,9 @@ def _page(
         cameras, of_cameras = _grouped("camera", [[x.camera or "no camera"] for x in photos])
         sections.append(("Cameras", cameras))
         belong.append(of_cameras)
+    where = _places(library, photos, report) if options.places else [""] * len(photos)
     if options.places:
-        places, of_places = _grouped("place", [[_place(x)] for x in photos])
+        places, of_places = _grouped("place", [[place or "no place"] for place in where])
         sections.append(("Places", places[:PLACES]))
         belong.append(of_places)
     clusters, of_clusters = _clusters(library, content)
@@ -204,6 +209,7 @@ def _page(
             tuple(readable(tag) for tag in content.tags[row]),
             tuple(chain.from_iterable(of[row] for of in belong)),
             content.problems[row],
+            readable(where[row]),
         )
         for row, one in enumerate(photos)
     ]
@@ -242,11 +248,24 @@ def _grouped(kind: str, names: Sequence[Sequence[str]]) -> tuple[list[Group], li
     return list(groups.values()), [[groups[name] for name in own] for own in names]
 
 
-def _place(photo: Described) -> str:
-    """About where: a tenth of a degree is some ten kilometres."""
+def _places(library: Library, photos: Sequence[Described], report: Report) -> list[str]:
+    """Where photos were taken: the town, its region and country; about the coordinates where no
+    name is known for them, and nothing where there are none."""
+    name_places(library, report)
+    named = places_of(library, [one.id for one in photos])
+    return [_named(named.get(one.id, Place())) or _about(one) for one in photos]
+
+
+def _named(place: Place) -> str:
+    """Each name once: Vienna is a town and a region."""
+    return ", ".join(dict.fromkeys(filter(None, (place.name, place.region, place.country))))
+
+
+def _about(photo: Described) -> str:
+    """A tenth of a degree is some ten kilometres."""
     latitude, longitude = photo.latitude, photo.longitude
     if latitude is None or longitude is None or not isfinite(latitude + longitude):
-        return "no place"
+        return ""
     south, west = round(latitude, 1) < 0, round(longitude, 1) < 0
     return f"{abs(latitude):.1f}° {'NS'[south]}, {abs(longitude):.1f}° {'EW'[west]}"
 

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image, PdfParser
 
 from qks_cli.errors import UsageError
+from qks_cli.library import places
 from qks_cli.library.store import Library
-from qks_cli.types import Details, Photo, Tag, TaggedPhoto
+from qks_cli.types import Details, Photo, Place, Tag, TaggedPhoto
 from qks_cli.workflows.photo_report import ReportMade, ReportOptions, make_report
 from qks_cli.workflows.report import Report
 from tests.workflows.libraries import library_of
@@ -73,8 +74,8 @@ def test_odd_names_and_a_missing_photo(folder: Path, tmp_path: Path) -> None:
 
 def test_cameras_and_places_are_told_only_where_asked(folder: Path, tmp_path: Path) -> None:
     where = Details(
-        taken_at="2021-05-06T07:08:09", camera="Secret 3000", latitude=-33.87, longitude=151.21
-    )
+        taken_at="2021-05-06T07:08:09", camera="Secret 3000", latitude=-40.07, longitude=-121.51
+    )  # far out in the Pacific: no place has a name
     with library_of(tmp_path / "l.db", {folder / NAMES[0]: ["dog"]}) as library:
         library.photos.save_details([(library.photos.tagged_ids()[0], where)])
         reported(library, tmp_path / "plain")
@@ -82,8 +83,38 @@ def test_cameras_and_places_are_told_only_where_asked(folder: Path, tmp_path: Pa
         reported(library, tmp_path / "told", asked)
     plain, told = text(tmp_path / "plain"), text(tmp_path / "told")
     assert "2021-05-06 07:08" in plain and ">2021</a>" in plain
-    assert "Secret" not in plain and "33.9" not in plain and "151" not in plain
-    assert "Secret 3000" in told and "33.9° S, 151.2° E" in told
+    assert "Secret" not in plain and "40.1" not in plain and "121" not in plain
+    assert "Secret 3000" in told and "40.1° S, 121.5° W" in told
+
+
+def test_places_are_told_by_their_names_where_asked(folder: Path, tmp_path: Path) -> None:
+    vienna = Place("Vienna", "Wien Stadt", "Vienna", "Austria", "AT")
+    odd = Place("<b>Town</b>\u202e", "", "", "Nowhere & Co", "XX")
+    where = Details(latitude=48.21, longitude=16.37)
+    with library_of(tmp_path / "l.db", {folder / name: ["dog"] for name in NAMES}) as library:
+        first, second, _ = library.photos.tagged_ids()
+        library.photos.save_details([(first, where), (second, where)])
+        places.save(library, [(first, vienna), (second, odd)])
+        reported(library, tmp_path / "plain")
+        reported(library, tmp_path / "told", ReportOptions(places=True))
+    plain, told = text(tmp_path / "plain"), text(tmp_path / "told")
+    for word in ("Vienna", "Austria", "48.2", "Town", "Nowhere", "place"):
+        assert word not in re.sub(r"<style>.*?</style>", "", plain, flags=re.DOTALL), word
+    assert told.count(">Vienna, Austria</a>") == 1
+    assert told.count('<span class="place">Vienna, Austria</span>') == 1
+    escaped = r"&lt;b&gt;Town&lt;/b&gt;\u202e, Nowhere &amp; Co"
+    assert f">{escaped}</a>" in told and f'<span class="place">{escaped}</span>' in told
+    assert "<b>Town" not in told and "\u202e" not in told
+    assert told.count('<span class="place">') == 2 and ">no place</a>" in told
+    assert any("vienna, austria" in words for words in re.findall(r'data-w="([^"]*)"', told))
+
+
+def test_places_are_named_for_a_report_that_needs_them(folder: Path, tmp_path: Path) -> None:
+    where = Details(latitude=48.2082, longitude=16.3738)
+    with library_of(tmp_path / "l.db", {folder / NAMES[0]: ["dog"]}) as library:
+        library.photos.save_details([(library.photos.tagged_ids()[0], where)])
+        reported(library, tmp_path / "told", ReportOptions(places=True))
+    assert "Vienna, Austria" in text(tmp_path / "told") and "48.2" not in text(tmp_path / "told")
 
 
 def test_photos_that_look_alike_are_groups_named_by_their_tags(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from qks_cli.cli.options import Db, Model
+from qks_cli.cli.options import Db, Language, Model
 from qks_cli.cli.output import count_of, say
 from qks_cli.escape import shown
+from qks_cli.vocabulary.language_codes import LanguageCode
 
 Out = Annotated[Path, typer.Option(help="The folder to make, or an earlier report.")]
 Query = Annotated[
@@ -43,13 +44,15 @@ def report(
     limit: Limit = 10_000,
     db: Db = None,
     model: Model = "mini",
+    language: Language = LanguageCode.en,
 ) -> None:
     """Make a web page of photos with their tags, and contact sheets.
 
     It shows thumbnails, tags, years and groups of photos that look alike. The folder holds all that
     the page needs; nothing is loaded from the network. Cameras, places and paths are shown only
     where asked for. Queries are answered by tags and filters, not by
-    meaning.
+    meaning. With --language tags are shown by their names in that language, and queries may use
+    its words.
 
     Exit code 1: no photo was found, and nothing was written.
     """
@@ -60,7 +63,7 @@ def report(
 
     text = " ".join(query or ())
     with open_library(db) as library:
-        ids = found(library, text, model=model, report=Report(note=say))
+        ids = found(library, text, model=model, language=language, report=Report(note=say))
         if not ids:
             say("qks: no photo found, and nothing written")
             raise typer.Exit(1)
@@ -72,6 +75,7 @@ def report(
             paths=with_paths,
             cameras=with_cameras,
             places=with_places,
+            language=language,
         )
         with Progress(shown=True) as progress:
             progress.expect(min(limit, len(ids)))

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from itertools import chain
 from math import isfinite
 from pathlib import Path
@@ -36,6 +37,7 @@ from qks_cli.types import Place
 from qks_cli.workflows.places import name_places
 from qks_cli.workflows.report import SILENT, Report
 from qks_cli.workflows.search import SearchOptions, search
+from qks_cli.workflows.session import library_language
 
 INDEX, PICTURES, SHEETS = "index.html", "photos", "contact-sheets.pdf"
 LIMIT = 10_000  # photos of a page that browsers still show at ease
@@ -52,7 +54,8 @@ _OURS = re.compile(r"[0-9a-f]{32}\.webp")
 class ReportOptions:
     """``side`` is the longer one of thumbnails, in pixels; ``limit`` bounds the photos. ``paths``
     shows whole paths instead of names; ``cameras`` and ``places`` show what cameras noted of
-    themselves and of where they were, by the names of places where there are any."""
+    themselves and of where they were, by the names of places where there are any. Tags are shown by
+    their names in ``language`` (of ``LanguageCode``)."""
 
     title: str = "Photos"
     side: int = SIDE
@@ -61,6 +64,7 @@ class ReportOptions:
     paths: bool = False
     cameras: bool = False
     places: bool = False
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +91,26 @@ class _Content:
 
 
 def found(
-    library: Library, query: str, *, model: str = "mini", report: Report = SILENT
+    library: Library,
+    query: str,
+    *,
+    model: str = "mini",
+    language: str = "en",
+    report: Report = SILENT,
 ) -> list[int]:
     """Ids of all photos that answer a query by tags and filters, best first; of the whole library
-    where the query is empty, the newest first. Raises as ``search``."""
+    where the query is empty, the newest first. ``language`` is as for ``search``, as are errors."""
     everything = library.photos.tagged_ids()
     if not query or not everything:
         return everything[::-1]
     options = SearchOptions(
-        model, len(everything), 0.0, by_meaning=False, exact=True, every_member=True
+        model,
+        len(everything),
+        0.0,
+        by_meaning=False,
+        exact=True,
+        every_member=True,
+        language=language,
     )
     hits = search(library, query, options, report)
     known = library.photos.known([hit.path for hit in hits])
@@ -122,7 +137,11 @@ def make_report(
         earlier = _earlier(folder)
         photos = described(library, chosen)
         tags = library.tags.of(chosen)
-        content = _Content(photos, [[tag.label for tag in tags[x.id]] for x in photos])
+        own = library_language(library, options.language)
+        name_of = str if own is None else cache(own.shown)
+        # Two labels may have one name.
+        names_of = [dict.fromkeys(name_of(tag.label) for tag in tags[x.id]) for x in photos]
+        content = _Content(photos, [list(names) for names in names_of])
         _take_pictures(content, new, options, advance, report)
         names = [str(x.path) if options.paths else x.path.name for x in photos]
         names = [readable(name) for name in names]

@@ -14,7 +14,7 @@ from qks_cli.errors import UsageError
 from qks_cli.library import places
 from qks_cli.library.store import Library
 from qks_cli.types import Details, Photo, Place, Tag, TaggedPhoto
-from qks_cli.workflows.photo_report import ReportMade, ReportOptions, make_report
+from qks_cli.workflows.photo_report import ReportMade, ReportOptions, found, make_report
 from qks_cli.workflows.report import Report
 from tests.workflows.libraries import library_of
 
@@ -115,6 +115,18 @@ def test_places_are_named_for_a_report_that_needs_them(folder: Path, tmp_path: P
         library.photos.save_details([(library.photos.tagged_ids()[0], where)])
         reported(library, tmp_path / "told", ReportOptions(places=True))
     assert "Vienna, Austria" in text(tmp_path / "told") and "48.2" not in text(tmp_path / "told")
+
+
+def test_tags_have_their_names_in_a_language(folder: Path, tmp_path: Path) -> None:
+    with library_of(tmp_path / "l.db", {folder / NAMES[0]: ["dog", "<b>mine</b>"]}) as library:
+        assert found(library, "Hund", language="de") == library.photos.tagged_ids()
+        assert found(library, "tag:Hund", language="de") == library.photos.tagged_ids()
+        reported(library, tmp_path / "de", ReportOptions(language="de"))
+        reported(library, tmp_path / "en")
+    german, english = text(tmp_path / "de"), text(tmp_path / "en")
+    assert ">Hund</a>" in german and "dog" not in german
+    assert ">&lt;b&gt;mine&lt;/b&gt;</a>" in german, "a label without a name keeps its own"
+    assert ">dog</a>" in english and "Hund" not in english
 
 
 def test_photos_that_look_alike_are_groups_named_by_their_tags(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
-"""Takes the pictures of docs/review.md: `qks review` in chromium, over the example photos.
+"""Takes the pictures of docs/review.md and docs/report.md, over the example photos: the pages of
+`qks review`, and one of `qks report`, in chromium.
 
 Run `python docs/make_screenshots.py` again when the pages, the bundled model or the example photos
-change. It needs playwright and a chromium, works on a library in a temporary folder, and writes
-docs/review-*.webp.
+change; with `report` or `review` behind it takes the pictures of this page alone. It needs
+playwright and a chromium, works on a library in a temporary folder, and writes docs/review-*.webp
+and docs/report.webp.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,25 +24,35 @@ from playwright.sync_api import Page, sync_playwright
 DOCS = Path(__file__).parent
 PHOTOS = DOCS.parent / "examples" / "photos"
 SIZE = {"width": 1000, "height": 640}
+TALL = {"width": 1000, "height": 960}
+DRAWN = """Promise.all([...document.images]
+    .filter((one) => one.getBoundingClientRect().top < innerHeight).map((one) => one.decode()))"""
 
 
-@contextmanager
-def review(folder: Path) -> Iterator[str]:
-    """The address of a server over the example photos, as a user has it."""
+QKS = [sys.executable, "-m", "qks_cli"]
+
+
+def tagged(folder: Path) -> dict[str, str]:
+    """The environment of a library of the example photos, as a user has it."""
     environment = {
         **os.environ,
         "QKS_DB": str(folder / "library.db"),
         "QKS_CACHE": str(folder / "cache"),
         "QKS_CONFIG": str(folder / "config.toml"),
     }
-    qks = [sys.executable, "-m", "qks_cli"]
     photos = shutil.copytree(PHOTOS, folder / "Photos")
     labels = folder / "labels.txt"
-    subprocess.run([*qks, "labels", "init", str(labels)], check=True, env=environment)
-    tag = [*qks, "tag", str(photos), "--labels", str(labels), "-q"]
+    subprocess.run([*QKS, "labels", "init", str(labels)], check=True, env=environment)
+    tag = [*QKS, "tag", str(photos), "--labels", str(labels), "-q"]
     subprocess.run(tag, check=True, env=environment)
+    return environment
+
+
+@contextmanager
+def review(environment: dict[str, str]) -> Iterator[str]:
+    """The address of a server over that library."""
     with subprocess.Popen(
-        [*qks, "review", "--no-browser"], env=environment, stdout=subprocess.PIPE, text=True
+        [*QKS, "review", "--no-browser"], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         try:
@@ -49,9 +61,18 @@ def review(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
+def show_report(page: Page, environment: dict[str, str], folder: Path) -> None:
+    """A report of that library, when all pictures in sight are drawn."""
+    make = [*QKS, "report", "--out", str(folder), "--title", "Our photos"]
+    subprocess.run(make, check=True, env=environment)
+    page.set_viewport_size(TALL)  # type: ignore[arg-type]
+    page.goto((folder / "index.html").as_uri())
+    page.wait_for_function("document.getElementById('count').value")
+    page.evaluate(DRAWN)
+
+
 def take(page: Page, name: str) -> None:
     """Keep what is in sight, small."""
-    page.wait_for_timeout(800)
     png = DOCS / f"{name}.png"
     page.screenshot(path=png)
     with Image.open(png) as picture:
@@ -110,19 +131,27 @@ SHOTS: dict[str, Callable[[Page], None]] = {
 }
 
 
-def main() -> None:
-    """Take all of them."""
+def main(chosen: Sequence[str]) -> None:
+    """Take those of the chosen pages."""
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         chromium = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        with review(Path(name)) as address:
-            page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
+        page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
+        environment = tagged(Path(name))
+        if "report" in chosen:
+            show_report(page, environment, Path(name) / "report")
+            take(page, "report")
+        if "review" not in chosen:
+            return
+        with review(environment) as address:
+            page.set_viewport_size(SIZE)  # type: ignore[arg-type]
             page.goto(address)
             page.wait_for_selector("#photo-0 img[src]")
             for shot, act in SHOTS.items():
                 act(page)
+                page.wait_for_timeout(800)
                 take(page, shot)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or ("report", "review"))

@@ -7,7 +7,7 @@ side of the model's square.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,26 +59,33 @@ class Reason:
     @property
     def sentence(self) -> str:
         """The reason in words."""
+        return self.told()
+
+    def told(self, name_of: Callable[[str], str] = str) -> str:
+        """The reason in words, in which labels have the names that ``name_of`` gives them."""
+        label = name_of(self.label)
         fits = f"fits better than {_share(self.above)} of the model's reference photos"
         if self.words_alone is not None:
             fits = f"learned from your verdicts; the word alone gives {self.words_alone:.2f}"
             if self.words_alone == 0:
                 fits = "learned from your examples"
-        said = f"{self.label} {self.score:.2f}: {fits}; cut-off {self.cutoff:.2f}"
+        said = f"{label} {self.score:.2f}: {fits}; cut-off {self.cutoff:.2f}"
         if self.shown and self.implied_by:
-            return f"{self.label} {self.score:.2f}: follows from {self.implied_by}"
+            return f"{label} {self.score:.2f}: follows from {name_of(self.implied_by)}"
         if self.implied_by:
-            said += f"; not shown, for {self.implied_by} of the same group fits better"
+            better = name_of(self.implied_by)
+            said += f"; not shown, for {better} of the same group fits better"
         elif not self.shown and self.score >= self.cutoff:
             said += "; not shown, for --top other labels fit better"
-        return said if self.words_alone == 0 else said + self._words()
+        return said if self.words_alone == 0 else said + self._words(name_of)
 
-    def _words(self) -> str:
+    def _words(self, name_of: Callable[[str], str]) -> str:
         """What is known of the label itself."""
         said = ""
         if self.nearest_taught and self.nearest_taught[0][0] != self.label:
-            words = " and ".join(f"{word} ({cosine:.2f})" for word, cosine in self.nearest_taught)
-            nearest, cosine = self.nearest_taught[0]
+            named = [(name_of(word), cosine) for word, cosine in self.nearest_taught]
+            words = " and ".join(f"{word} ({cosine:.2f})" for word, cosine in named)
+            nearest, cosine = named[0]
             if cosine >= TAUGHT:
                 said += f"; the model was taught it as {nearest}"
             elif cosine < STRANGE:

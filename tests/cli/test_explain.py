@@ -21,6 +21,28 @@ def test_reasons_as_lines_and_as_json(photos: Path, monkeypatch: Patch, capfd: C
     assert rows[0]["cutoff"] == 0.5
 
 
+def test_labels_have_their_names_in_a_language(
+    photos: Path, monkeypatch: Patch, capfd: Capture
+) -> None:
+    asked = "explain", photos / "cat.jpg", "Katze", "dog", "xyzzy", "--language", "de"
+    lines = run(monkeypatch, capfd, *asked, "--format", "table").out.splitlines()
+    assert {line.split()[1] for line in lines} == {"Katze", "Hund", "xyzzy"}
+    assert any(line.startswith("+ Katze 1.00: fits") for line in lines)
+    rows = {row["label"]: row for row in run(monkeypatch, capfd, *asked).rows}
+    assert {label: row["name"] for label, row in rows.items()} == {
+        "cat": "Katze",
+        "dog": "Hund",
+        "xyzzy": "xyzzy",
+    }
+    assert rows["cat"]["reason"].startswith("Katze 1.00")
+    monkeypatch.setenv("QKS_LANGUAGE", "de")
+    assert run(monkeypatch, capfd, "explain", photos / "cat.jpg", "cat").rows[0]["name"] == "Katze"
+    english = run(
+        monkeypatch, capfd, "explain", photos / "cat.jpg", "cat", "--language", "en"
+    ).rows[0]
+    assert "name" not in english and english["reason"].startswith("cat 1.00")
+
+
 def test_a_heat_map_is_written(
     photos: Path, tmp_path: Path, monkeypatch: Patch, capfd: Capture
 ) -> None:

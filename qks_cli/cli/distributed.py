@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from qks_cli import settings
-from qks_cli.cli.options import Db, Model, Null
-from qks_cli.cli.output import count_of, say
+from qks_cli.cli.options import Db, Model, Null, RowFormat
+from qks_cli.cli.output import Records, count_of, say
 from qks_cli.cli.threads import use_one_thread
 from qks_cli.errors import UsageError
 from qks_cli.escape import shown
 
 app = typer.Typer(
-    help="Tag archives of many machines, and bring them into the library.",
+    help="Tag and search archives of many machines, and bring them into the library.",
     no_args_is_help=True,
 )
 
@@ -42,7 +42,7 @@ Folders = Annotated[
 
 @app.callback()
 def group() -> None:
-    """Tag archives of many machines, and bring them into the library."""
+    """Tag and search archives of many machines, and bring them into the library."""
 
 
 @app.command("tag")
@@ -83,6 +83,73 @@ def tag(
     if not quiet:
         kept = f", {done.photos - done.tagged:,} had been" if done.tagged < done.photos else ""
         say(f"{count_of(done.tagged, 'photo')} tagged{kept}; data set {shown(out)}")
+
+
+@app.command("retag")
+def retag(
+    data: OneDataSet,
+    out: Annotated[str, typer.Option(help="The new data set: a folder or URL.")],
+    labels: Annotated[Path | None, typer.Option(help="Your labels file.")] = None,
+    model: Model = "mini",
+    min_score: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Cut-off for tags.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Tags per photo at most.")] = 20,
+    address: Address = None,
+    workers: Workers = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Tag a data set with other words, into a new one.
+
+    The tags are chosen from the query tokens in it; no photo is read. A run that was cut off goes
+    on with the partitions that are missing.
+    """
+    use_one_thread()
+    from qks_cli.workflows.archive import ArchiveOptions
+    from qks_cli.workflows.archive_scores import retag_archive
+    from qks_cli.workflows.report import Report
+
+    options = ArchiveOptions(model, labels, min_score, top, address, workers)
+    rows = retag_archive(data, out, options, Report() if quiet else Report(note=say))
+    if not quiet:
+        say(f"{count_of(rows, 'row')} written; data set {shown(out)}")
+
+
+@app.command("search")
+def search(
+    data: OneDataSet,
+    words: Annotated[list[str], typer.Argument(help="What the photos show.")],
+    limit: Annotated[int, typer.Option(min=1, help="Photos at most.")] = 20,
+    weak: Annotated[bool, typer.Option("--weak", help="Show what hardly fits, too.")] = False,
+    model: Model = "mini",
+    address: Address = None,
+    workers: Workers = 0,
+    format: RowFormat = None,
+    nul: Null = False,
+) -> None:
+    """Find the photos of a data set that fit words best.
+
+    Filters and signs of the query language mean nothing here; `qks ray export` brings a part into
+    a library, which knows them.
+
+    Exit code 1 where no photo fits.
+    """
+    use_one_thread()
+    writer = Records(format, ("score", "path", "tags"), nul=nul)
+    from qks_cli.workflows.archive import ArchiveOptions
+    from qks_cli.workflows.archive_scores import search_archive
+
+    options = ArchiveOptions(model, address=address, workers=workers)
+    found, sure = search_archive(data, " ".join(words), options, limit=limit)
+    if not sure and not weak:
+        say("qks: no confident match; --weak shows what fits best")
+        raise typer.Exit(1)
+    rows = [
+        {"score": round(one.score, 4), "path": one.path, "tags": [tag.label for tag in one.tags]}
+        for one in found
+    ]
+    if not writer.write(rows):
+        raise typer.Exit(1)
 
 
 def _named(sources: list[str], *, nul: bool) -> list[str]:

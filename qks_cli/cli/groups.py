@@ -53,7 +53,7 @@ GROUPS = {
         "config": "Show and set default options.",
     },
     "Many machines": {
-        "ray": "Tag archives of many machines, and bring them into the library.",
+        "ray": "Tag and search archives of many machines, and bring them into the library.",
     },
     "Models": {
         "models": "List, describe, fetch and share models.",

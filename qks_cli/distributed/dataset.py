@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -114,10 +114,22 @@ class DataSet:
     def read(self, path: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The rows of one file, a row group at a time. Raises ``UsageError`` where it is damaged or
         gone."""
+        for _, table in self.groups(path, columns):
+            yield table
+
+    def groups(
+        self,
+        path: str,
+        columns: Sequence[str] | None = None,
+        wanted: Collection[int] | None = None,
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """As ``read``, the row groups of these numbers alone, each with its number."""
+        names = None if columns is None else [*columns]
         with told(self.url), self.files.open(path, "rb") as stream:
             opened = parquet_file(path, stream)
             for group in range(opened.num_row_groups):
-                yield opened.read_row_group(group, columns=None if columns is None else [*columns])
+                if wanted is None or group in wanted:
+                    yield group, opened.read_row_group(group, columns=names)
 
     def count(self, path: str) -> int | None:
         """Rows of one file, by its footer; None where it was cut off while being written."""

@@ -67,7 +67,7 @@ def tag_archive(
     tagger = model.tagger(words, min_score=options.min_score, top=options.top)
     wanted = _manifest(model, words, tagger, options)
     if DataSet.exists(url):
-        target = _same(DataSet.open(url), wanted)
+        target = continued(DataSet.open(url), wanted)
     else:
         target = DataSet.create(url, wanted)
     if target.manifest.photos is None:
@@ -102,7 +102,7 @@ def _manifest(model: Model, words: Vocabulary, tagger: Tagger, options: ArchiveO
     )
 
 
-def _same(target: DataSet, wanted: Manifest) -> DataSet:
+def continued(target: DataSet, wanted: Manifest) -> DataSet:
     """The data set, if a run with ``wanted`` may go on with it."""
     for field, name in (
         ("model_hash", "model"),

@@ -21,6 +21,8 @@ LINES = {
     "library export": "library export --parquet N",
     "ray export": "ray export N",
     "ray tag": "ray tag N --out N/set --model N",
+    "ray retag": "ray retag N --out N/set",
+    "ray search": "ray search N cat",
     "tag": "tag P",
     "search": "search tag:cat",
     "similar": "similar P/cat.jpg",
@@ -79,7 +81,7 @@ LINES = {
 WITHOUT_LIBRARY = (
     "labels init, labels check, models list, models push, models info, models pull, config path, "
     "config show, config set, train, eval, datasets list, datasets check, help, watch, restore, "
-    "explain, serve, ray export, ray tag"
+    "explain, serve, ray export, ray tag, ray retag, ray search"
 ).split(", ")
 FULL = Path("/dev/full")
 

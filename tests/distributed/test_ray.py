@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from qks_cli.distributed.dataset import DataSet
 from qks_cli.errors import UsageError
 from qks_cli.types import Tag
 from qks_cli.workflows.archive import ArchiveOptions, tag_archive
+from qks_cli.workflows.archive_scores import retag_archive, search_archive
 from qks_cli.workflows.session import open_library
 from tests.conftest import Qks
 
@@ -184,3 +186,43 @@ def test_a_job_that_cannot_go_on_says_why(photos: Path, fake_model: Path, tmp_pa
     target = target.keep(replace(target.manifest, photos=photos_there, model_hash="another"))
     with pytest.raises(UsageError, match="is another one"):
         tagging.tag(target, str(fake_model), Sizes(2, 0), 4)
+
+
+def test_other_words_and_searches_read_no_photo(
+    photos: Path, fake_model: Path, tmp_path: Path, qks: Qks, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "broken.jpg").write_bytes(b"no photo")
+    labels = tmp_path / "labels.txt"
+    labels.write_text("cat\nfeline animal | kitty\n")
+    options = ArchiveOptions(model=str(fake_model), batch=2, partition_size=2)
+    first, other = str(tmp_path / "set"), str(tmp_path / "other")
+    assert qks("tag", photos, "-q").returncode == 0
+    tag_archive([str(photos)], first, options)
+    broken = rows_of(tmp_path / "set")[str(photos / "broken.jpg")].error
+    for path in photos.rglob("*.*"):
+        path.unlink()
+
+    anew = replace(options, labels=labels, min_score=0.1)
+    assert retag_archive(first, other, anew) == 5
+    assert qks("retag", "--labels", labels, "--min-score", "0.1", "-q").returncode == 0
+    rows = rows_of(tmp_path / "other")
+    found = {path: list(row.tags) for path, row in rows.items() if row.error is None}
+    assert found == tags_in(Path(os.environ["QKS_DB"]))
+    assert rows[str(photos / "broken.jpg")].error == broken
+    # It goes on with the partitions that are missing, and takes no other words.
+    assert retag_archive(first, other, anew) == 0
+    gone = next((tmp_path / "other").glob("photos/partition=1/*.parquet"))
+    gone.unlink()
+    assert retag_archive(first, other, anew) == 2
+    assert rows_of(tmp_path / "other").keys() == rows.keys()
+    with pytest.raises(UsageError, match="another labels"):
+        retag_archive(first, other, options)
+
+    matches, sure = search_archive(first, "cat", options, limit=3)
+    assert sure
+    assert matches[0].path == str(photos / "cat.jpg")
+    assert [one.score for one in matches] == sorted((x.score for x in matches), reverse=True)
+    assert len(matches) == 3
+    assert "cat" in [tag.label for tag in matches[0].tags]
+    _, sure = search_archive(first, "qwzx vlorp", options)
+    assert not sure

@@ -39,7 +39,7 @@ from qks_cli.evaluation.measures import Ranking, f1, hits_at, interval_around
 from qks_cli.evaluation.vectors import baseline_vectors, own_vectors
 from qks_cli.model.model import Model
 from qks_cli.network.config import DecoderConfig
-from qks_cli.network.head import CompactSource, Source, build_head
+from qks_cli.network.head import CompactSource, FrozenModel, build_head
 from qks_cli.similarity import max_similarity, unit
 from qks_cli.training import datasets
 from qks_cli.training.datasets.labelled import DataSet
@@ -123,7 +123,7 @@ class Pooled(nn.Module):
 
     projection_WE = None
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: FrozenModel) -> None:
         super().__init__()
         assert isinstance(source, CompactSource)
         self.source, self.width = source, source.width

@@ -10,7 +10,7 @@ import pytest
 
 from qks_cli.cli.commands import PLACES
 
-HEAVY = {"torch", "torchvision", "open_clip", "timm", "transformers", "sklearn", "scipy"}
+HEAVY = set("torch torchvision open_clip timm transformers sklearn scipy pandas pyarrow".split())
 WATCH = """
 import sys
 from qks_cli.app import main

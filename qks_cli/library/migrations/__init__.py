@@ -7,6 +7,9 @@ importing sqlite-utils, which takes a tenth of a second.
 from __future__ import annotations
 
 import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 NAMES = (
@@ -33,7 +36,8 @@ COUNT = len(NAMES)
 
 def apply(connection: sqlite3.Connection) -> None:
     """Apply what is missing. To be called in a transaction; all or nothing."""
-    from sqlite_utils import Database, Migrations
+    with _without("pandas"):
+        from sqlite_utils import Database, Migrations
 
     migrations = Migrations("qks")
     for name in NAMES:
@@ -50,3 +54,17 @@ def apply(connection: sqlite3.Connection) -> None:
         )
     migrations.apply(db)
     connection.execute(f"PRAGMA user_version = {COUNT}")
+
+
+@contextmanager
+def _without(package: str) -> Iterator[None]:
+    """Have a package seem not to be installed: sqlite-utils imports pandas where it is, for half a
+    second and 50 MB, to know types that qks never stores."""
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[package]

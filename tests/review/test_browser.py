@@ -229,6 +229,7 @@ def test_one_by_one(page: Page, db: Path) -> None:
     # Begun again, it passes over what was judged.
     press(page, "j")
     expect(page.locator("#judge-count")).to_contain_text(f"photo 3 of {COUNT}")
+    expect(page.locator("#judge")).to_have_attribute("aria-busy", "false")
     press(page, "y")
     expect(page.locator("#judge-count")).to_contain_text(f"photo 6 of {COUNT}")
 

@@ -19,15 +19,11 @@ import pyarrow as pa
 from qks_cli.distributed.cluster import Sizes, failures_told
 from qks_cli.distributed.dataset import DataSet
 from qks_cli.distributed.table import LIGHT, path_of, tags_of
-from qks_cli.errors import ModelError
-from qks_cli.model.model import Model
-from qks_cli.model.selection import TOP
+from qks_cli.distributed.tagging import opened
 from qks_cli.search import compact
+from qks_cli.search.ranking import ROOTS
 from qks_cli.similarity import max_similarity
 from qks_cli.types import Float32Array, Tag
-from qks_cli.vocabulary.labels_file import parse_labels
-
-HANDED_ON = 8  # times the square root of all photos: what a first pass hands on, as in a library
 
 
 class Rescore:
@@ -36,13 +32,7 @@ class Rescore:
     def __init__(self, source: str, target: str, model: str) -> None:
         self.source, self.target = DataSet.open(source), DataSet.open(target)
         self.files = self.source.partitions()
-        made = self.target.manifest
-        opened = Model.open(model, threads=1)
-        vocabulary, _ = parse_labels(made.vocabulary, f"the labels of {target}")
-        top = TOP if made.top is None else made.top
-        self.tagger = opened.tagger(vocabulary, min_score=made.min_score, top=top)
-        if opened.hash != made.model_hash or self.tagger.selection != made.selection:
-            raise ModelError(f"the model {model} on this machine is another one")
+        _, self.tagger = opened(target, self.target.manifest, model)
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         """A partition is there once it is whole."""
@@ -82,7 +72,7 @@ class Find:
         self.source = DataSet.open(source)
         self.query_KE = np.array([vector_E], np.float32)
         self.limit = limit
-        self.handed_on = max(limit, math.ceil(HANDED_ON * math.sqrt(photos)))
+        self.handed_on = max(limit, math.ceil(ROOTS * math.sqrt(photos)))
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         """Columns ``raw``, ``LIGHT``."""

@@ -18,18 +18,31 @@ import pyarrow as pa
 
 from qks_cli.distributed.cluster import Sizes, failures_told
 from qks_cli.distributed.dataset import ROW_GROUP, WRITING, DataSet, parquet_file, told
+from qks_cli.distributed.manifest import Manifest
 from qks_cli.distributed.reading import Read
 from qks_cli.distributed.sources import list_of
 from qks_cli.distributed.table import PATHS, Entry, path_of
 from qks_cli.errors import ModelError
 from qks_cli.model.model import Model
 from qks_cli.model.selection import TOP
-from qks_cli.packing import as_stored
+from qks_cli.model.tagger import Tagger
 from qks_cli.vocabulary.labels_file import parse_labels
 
 BATCH = 64  # photos of a block: what a lost worker costs, 10 MB of pixels
 ROUND = 1 << 20  # photos that are handed to Ray at a time: their paths lie in its memory
 FILE = 32 << 20  # bytes of a written file, about
+
+
+def opened(url: str, made: Manifest, model: str, device: str = "cpu") -> tuple[Model, Tagger]:
+    """The model and tagger of an actor that writes the data set at ``url``. Raises ``ModelError``
+    where this machine has another model under that name."""
+    found = Model.open(model, device=device, threads=1)
+    vocabulary, _ = parse_labels(made.vocabulary, f"the labels of {url}")
+    top = TOP if made.top is None else made.top
+    tagger = found.tagger(vocabulary, min_score=made.min_score, top=top)
+    if found.hash != made.model_hash or tagger.selection != made.selection:
+        raise ModelError(f"the model {model} on this machine is another one")
+    return found, tagger
 
 
 class TagPixels:
@@ -39,12 +52,7 @@ class TagPixels:
         # Small arguments: larger ones would be lost with the machine that holds them.
         made = DataSet.open(url).manifest
         self.shape = made.shape
-        self.model = Model.open(model, device=device, threads=1)
-        vocabulary, _ = parse_labels(made.vocabulary, f"the labels of {url}")
-        top = TOP if made.top is None else made.top
-        self.tagger = self.model.tagger(vocabulary, min_score=made.min_score, top=top)
-        if self.model.hash != made.model_hash or self.tagger.selection != made.selection:
-            raise ModelError(f"the model {model} on this machine is another one")
+        self.model, self.tagger = opened(url, made, model, device)
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         """Photos that could not be read pass by the model."""
@@ -57,7 +65,7 @@ class TagPixels:
         pixels_NSS3 = flat[: len(rows) * side * side * 3].reshape(-1, side, side, 3)
         read = [row for row, one in enumerate(entries) if one.error is None]
         if read:
-            tokens_NME = as_stored(self.model.query_tokens(pixels_NSS3[read]))
+            tokens_NME = self.model.query_tokens(pixels_NSS3[read])
             tags = self.tagger(tokens_NME)
             for row, tokens_ME, own in zip(read, tokens_NME, tags, strict=True):
                 entries[row] = replace(entries[row], tokens_ME=tokens_ME, tags=own)

@@ -17,7 +17,6 @@ from qks_cli.errors import UsageError
 from qks_cli.model.learned import Learned
 from qks_cli.model.model import Model
 from qks_cli.model.tagger import Tagger
-from qks_cli.packing import as_stored
 from qks_cli.similarity import max_similarity, winners
 from qks_cli.types import Float32Array, Tag
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
@@ -121,8 +120,7 @@ def explain(
 
     Raises ``UsageError`` where the photo cannot be read, and for an empty label."""
     pixels_1SS3 = seen(model, photo)[None]
-    # As the library keeps them, so that the scores are those of stored tags.
-    tokens_1ME = as_stored(model.query_tokens(pixels_1SS3))
+    tokens_1ME = model.query_tokens(pixels_1SS3)
     vocabulary = _with(vocabulary, labels)
     tagger = model.tagger(vocabulary, min_score=min_score, top=top, learned=learned)
     examples = map(Label, tagger.selector.names[len(vocabulary.labels) :])

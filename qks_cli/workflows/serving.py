@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 from qks_cli.errors import PhotoError, QksError, UsageError
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
-from qks_cli.packing import as_stored
 from qks_cli.search.folding import Stacked
 from qks_cli.search.ranking import Found, Hit
 from qks_cli.search.sorting import Sort
@@ -108,7 +107,7 @@ class Service:
         answers: list[dict[str, object]] = []
         for path in paths:
             try:
-                tokens_1ME = as_stored(self.model.tokens_of_photo(path)[None])
+                tokens_1ME = self.model.tokens_of_photo(path)[None]
             except PhotoError as error:
                 answers.append({"path": str(path), "error": error.reason})
                 continue

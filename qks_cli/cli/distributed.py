@@ -28,6 +28,9 @@ Address = Annotated[
     typer.Option(help="A Ray cluster. Default: this machine alone.", envvar="RAY_ADDRESS"),
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Processors of this machine; 0 takes all.")]
+LabelsFile = Annotated[Path | None, typer.Option(help="Your labels file.")]
+CutOff = Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Cut-off for tags.")]
+TagsAtMost = Annotated[int, typer.Option(min=1, help="Tags per photo at most.")]
 OneDataSet = Annotated[str, typer.Argument(help="A data set: a folder or URL.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")]
 Folders = Annotated[
@@ -49,12 +52,10 @@ def group() -> None:
 def tag(
     sources: Sources,
     out: Annotated[str, typer.Option(help="The data set: a folder or URL.")],
-    labels: Annotated[Path | None, typer.Option(help="Your labels file.")] = None,
+    labels: LabelsFile = None,
     model: Model = "mini",
-    min_score: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Cut-off for tags.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Tags per photo at most.")] = 20,
+    min_score: CutOff = None,
+    top: TagsAtMost = 20,
     address: Address = None,
     workers: Workers = 0,
     batch_size: Annotated[
@@ -89,12 +90,10 @@ def tag(
 def retag(
     data: OneDataSet,
     out: Annotated[str, typer.Option(help="The new data set: a folder or URL.")],
-    labels: Annotated[Path | None, typer.Option(help="Your labels file.")] = None,
+    labels: LabelsFile = None,
     model: Model = "mini",
-    min_score: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Cut-off for tags.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Tags per photo at most.")] = 20,
+    min_score: CutOff = None,
+    top: TagsAtMost = 20,
     address: Address = None,
     workers: Workers = 0,
     quiet: Quiet = False,

@@ -165,16 +165,18 @@ class Model:
         )
 
     @cached_property
-    def _taught_words(self) -> frozenset[str]:
+    def _taught_names(self) -> list[str]:
         if not self.bundle.has(neighbours.TAUGHT_FILE):
-            return frozenset()
-        names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
-        return frozenset(word for name in names for word in words_of(name))
+            return []
+        return neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
+
+    @cached_property
+    def _taught_words(self) -> frozenset[str]:
+        return frozenset(word for name in self._taught_names for word in words_of(name))
 
     @cached_property
     def _taught_rows(self) -> dict[str, int]:
-        names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
-        return {fold(name): row for row, name in enumerate(names)}
+        return {fold(name): row for row, name in enumerate(self._taught_names)}
 
     def vocabulary(self, labels: Sequence[str] | Path | Vocabulary | None = None) -> Vocabulary:
         """The words to tag with: lines as of a labels file (docs/labels.md), the path of such a
@@ -327,7 +329,7 @@ class Model:
         does not say what it was taught."""
         if self.taught is None:
             return []
-        names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
+        names = self._taught_names
         row_of = {name: row for row, name in enumerate(names)}
         known = [label for label in labels if label in row_of]
         if not known:
@@ -342,7 +344,7 @@ class Model:
         if self.taught is None:
             return None
         nearest_C, cosine_C = neighbours.nearest(self.embedded(labels), self.taught)
-        names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
+        names = self._taught_names
         return [(names[t], float(c)) for t, c in zip(nearest_C, cosine_C, strict=True)]
 
     def interpolated_from(
@@ -355,7 +357,7 @@ class Model:
         words_CK, cosine_CK = neighbours.interpolated_from(
             self.embedded(labels), self.taught, count
         )
-        names = neighbours.read_names(self.bundle.file(neighbours.TAUGHT_FILE))
+        names = self._taught_names
         return [
             [(names[t], float(c)) for t, c in zip(words_K, cosine_K, strict=True)]
             for words_K, cosine_K in zip(words_CK, cosine_CK, strict=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def words_of(phrase: str) -> list[str]:
     Japanese is a word."""
     pattern = r"[^\W\d_]{2,}|[\u3040-\u30ff\u3400-\u9fff]"
     return re.findall(pattern, fold(phrase).replace("'s", ""))
+
+
+def is_understood(phrase: str, unknown: Sequence[str]) -> bool:
+    """Whether a phrase is understood of which these words are ``unknown``: most must be known."""
+    return 2 * len(unknown) < max(1, len(words_of(phrase)))
 
 
 def is_english(word: str) -> bool:

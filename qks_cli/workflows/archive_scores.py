@@ -11,7 +11,7 @@ import numpy as np
 from qks_cli.errors import UsageError
 from qks_cli.model.model import Model, Phrase
 from qks_cli.types import Tag
-from qks_cli.vocabulary.english import words_of
+from qks_cli.vocabulary.english import is_understood
 from qks_cli.vocabulary.labels_file import format_labels
 from qks_cli.workflows.archive import ArchiveOptions, continued
 from qks_cli.workflows.report import SILENT, Report
@@ -88,9 +88,7 @@ def search_archive(
         Match(one.path, float(score), one.tags) for one, score in zip(found, scores_N, strict=True)
     ]
     sure = bool(matches) and matches[0].score * meaning.worth >= model.floor.of(photos)
-    # As in a library: what is mostly of words that the model cannot know is not understood.
-    known = 2 * len(model.unknown_words(text)) < max(1, len(words_of(text)))
-    return matches, sure and known
+    return matches, sure and is_understood(text, model.unknown_words(text))
 
 
 def _model_of(source: DataSet, options: ArchiveOptions) -> Model:

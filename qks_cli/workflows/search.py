@@ -28,7 +28,7 @@ from qks_cli.search.ranking import search as rank
 from qks_cli.search.ranking import search_ids as rank_ids
 from qks_cli.search.sorting import Sort
 from qks_cli.types import Float32Array
-from qks_cli.vocabulary.english import words_of
+from qks_cli.vocabulary.english import is_understood
 from qks_cli.vocabulary.language_codes import ENGLISH_NAMES
 from qks_cli.workflows.places import name_places
 from qks_cli.workflows.report import SILENT, Report
@@ -230,7 +230,7 @@ class _Asked:
         text = " ".join(_texts([node]))
         unknown = model.unknown_words(text)
         self.unknown += unknown
-        return 2 * len(unknown) < max(1, len(words_of(text)))
+        return is_understood(text, unknown)
 
 
 def nearest_labels(library: Library, model: Model, phrases: Sequence[str]) -> list[str]:

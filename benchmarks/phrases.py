@@ -300,7 +300,7 @@ def read(pool: Path, photos: Sequence[PoolPhoto], side: int) -> UInt8Array:
     for photo in photos:
         source, name = photo.file.split("/", 1)
         archive = archives.setdefault(source, zipfile.ZipFile(pool / f"{source}.zip"))
-        with Image.open(BytesIO(archive.read(name)), formats=("JPEG", "PNG")) as image:
+        with Image.open(BytesIO(archive.read(name)), formats=("JPEG", "PNG", "WEBP")) as image:
             small = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
         found.append(np.asarray(small))
     return np.stack(found)

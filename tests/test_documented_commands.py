@@ -200,7 +200,7 @@ def test_lines_are_found_and_few_are_left_out() -> None:
     assert len(lines) > 80
     for beginning in NOT_RUN:
         assert any(line.startswith(beginning) for line in lines), f"nothing begins {beginning}"
-    assert sum(line.startswith(tuple(NOT_RUN)) for line in lines) < 30
+    assert sum(line.startswith(tuple(NOT_RUN)) for line in lines) < 33
 
 
 def test_the_demo_does_what_the_makefile_says(home: Path, qks: Qks) -> None:

@@ -6,7 +6,7 @@ Axes: N photos, C labels, M query tokens, E label space.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from qks_cli.training.head.config import HeadConfig
 from qks_cli.training.head.data import Parts, Run, partition
 from qks_cli.training.head.loop import refit, train
 from qks_cli.training.run import METRICS, read_metrics, write_json
+from qks_cli.training.streams import Stream
 from qks_cli.types import Float32Array, IntArray
 from qks_cli.vocabulary.labels_file import Label, Vocabulary, format_labels
 
@@ -84,6 +85,7 @@ class Plan:
     root: Path | None = None  # of the data set
     refit: bool = False
     tensorboard: bool = False
+    stream: Stream | None = None  # photos are read shard by shard
 
     @property
     def cached(self) -> bool:
@@ -166,13 +168,16 @@ def _run(plan: Plan, report: Report) -> Run:
         report,
         _about(plan) if plan.main else None,
         plan.tensorboard,
+        plan.stream,
     )
 
 
 def _about(plan: Plan) -> dict[str, Any]:
     """What the run depends on beside its options, for the manifest."""
     base = plan.base.bundle
-    return {
+    # Another number of workers draws other batches.
+    streamed = {} if plan.stream is None else {"stream": asdict(plan.stream)}
+    return streamed | {
         "data": describe(plan.data, plan.root),
         "labels": [plan.data.labels[c].key for c in plan.seen_C],
         "label_names": [plan.data.labels[c].name for c in plan.seen_C],

@@ -122,6 +122,10 @@ Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 lets torch cho
 Workers = Annotated[
     int, typer.Option(min=0, help="Processes that read photos when tokens are not kept.")
 ]
+StreamOption = Annotated[
+    bool,
+    typer.Option("--stream", help="webdataset: read shards from beginning to end."),
+]
 ModelVersion = Annotated[str, typer.Option(help="Version of the finished model.")]
 Pool = Annotated[
     list[Path] | None,
@@ -167,6 +171,7 @@ def train(
     device: Device = TrainingDevice.cpu,
     threads: Threads = 0,
     workers: Workers = 0,
+    stream: StreamOption = False,
     model_version: ModelVersion = "1",
     pool: Pool = None,
     teachers: Teachers = None,
@@ -193,7 +198,7 @@ def train(
     given |= {"epochs": epochs, "batch": batch, "rate": rate, "seed": seed, "unknown": unknown}
     given |= {"unfreeze": unfreeze or None, "precision": precision}
     data = workflow.DataSource(dataset, root, source)
-    means = workflow.Means(device, workers, cache_tokens, tokens, tensorboard)
+    means = workflow.Means(device, workers, cache_tokens, tokens, tensorboard, stream)
     request = workflow.HeadRequest(
         data, out, model, config, given, prompts, means, seeds or (), refit, resume, model_version
     )

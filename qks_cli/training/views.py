@@ -36,8 +36,12 @@ class Views(Dataset[tuple[Tensor, bool]]):
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, bool]:
         row, epoch = item
+        return self.view(self.files[row], row, epoch)
+
+    def view(self, file: Any, row: int, epoch: int) -> tuple[Tensor, bool]:
+        """An item whose photo was found already: ``file`` as for ``read_photo``."""
         pixels = np.zeros((self.size, self.size, 3), np.uint8)
-        if not read_photo(self.files[row], self.resize, pixels):
+        if not read_photo(file, self.resize, pixels):
             return torch.from_numpy(pixels), False
         rng = np.random.default_rng((self.seed, epoch, row))
         if rng.random() < 0.5:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from qks_cli.model.bundle import Bundle
 from qks_cli.training.datasets import LAYOUTS
 from qks_cli.training.head.config import HeadConfig
 from qks_cli.training.run import RunFolder
+from qks_cli.training.streams import Stream
 from qks_cli.vocabulary.prompts import POOL
 from qks_cli.wording import count_of
 from qks_cli.workflows.datasets import read_dataset
@@ -40,13 +42,15 @@ class DataSource:
 class Means:
     """How a run is carried out. ``keep_tokens`` keeps the base model's image tokens in the folder
     ``tokens`` (None: the run's own) instead of computing them in every epoch; None decides by the
-    device. ``workers`` are processes that read photos otherwise."""
+    device. ``workers`` are processes that read photos otherwise, with ``stream`` whole tar shards
+    from beginning to end."""
 
     device: str = "cpu"
     workers: int = 0
     keep_tokens: bool | None = None
     tokens: Path | None = None
     tensorboard: bool = False
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ class HeadTraining:
         keep = means.keep_tokens
         if keep and unfreeze:
             raise UsageError("--unfreeze changes the tokens that --cache-tokens would keep")
+        stream = _stream(request, keep) if means.stream else None
         self.seeds = list(dict.fromkeys(request.seeds))
         self.plan = Plan(
             read_dataset(source.dataset, source.root, source.source, report),
@@ -141,7 +146,7 @@ class HeadTraining:
             request.out,
             settings.cache_path(),
             device,
-            keep if keep is not None else device == "cpu" and not unfreeze,
+            keep if keep is not None else device == "cpu" and not unfreeze and stream is None,
             means.tokens,
             means.workers,
             request.version,
@@ -149,6 +154,7 @@ class HeadTraining:
             root=None if source.root is None else source.root.expanduser(),
             refit=request.refit,
             tensorboard=means.tensorboard,
+            stream=stream,
         )
 
     @property
@@ -187,6 +193,22 @@ def _settled(base: Base, request: HeadRequest) -> HeadConfig:
     return settle(HeadConfig.from_dict(standard | own), base=base, **given)
 
 
+def _stream(request: HeadRequest, keep: bool | None) -> Stream:
+    """How shards are read. Raises ``UsageError`` where that was asked for, but cannot be."""
+    if request.data.dataset != "webdataset":
+        raise UsageError(
+            "--stream reads tar shards", hint="take --dataset webdataset, or leave --stream out"
+        )
+    if keep:
+        raise UsageError("--stream reads photos in every epoch: no tokens are kept")
+    if importlib.util.find_spec("webdataset") is None:
+        raise UsageError(
+            "--stream needs the package webdataset, which is not here",
+            hint="pip install '.[train]' where qks came from",
+        )
+    return Stream(request.means.workers)
+
+
 def _check_begun(out: Path, seeds: Sequence[int]) -> None:
     if not RunFolder(out / f"seed-{seeds[0]}" if seeds else out).begun:
         raise UsageError(f"there is no run to resume in {out}")
@@ -194,14 +216,12 @@ def _check_begun(out: Path, seeds: Sequence[int]) -> None:
 
 def _check_can_finish(tensorboard: bool) -> None:
     """Raises ``UsageError`` without what exports a model and draws its plots, or writes curves."""
-    from importlib.util import find_spec
-
-    if find_spec("onnx") is None or find_spec("matplotlib") is None:
+    if importlib.util.find_spec("onnx") is None or importlib.util.find_spec("matplotlib") is None:
         raise UsageError(
             "a finished model needs onnx and matplotlib, which are not both here",
             hint="pip install '.[train]' where qks came from",
         )
-    if tensorboard and find_spec("tensorboard") is None:
+    if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UsageError(
             "--tensorboard needs the package tensorboard, which is not here",
             hint="pip install tensorboard",

@@ -220,11 +220,16 @@ def library(root: Path, photos: int = PHOTOS) -> Path:
     return root
 
 
-def webdataset(root: Path, photos: int = PHOTOS) -> Path:
+def webdataset(root: Path, photos: int = PHOTOS, shards: int = 1) -> Path:
     """Archives of photos with a JSON beside each, some of them test photos."""
     root.mkdir(parents=True, exist_ok=True)
-    for kind, numbers in splits(photos, "train-000000", "test-000000"):
-        with tarfile.open(root / f"{kind}.tar", "w") as archive:
+    parts = [
+        (f"{kind}-{at:06}", numbers[at::shards])
+        for kind, numbers in splits(photos, "train", "test")
+        for at in range(shards)
+    ]
+    for name, numbers in parts:
+        with tarfile.open(root / f"{name}.tar", "w") as archive:
             for index in numbers:
                 made = photo(root / "made.jpg", index)
                 archive.add(made, f"striped/{index:04}.jpg")

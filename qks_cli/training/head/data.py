@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from qks_cli.network.head import FrozenModel
 from qks_cli.photos.loader import pixel_batches
 from qks_cli.training.datasets.labelled import Split
 from qks_cli.training.head.config import HeadConfig
+from qks_cli.training.streams import Shards, Stream
 from qks_cli.training.tokens import TokenCache, keep_tokens
 from qks_cli.training.views import Views, view_batches
 from qks_cli.types import BoolArray, Float32Array, IntArray
@@ -64,6 +66,7 @@ class Run:
     report: Callable[[dict[str, Any]], None] = lambda row: None
     about: dict[str, Any] | None = None
     tensorboard: bool = False
+    stream: Stream | None = None  # photos lie in tar shards, and are read in their order
 
 
 def partition(split: Split, config: HeadConfig) -> Parts:
@@ -103,6 +106,7 @@ class Batches:
         self.cache = self._tokens()
         self.parts = parts if self.cache is None else self._readable(parts, self.cache)
         self.trained = run.split.labels(parts.train_C)
+        self.shards: Shards | None = None
 
     def _tokens(self) -> TokenCache | None:
         """The kept tokens, made by the main process; the others wait for it."""
@@ -142,6 +146,9 @@ class Batches:
 
     def epoch(self, epoch: int, first: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Tokens or pixels, present [B, C], known [B, C], from step ``first`` of an epoch on."""
+        if self.cache is None and self.run.stream is not None:
+            yield from self._streamed(self.run.stream, epoch, first)
+            return
         batches = self._rows(epoch)[first:]
         if self.cache is not None:
             for rows, counts in batches:
@@ -149,10 +156,24 @@ class Batches:
                 yield tokens_BPW, *self._truth(rows, counts)
             return
         run = self.run
-        views = Views(run.split.files, run.model.image_size, run.resize, self.config.seed)
-        made = view_batches(views, [rows for rows, _ in batches], epoch, run.workers)
+        made = view_batches(self._views(), [rows for rows, _ in batches], epoch, run.workers)
         for (rows, counts), (pixels, read_B) in zip(batches, made, strict=True):
             yield pixels.to(run.device), *self._truth(rows, read_B.numpy() & counts)
+
+    def _views(self) -> Views:
+        run = self.run
+        return Views(run.split.files, run.model.image_size, run.resize, self.config.seed)
+
+    def _streamed(
+        self, stream: Stream, epoch: int, first: int
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """``epoch`` from shards: what comes before ``first`` is read again, and passed over."""
+        if self.shards is None:
+            self.shards = Shards(self._views(), self.parts.train_N, stream, self.rank, self.world)
+        world, whole = self.world, self.config.batch
+        sizes = [max(1, len(range(rank, whole, world))) for rank in range(world)]
+        for rows, pixels, read_B, _ in islice(self.shards.batches(epoch, sizes), first, None):
+            yield pixels.to(self.run.device), *self._truth(rows, read_B)
 
     def _rows(self, epoch: int) -> list[tuple[IntArray, BoolArray]]:
         """This process's rows of every batch of an epoch, and which of them count [B]."""

@@ -1,7 +1,8 @@
 """What a camera and its owner noted in a photo: time, camera, lens, exposure, place, rating.
 
-From Exif first, then XMP, IPTC, a PNG's texts, at last the file's name. Whatever is broken or
-senseless is left out; nothing here ever fails a photo.
+From Exif first, then XMP, IPTC, a PNG's texts, at last the file's name; of raw files without Exif
+by exiftool, where that is installed. Whatever is broken or senseless is left out; nothing here ever
+fails a photo.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from qks_cli.errors import PhotoError
 from qks_cli.photos import dates, exif, xmp
+from qks_cli.photos.exiftool import by_exiftool
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.opened import PhotoFile, opened
 from qks_cli.photos.pictures import AnyPicture, Notes, open_picture
@@ -21,6 +23,8 @@ from qks_cli.photos.segments import exif_blocks
 from qks_cli.types import Details
 
 _BY_EXIFREAD = (JPEG, TIFF, RAW)  # elsewhere it misses dates that Pillow finds
+# A raw file that has none of these is of a kind that neither of the two knows.
+_TELLING = {"EXIF DateTimeOriginal", "Image DateTime", "Image Model"}
 # More than any camera has.
 _F_NUMBERS, _SECONDS, _MILLIMETRES = 1000.0, 1e7, 1e5
 _ISO_BEYOND = 65535  # the most that Exif's first place for it holds
@@ -61,6 +65,8 @@ def details_of(file: PhotoFile, picture: AnyPicture) -> Details:
     if file.format is JPEG and len(blocks := exif_blocks(file.stream)) > 1:
         values = exif.of_blocks(blocks)
     values = values or exif.by_pillow(notes.exif)
+    if file.format is RAW and not _TELLING & values.keys() and isinstance(file.path, Path):
+        values = by_exiftool(file.path) or values
     packet = xmp.properties(notes.xmp)
     latitude, longitude = _place(values, packet)
     taken = _taken(values, packet, notes) or dates.of_name(file.path.stem)

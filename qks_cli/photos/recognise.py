@@ -83,6 +83,7 @@ _STARTS = (
     (b"\0MRM", RAW),  # Minolta
 )
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PHASE_ONE = (b"IIII", b"MMMM")  # what stands behind the head of its TIFFs
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _ANY_BRANDS = {b"mif1", b"msf1", b"mif2", b"miaf"}
@@ -105,7 +106,10 @@ def recognise(stream: BinaryIO) -> Format | None:
         if head.startswith(start):
             return found
     if head.startswith(_TIFF_STARTS):
-        return RAW if head[8:10] == b"CR" or _is_raw_tiff(stream, head) else TIFF
+        is_raw = head[8:10] == b"CR" or head[8:12] in _PHASE_ONE or _is_raw_tiff(stream, head)
+        return RAW if is_raw else TIFF
+    if head[25:32] == b"ARECOYK":  # Kyocera, Contax
+        return RAW
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return WEBP
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from qks_cli.photos.details import read_details
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.opened import opened
 from qks_cli.photos.walk import walk
-from qks_cli.types import UInt8Array
+from qks_cli.types import Details, UInt8Array
 from tests.photos.made import dng, picture, saved
 
 SIDE = 32
@@ -107,6 +109,70 @@ def test_a_raw_file_has_details_whatever_its_name(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(dng(picture(), preview=saved(picture(), "JPEG")))
         found = read_details(tmp_path / name)
         assert (found.camera, found.taken_at) == ("Maker Raw One", "2023-07-04T12:30:00")
+
+
+SAID = {
+    "Make": "Konica Minolta",
+    "Model": 7,
+    "DateTimeOriginal": "2004:11:18 23:14:58",
+    "ISO": 64,
+    "FocalLength": 7.2,
+    "GPSLatitude": -33.5,
+    "GPSLongitude": 16.25,
+}
+
+
+def exiftool_that(does: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a program of this name into the way; it notes what it was asked of."""
+    program, asked = folder / "bin" / "exiftool", folder / "asked"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nfor last; do :; done\necho "$last" >> {asked}\n{does}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return asked
+
+
+@pytest.mark.usefixtures("rawpy")
+def test_exiftool_is_asked_of_raw_files_that_say_nothing_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = exiftool_that(f"echo '{json.dumps([SAID])}'", tmp_path, monkeypatch)
+    path = tmp_path / "a.dng"
+    path.write_bytes(dng(picture()))
+    assert read_details(path).camera == "Maker Raw One"
+    assert not asked.exists()
+    monkeypatch.setattr("qks_cli.photos.exif.by_exifread", lambda stream: {})
+    found = read_details(path)
+    assert asked.read_text().split() == [str(path)]
+    assert (found.camera, found.taken_at) == ("Konica Minolta 7", "2004-11-18T23:14:58")
+    assert (found.iso, found.focal) == (64, 7.2)
+    assert (found.latitude, found.longitude) == (-33.5, 16.25)
+
+
+@pytest.mark.usefixtures("rawpy")
+@pytest.mark.parametrize(
+    "does", ["exit 1", "echo '[]'", "echo '[[]]'", "echo '[{\"Make\": [1]}]'", "exec sleep 60"]
+)
+def test_an_exiftool_that_fails_or_hangs_costs_no_photo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str
+) -> None:
+    exiftool_that(does, tmp_path, monkeypatch)
+    monkeypatch.setattr("qks_cli.photos.exif.by_exifread", lambda stream: {})
+    monkeypatch.setattr("qks_cli.photos.exiftool._SECONDS", 0.5)
+    (tmp_path / "a.dng").write_bytes(dng(picture()))
+    assert read_details(tmp_path / "a.dng") == Details()
+
+
+@pytest.mark.usefixtures("rawpy")
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+def test_the_real_exiftool_says_what_exifread_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.dng"
+    path.write_bytes(dng(picture()))
+    wanted = read_details(path)
+    monkeypatch.setattr("qks_cli.photos.exif.by_exifread", lambda stream: {})
+    assert read_details(path) == wanted
 
 
 @pytest.mark.usefixtures("rawpy")

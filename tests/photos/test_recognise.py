@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from qks_cli.errors import PhotoError
 from qks_cli.photos.decode import decode
 from qks_cli.photos.opened import opened
+from qks_cli.photos.recognise import recognise
 from qks_cli.photos.suffixes import JXL, OTHER_VIDEOS, PHOTOS, RAW, SIDECARS, VIDEOS, kind_of
 from tests.photos.made import LONG, SHORT, exif, picture, psd, saved
 
@@ -87,6 +89,19 @@ def test_nothing_else_is_opened(tmp_path: Path, data: bytes, says: str) -> None:
     assert error.kind == "unsupported"
     assert error.reason.startswith("not an image that qks can read")
     assert says in error.reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"II*\0\x08\x0a\0\0IIIICwaR" + bytes(40),  # Phase One, Leaf
+        b"MM\0*\0\0\x0a\x08MMMMRawC" + bytes(40),
+        b"\00070.1 .reV\0\0LATIGID N\0\0\0\0ARECOYK 03:41" + bytes(40),  # Kyocera
+    ],
+)
+def test_raw_files_that_begin_in_a_way_of_their_own(data: bytes) -> None:
+    found = recognise(io.BytesIO(data))
+    assert found is not None and found.name == "RAW"
 
 
 def test_no_other_plugin_is_so_much_as_imported(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ _HINTS = {
     "raw": "`pip install rawpy` reads RAW",
     "jxl": "`pip install 'qks[jxl]'` reads JPEG XL",
     "video": "`pip install 'qks[video]'` reads videos",
+    "other-video": "`ffmpeg -i FILE -c copy NEW.mkv` makes videos of other kinds readable "
+    "(`apt-get install ffmpeg`)",
 }
 SUFFIXES = 5  # that are named of a kind
 

@@ -82,7 +82,11 @@ def test_a_folder_of_other_files_is_not_called_empty(folder: Path, qks: Qks) -> 
     done = qks("tag", folder)
     first, second = said(done.stderr)
     assert first.startswith("no photos found")
-    line = "skipped, not photos that qks reads: 3 videos of other kinds (.mts, .ts), 1 other (.txt)"
+    line = (
+        "skipped, not photos that qks reads: 3 videos of other kinds (.mts, .ts), 1 other (.txt); "
+        "`ffmpeg -i FILE -c copy NEW.mkv` makes videos of other kinds readable "
+        "(`apt-get install ffmpeg`)"
+    )
     assert second == line
     assert said(qks("status", folder).stderr) == ["no photos found", line]
 

@@ -273,9 +273,9 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("qks_cli.photos.pictures.videos_readable", lambda: False)
     skipped = Skipped()
     assert list(walk([tmp_path], on_skip=skipped.add)) == []
-    assert skipped.line() == (
+    assert skipped.line().startswith(
         "skipped, not photos that qks reads: 1 video (.mp4), 1 video of another kind (.mts); "
-        "`pip install 'qks[video]'` reads videos"
+        "`pip install 'qks[video]'` reads videos; "
     )
     with pytest.raises(PhotoError, match=r"pip install 'qks\[video\]'"):
         decode(path, "squash", np.zeros((8, 8, 3), np.uint8))
@@ -287,7 +287,24 @@ def test_with_the_extra_they_are_walked(tmp_path: Path) -> None:
     skipped = Skipped()
     found = [photo.path.name for photo in walk([tmp_path], on_skip=skipped.add)]
     assert found == ["a.mp4", "b.MOV"]
-    assert skipped.line() == "skipped, not photos that qks reads: 1 video of another kind (.mts)"
+    line = "skipped, not photos that qks reads: 1 video of another kind (.mts); `ffmpeg"
+    assert skipped.line().startswith(line)
+
+
+def test_what_is_advised_for_other_videos_makes_them_readable(tmp_path: Path) -> None:
+    """As `ffmpeg -i a.mts -c copy a.mkv` does it: another container around the same packets."""
+    import av
+
+    path = video(tmp_path / "a.mts", [(fields(1), 1.0), (fields(2), 1.0)])
+    with pytest.raises(PhotoError):
+        decode(path, "squash", np.zeros((8, 8, 3), np.uint8))
+    with av.open(str(path)) as source, av.open(str(tmp_path / "a.mkv"), "w") as target:
+        copy = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = copy
+                target.mux(packet)
+    assert decode(tmp_path / "a.mkv", "squash", np.zeros((8, 8, 3), np.uint8)) == (320, 180)
 
 
 def test_a_video_has_no_pixels_to_be_the_same(tmp_path: Path) -> None:

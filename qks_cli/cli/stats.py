@@ -29,14 +29,20 @@ class By(StrEnum):
 def stats(
     by: Annotated[By, typer.Option(help="What to count photos by.")] = By.label,
     limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 40,
+    every: Annotated[
+        bool, typer.Option("--all", help="Count every file of a stack, not each stack once.")
+    ] = False,
     db: Db = None,
     format: RecordFormat = None,
 ) -> None:
-    """Count photos by label, folder, year and more."""
+    """Count photos by label, folder, year and more.
+
+    Files that belong together (a raw file and its JPEG, the shots of a burst) count once.
+    """
     writer = Records(format, (by.value, "photos"), bar="photos")
     from qks_cli.workflows.session import open_library
     from qks_cli.workflows.stats import stats as count
 
     with open_library(db) as library:
-        rows = count(library, by.value, limit)
+        rows = count(library, by.value, limit, every_file=every)
     writer.write({by.value: name, "photos": photos} for name, photos in rows)

@@ -62,22 +62,31 @@ def undo(library: Database) -> list[str] | None:
 
 
 def verdicts(library: Database) -> dict[str, dict[int, bool]]:
-    """Whether labels, as they are shown, are right (True) or wrong on photos, of all verdicts."""
+    """Whether labels, as they are shown, are right (True) or wrong on photos, of all verdicts.
+
+    A raw file or video that shares a photo's tags is no evidence of its own: what was said of it is
+    said of the photo, unless something was said of that."""
     found: dict[str, dict[int, bool]] = {}
     rows = library.rows(
-        "SELECT label, photo_id, max(confirmed) FROM verdicts "
+        "SELECT label, coalesce(lead_id, photo_id), max(confirmed) FROM verdicts "
         "JOIN shown_labels ON shown_labels.id = verdicts.label_id "
-        "GROUP BY shown_labels.label_id, photo_id ORDER BY label, photo_id"
+        "LEFT JOIN stack_members USING (photo_id) "
+        "GROUP BY shown_labels.label_id, photo_id ORDER BY label, lead_id IS NULL, photo_id"
     )
     for label, photo_id, confirmed in rows:
         found.setdefault(label, {})[photo_id] = bool(confirmed)
-    return found
+    return {label: dict(sorted(said.items())) for label, said in found.items()}
 
 
 def keyword_photos(library: Database) -> dict[str, set[int]]:
-    """Photos of each of the user's own keywords, folded."""
+    """Photos of each of the user's own keywords, folded; those of a raw file or video that shares a
+    photo's tags are the photo's."""
     found: dict[str, set[int]] = {}
-    for folded, photo_id in library.rows("SELECT DISTINCT folded, photo_id FROM keywords"):
+    rows = library.rows(
+        "SELECT DISTINCT folded, coalesce(lead_id, photo_id) FROM keywords "
+        "LEFT JOIN stack_members USING (photo_id)"
+    )
+    for folded, photo_id in rows:
         found.setdefault(folded, set()).add(photo_id)
     return found
 

@@ -215,6 +215,17 @@ def places(library: Database) -> list[tuple[int, int, int]]:
     return library.rows("SELECT photo_id, stack_id, place FROM stack_members")
 
 
+def one_each(library: Database, photo_ids: Collection[int]) -> set[int]:
+    """Of these photos, one a stack: the first in its order."""
+    first: dict[int, tuple[int, int]] = {}
+    wanted, others = set(photo_ids), set()
+    for photo_id, number, place in places(library):
+        if photo_id in wanted:
+            others.add(photo_id)
+            first[number] = min(first.get(number, (place, photo_id)), (place, photo_id))
+    return wanted - others | {photo_id for _, photo_id in first.values()}
+
+
 def not_main(library: Database) -> set[int]:
     """The members of stacks that are not its main photo."""
     rows = library.rows(

@@ -1,14 +1,15 @@
-"""How many photos of a library there are, by this and that. Missing ones do not count."""
+"""How many photos of a library there are, by this and that. Missing ones do not count, and the
+files of a stack are one photo."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 
-from qks_cli.library import labels
 from qks_cli.library.database import Database
 
-_HERE = "missing_since IS NULL"
+# What counts as one: a stack, or a photo that stands alone.
+_STACK = "coalesce((SELECT -stack_id FROM stack_members WHERE photo_id = photos.id), photos.id)"
+_FILE = "photos.id"
 
 
 def _place(column: str) -> str:
@@ -22,22 +23,38 @@ _COLUMNS = {
     "lens": "lens",
     "rating": "rating",
     "status": "status",
+    "folder": "path",
     "place": _place("name"),
     "country": _place("country"),
 }
 
 
-def count_by(library: Database, what: str) -> list[tuple[str, int]]:
-    """Names and photos, most first; years and months in order. '' where a photo has none."""
+def count_by(library: Database, what: str, *, every_file: bool = False) -> list[tuple[str, int]]:
+    """Names and photos, most first; years and months in order. '' where a photo has none.
+
+    A stack counts once for every name that one of its files has, as a search for that name finds
+    it; with ``every_file`` each file counts."""
+    one = _FILE if every_file else _STACK
     if what == "label":
-        rows = [(x.label, x.present) for x in labels.counts(library) if x.present]
-        return sorted(rows, key=lambda row: (-row[1], row[0]))
-    if what == "folder":
-        paths = library.rows(f"SELECT path FROM photos WHERE {_HERE}")
-        folders = Counter(os.fsdecode(path).rpartition("/")[0] or "/" for (path,) in paths)
-        return sorted(folders.items(), key=lambda item: (-item[1], item[0]))
-    order = "1" if what in ("year", "month") else "2 DESC, 1"
-    found = library.rows(
-        f"SELECT {_COLUMNS[what]}, count(*) FROM photos WHERE {_HERE} GROUP BY 1 ORDER BY {order}"
-    )
-    return [("" if name is None else str(name), int(count)) for name, count in found]
+        return library.rows(
+            f"SELECT label, count(DISTINCT {one}) FROM tags "
+            "JOIN shown_labels ON shown_labels.id = tags.label_id "
+            "JOIN photos ON photos.id = tags.photo_id WHERE missing_since IS NULL "
+            "GROUP BY shown_labels.label_id ORDER BY 2 DESC, 1"
+        )
+    rows = library.rows(f"SELECT {_COLUMNS[what]}, {one} FROM photos WHERE missing_since IS NULL")
+    ones_of: dict[str, set[int]] = {}
+    for value, number in rows:
+        name = _folder(value) if what == "folder" else "" if value is None else str(value)
+        ones_of.setdefault(name, set()).add(number)
+    if "" in ones_of and len(ones_of) > 1:  # a copy without a date is of no other stack
+        named = set().union(*(own for name, own in ones_of.items() if name))
+        ones_of[""] -= named
+    counts = [(name, len(own)) for name, own in ones_of.items() if own]
+    if what in ("year", "month"):
+        return sorted(counts)
+    return sorted(counts, key=lambda row: (-row[1], row[0]))
+
+
+def _folder(key: str | bytes) -> str:
+    return os.fsdecode(key).rpartition("/")[0] or "/"

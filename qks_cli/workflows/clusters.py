@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from qks_cli.errors import UsageError
+from qks_cli.library import stacks
 from qks_cli.library.store import Library
 from qks_cli.search.lookalikes import pooled
 from qks_cli.types import Float32Array, Int64Array
@@ -37,13 +38,15 @@ def clusters(
     library: Library, count: int, *, labels: Path | None = None, model: str = "mini"
 ) -> list[Cluster]:
     """At most ``count`` groups of a library's photos, the largest first; words are of ``labels``,
-    else of those that the library was last tagged with.
+    else of those that the library was last tagged with. A stack is one photo.
 
     Raises ``UsageError`` where there are fewer photos than groups."""
     opened, model_id = tagged_model(library, model)
     vocabulary = choose_words(opened, library.runs.kept(), labels).vocabulary
     tagger = opened.tagger(vocabulary)
     ids_N, mean_NE = pooled(library, model_id)
+    kept_N = np.isin(ids_N, list(stacks.one_each(library, ids_N.tolist())))
+    ids_N, mean_NE = ids_N[kept_N], mean_NE[kept_N]
     if len(ids_N) < count:
         raise UsageError(
             f"{count_of(len(ids_N), 'photo')} for {count_of(count, 'group')} are too few",

@@ -13,7 +13,7 @@ import numpy as np
 
 from qks_cli.errors import UsageError
 from qks_cli.folding import fold
-from qks_cli.library import learned, verdicts
+from qks_cli.library import learned, stacks, verdicts
 from qks_cli.library.learned import StoredHead
 from qks_cli.library.store import Library
 from qks_cli.model import learning
@@ -85,7 +85,9 @@ class _Learner:
     @cached_property
     def sample(self) -> tuple[list[int], Float32Array]:
         """Ids and query tokens [S, M, E] of photos at random."""
-        return self.tokens(self.library.tokens.sample_ids(self.model_id, SAMPLE))
+        ids = self.library.tokens.sample_ids(self.model_id, SAMPLE)
+        twice = stacks.companions(self.library, ids)  # raw files and videos: their photos again
+        return self.tokens([x for x in ids if x not in twice])
 
     def tokens(self, ids: Sequence[int]) -> tuple[list[int], Float32Array]:
         have, tokens_NME = self.library.tokens.of(ids, self.model_id)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from qks_cli.errors import UsageError
-from qks_cli.library import learned
+from qks_cli.library import learned, stacks
 from qks_cli.library.store import Library
 from qks_cli.model.learned import features, logit
 from qks_cli.model.model import Model
@@ -72,6 +72,8 @@ def suggest(
     for ids, tokens_NME in library.tokens.iterate(model_id):
         scores_NC = tagging.tagger.scores(tokens_NME)[:, columns]
         doubt_NC = np.abs(logit(scores_NC) - cut_C[columns])
+        twice = stacks.companions(library, ids)  # raw files and videos: their photos again
+        doubt_NC[[x in twice for x in ids]] = np.inf
         for k, c in enumerate(columns):
             doubt_NC[[x in judged[c] for x in ids], k] = np.inf
         label_N = doubt_NC.argmin(1)  # a photo is suggested once, for the label that doubts most

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qks_cli.errors import UsageError
 from qks_cli.library import stacks as storage
 from qks_cli.library.store import Library
+from qks_cli.model.model import Model
 from qks_cli.search.sorting import Sort
 from qks_cli.types import Photo, Tag, TaggedPhoto
 from qks_cli.workflows import stacks as work
+from qks_cli.workflows.clusters import clusters
 from qks_cli.workflows.review import cards, find
 from qks_cli.workflows.search import SearchOptions, search, search_ids, similar
+from qks_cli.workflows.stats import stats
 from tests.conftest import Qks
 from tests.workflows.libraries import library_of
 
@@ -185,3 +189,65 @@ def test_stacks_are_printed(library: Library, qks: Qks, tmp_path: Path) -> None:
     wrong = qks("stacks", "--join", "--split", folder / "d.jpg")
     assert (wrong.returncode, wrong.stdout) == (2, b"")
     assert qks("stacks", "--join").returncode == 2
+
+
+# Counted once
+
+
+@pytest.fixture
+def dated(library: Library) -> Library:
+    """Of each stack the photo has a date, and what goes with it has none."""
+    with library.atomic():
+        library.execute("UPDATE photos SET taken_at = '2023-01-02' WHERE path LIKE '%.jpg'")
+        library.execute("UPDATE photos SET taken_at = '2024-01-02' WHERE path LIKE '%/b.heic'")
+        library.execute("UPDATE photos SET taken_at = NULL WHERE path LIKE '%/d.jpg'")
+    return library
+
+
+def test_stats_count_a_stack_once(dated: Library, tmp_path: Path) -> None:
+    assert stats(dated, "label", 9) == [("dog", search(dated, "tag:dog").total)] == [("dog", 5)]
+    assert stats(dated, "label", 9, every_file=True) == [("dog", 8)]
+    assert stats(dated, "year", 9) == [("", 1), ("2023", 3), ("2024", 1)]
+    assert stats(dated, "year", 9, every_file=True) == [("", 3), ("2023", 5), ("2024", 1)]
+    folder = str(tmp_path / "p")
+    assert stats(dated, "folder", 9) == [(folder, 5)]
+    assert stats(dated, "status", 9, every_file=True) == [("ok", 9)]
+
+
+def test_a_stack_in_two_years_is_found_and_counted_in_both(dated: Library) -> None:
+    with dated.atomic():
+        dated.execute("UPDATE photos SET taken_at = '2025-01-02' WHERE path LIKE '%/b.mov'")
+    counted = dict(stats(dated, "year", 9))
+    assert counted["2024"] == counted["2025"] == 1
+    assert names(dated, "date:2025") == ["b.mov"] and names(dated, "date:2024") == ["b.heic"]
+
+
+def test_the_command_counts_files_on_request(library: Library, qks: Qks) -> None:
+    for line, photos in ((("stats",), 5), (("stats", "--all"), 8)):
+        (row,) = [json.loads(x) for x in qks(*line, "--format", "jsonl").stdout.splitlines()]
+        assert row == {"label": "dog", "photos": photos}
+
+
+def test_groups_hold_a_stack_once(
+    library: Library, fake_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Model.open("mini")
+    with library.atomic():
+        library.execute("UPDATE models SET hash = ?, queries = 8, width = 129", (model.hash,))
+    rng = np.random.default_rng(1)
+    ids = {x.name: row.id for x, row in library.photos.known(paths_in(library)).items()}
+    with library.atomic():
+        for photo_id in ids.values():
+            library.tokens.put([photo_id], 1, [rng.normal(size=(8, 129)).astype(np.float32)])
+    found = clusters(library, 2)
+    assert sum(one.photos for one in found) == 5
+    # Of c the main photo has no tokens of this model any more: its other file stands for it.
+    with library.atomic():
+        library.execute("DELETE FROM query_tokens WHERE photo_id = ?", (ids["c-edited.jpg"],))
+    found = clusters(library, 2)
+    assert sum(one.photos for one in found) == 5
+    assert "c.jpg" in {path.name for one in found for path in one.typical}
+
+
+def paths_in(library: Library) -> list[Path]:
+    return list(library.photos.paths_of(library.photos.tagged_ids()).values())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qks_cli.errors import UsageError
-from qks_cli.library import keywords, labels, learned, verdicts
+from qks_cli.library import keywords, labels, learned, stacks, verdicts
 from qks_cli.library.learned import StoredHead
 from qks_cli.library.store import Library
 from qks_cli.model.fake import QUERIES, WIDTH, Picture, direction, write_fake_bundle
@@ -25,6 +25,7 @@ from qks_cli.workflows.diff import Choice, diff
 from qks_cli.workflows.learn import LearnOptions, learn_examples, learn_labels, renew, unlearn
 from qks_cli.workflows.naming import label_of
 from qks_cli.workflows.report import Report
+from qks_cli.workflows.stacks import group
 from qks_cli.workflows.status import wanted_of
 from qks_cli.workflows.suggest import suggest
 from qks_cli.workflows.tag import Tagging, TagRun, retag
@@ -102,6 +103,50 @@ def scores(library: Library, model: Model) -> np.ndarray:
     words = choose_words(model, library.runs.kept())
     tagger = Tagging.from_words(model, words).tagger
     return tagger.scores(np.stack([photo(n) for n in range(160)]).astype(np.float32))
+
+
+def with_raw_files(library: Library, numbers: Sequence[int]) -> None:
+    """Give photos a raw file each, which shares tags and verdicts."""
+    found = library.photos.paths_of(ids(*numbers))
+    _, own = library.tokens.of(list(found), 1)
+    assert own is not None
+    library.save(
+        [
+            TaggedPhoto(Photo(path.with_suffix(".dng"), 1, 1), (), one, (8, 8))
+            for path, one in zip(found.values(), own, strict=True)
+        ],
+        [],
+        model_id=1,
+        vocabulary_id=1,
+        selection="",
+    )
+    assert group(library)
+
+
+def test_a_raw_file_is_no_evidence_beside_its_photo(library: Library, model: Model) -> None:
+    judge(library)
+    alone = learn_labels(library, model, LearnOptions(dry_run=True))
+    keywords.keep(library, [(ids(0)[0], "file", ["Dog"])])
+    with_raw_files(library, range(0, 160))
+    # Everything is said of both, as by `qks tags` and in `qks review`.
+    rows = stacks.leads(library)
+    stacks.copy_verdicts(library, list(rows.items()))
+    keywords.keep(library, [(x, "file", ["Dog"]) for x in rows])
+    assert library.value("SELECT count(*) FROM verdicts") == 48
+    assert learn_labels(library, model, LearnOptions(dry_run=True)) == alone
+    assert learned.keyword_photos(library)["dog"] == {*ids(*range(160))}
+    # What was said of the raw file alone is said of its photo; the photo's own comes first.
+    other = {lead: member for member, lead in rows.items()}
+    verdicts.confirm(library, [other[ids(60)[0]], other[ids(40)[0]]], "dog", add=True)
+    said = learned.verdicts(library)["dog"]
+    assert said[ids(60)[0]] and not said[ids(40)[0]]
+    assert set(said) == {*ids(*range(12), *range(40, 52), 60)}
+
+
+def test_no_raw_file_is_suggested_beside_its_photo(library: Library, model: Model) -> None:
+    before = [x.path for x in suggest(library, ["dog"], limit=30, model=model)]
+    with_raw_files(library, range(0, 160))
+    assert [x.path for x in suggest(library, ["dog"], limit=30, model=model)] == before
 
 
 def everything(library: Library) -> list[tuple[object, ...]]:

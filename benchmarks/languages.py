@@ -17,11 +17,14 @@ from pathlib import Path
 from qks_cli.library import labels
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
+from qks_cli.search.grammar import Text
+from qks_cli.search.lookup import label_lookup
+from qks_cli.search.plan import make_plan
 from qks_cli.vocabulary.labels_file import read_labels
 from qks_cli.vocabulary.language_codes import ENGLISH_NAMES, LanguageCode
 from qks_cli.vocabulary.languages import open_language
-from qks_cli.workflows.search import SearchOptions, search
-from qks_cli.workflows.session import open_library
+from qks_cli.workflows.search import MIN_SCORE, SearchOptions, search
+from qks_cli.workflows.session import library_language, open_library
 
 LABELS = 300
 FIRST = 10
@@ -34,10 +37,26 @@ def chosen(library: Library, model: Model) -> list[str]:
     return list(dict.fromkeys([*carried, *own]))[:LABELS]
 
 
-def found(library: Library, model: Model, query: str, code: str) -> list[Path]:
-    """The first photos for a query; words in quotes are taken for no folder."""
-    options = SearchOptions(model, FIRST, language=code)
-    return [hit.path for hit in search(library, f'"{query}"', options)]
+class Searches:
+    """The first photos for queries. One that is translated into a phrase that was looked for before
+    is that search again, and is not run twice."""
+
+    def __init__(self, library: Library, model: Model) -> None:
+        self.library, self.model = library, model
+        self.lookup = label_lookup(library)
+        self.done: dict[str, list[Path]] = {}
+
+    def found(self, query: str, code: str) -> list[Path]:
+        """Words in quotes are taken for no folder."""
+        query = f'"{query}"'
+        node = make_plan(
+            query, self.lookup, language=library_language(self.library, code), min_score=MIN_SCORE
+        ).node
+        key = node.text if isinstance(node, Text) else f"{code} {query}"
+        if key not in self.done:
+            options = SearchOptions(self.model, FIRST, language=code)
+            self.done[key] = [hit.path for hit in search(self.library, query, options)]
+        return self.done[key]
 
 
 def main(path: Path | None) -> None:
@@ -45,7 +64,8 @@ def main(path: Path | None) -> None:
     model = Model.open("mini", device="cpu", threads=1)
     with open_library(path) as library:
         asked = chosen(library, model)
-        english = {label: found(library, model, label, "en") for label in asked}
+        found = Searches(library, model).found
+        english = {label: found(label, "en") for label in asked}
         some = [label for label in asked if english[label]]
         print(f"{library.photos.count():,} photos, {len(asked)} labels, {len(some)} find photos")
         for code in LanguageCode:
@@ -56,7 +76,7 @@ def main(path: Path | None) -> None:
             other = []
             for label in some:
                 name = language.shown(label)
-                if found(library, model, name, code) != english[label]:
+                if found(name, code) != english[label]:
                     other.append(f"{label} ({name})")
             share = 1 - len(other) / len(some)
             print(

@@ -26,7 +26,7 @@ _NAMES = (
     ("FocalLength", "EXIF FocalLength"),
 )
 _TEXTS = {"Image Make", "Image Model", "EXIF LensModel"}
-_PLACES = (("GPSLatitude", "NS"), ("GPSLongitude", "EW"))
+_PLACES = (("GPSLatitude", "N", "S"), ("GPSLongitude", "E", "W"))
 
 
 def by_exiftool(path: Path) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def by_exiftool(path: Path) -> dict[str, Any]:
     program = shutil.which("exiftool")
     if program is None:
         return {}
-    wanted = [f"-{name}" for name, _ in (*_NAMES, *_PLACES)]
+    wanted = [f"-{name}" for name, *_ in (*_NAMES, *_PLACES)]
     try:
         done = subprocess.run(
             [program, "-json", "-n", "-fast", *wanted, str(path)],
@@ -54,7 +54,7 @@ def by_exiftool(path: Path) -> dict[str, Any]:
         value = said.get(own)
         if isinstance(value, (str, int, float)):  # a camera named by a number comes as one
             values[name] = str(value) if name in _TEXTS else value
-    for own, (above, below) in _PLACES:
+    for own, above, below in _PLACES:
         degrees = said.get(own)
         if isinstance(degrees, (int, float)):  # signed
             values[f"GPS {own}"] = [float(abs(degrees))]

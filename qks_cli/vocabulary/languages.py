@@ -22,7 +22,6 @@ from qks_cli.vocabulary.language_codes import ENGLISH_NAMES, LanguageCode
 from qks_cli.vocabulary.plurals import singular
 
 FOLDER = Path(__file__).with_name("names")
-LONGEST = 5  # words of a phrase that may have one name; twice as many characters
 UNSPACED = ("zh", "ja")  # written without spaces between words
 ELIDING = ("fr", "it")  # l'arbre, l'albero
 # Articles, prepositions and the like, which say nothing about what is in a photo.
@@ -108,7 +107,7 @@ class Language:
         taken: list[tuple[str, str]] = []
         at = 0
         while at < len(tokens):
-            for end in range(min(len(tokens), at + LONGEST * (2 - len(joint))), at, -1):
+            for end in range(min(len(tokens), at + self._longest), at, -1):
                 written = joint.join(tokens[at:end])
                 english = self._meaning(written, is_label)
                 if english is not None:
@@ -154,6 +153,11 @@ class Language:
     @cached_property
     def _english(self) -> dict[str, list[str]]:
         return _lists((_spelling(self.code, name), english) for english, name, _ in self._rows)
+
+    @cached_property
+    def _longest(self) -> int:
+        """Parts of the longest name: characters where words are not spaced, else words."""
+        return max((len(self._tokens(name)[0]) for name in self._english), default=1)
 
     @cached_property
     def _compared(self) -> dict[str, list[str]]:

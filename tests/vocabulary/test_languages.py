@@ -38,6 +38,9 @@ def test_every_word_of_ours_has_a_name_and_the_name_finds_it(code: str) -> None:
     for word in own_words():
         name = language.shown(word)
         assert word.casefold() in [x.casefold() for x in language.english(name)], (word, name)
+        # As a query too, however long it is: アメリカンフットボール is no ball.
+        found = language.translate(name, lambda x, word=word: x.casefold() == word.casefold())  # type: ignore[misc]
+        assert found.text.casefold() == word.casefold(), (word, name)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from qks_cli.errors import UsageError, VocabularyError
-from qks_cli.library import labels, verdicts
+from qks_cli.library import labels, stacks, verdicts
 from qks_cli.library.runs import Chosen
 from qks_cli.library.store import Library
 from qks_cli.model.model import Model
@@ -79,7 +79,8 @@ class CutoffSet:
 
 
 def scores_of(library: Library, label: str, *, model: str | Model = "mini") -> LabelScores:
-    """What the model gives a label of the vocabulary on every photo.
+    """What the model gives a label of the vocabulary on every photo; raw files and videos that
+    share a photo's tags are that photo.
 
     Raises ``UsageError`` where it is none, and ``ModelError`` as ``tagged_words``."""
     found, words = tagged_words(library, model)
@@ -90,8 +91,10 @@ def scores_of(library: Library, label: str, *, model: str | Model = "mini") -> L
     assert model_id is not None
     ids, scores = [], []
     for some, tokens_NME in library.tokens.iterate(model_id):
-        ids += some
-        scores.append(tagger.scores(tokens_NME)[:, 0])
+        twice = stacks.companions(library, some)
+        kept_N = np.array([x not in twice for x in some], bool)
+        ids += [x for x in some if x not in twice]
+        scores.append(tagger.scores(tokens_NME[kept_N])[:, 0])
     score_N = np.concatenate(scores) if scores else np.zeros(0, np.float32)
     order = np.argsort(-score_N, kind="stable")
     shown = library.tags.shown_name(own.name) or own.name

@@ -149,6 +149,16 @@ def test_no_raw_file_is_suggested_beside_its_photo(library: Library, model: Mode
     assert [x.path for x in suggest(library, ["dog"], limit=30, model=model)] == before
 
 
+def test_a_raw_file_stands_for_no_photo_of_its_own_around_a_cutoff(
+    library: Library, model: Model
+) -> None:
+    before = scores_of(library, "dog", model=model)
+    with_raw_files(library, range(0, 160))
+    after = scores_of(library, "dog", model=model)
+    assert after.ids_N.tolist() == before.ids_N.tolist()
+    assert after.counts() == before.counts()
+
+
 def everything(library: Library) -> list[tuple[object, ...]]:
     sql = (
         "SELECT photo_id, name, score, token, implied FROM tags JOIN labels ON labels.id = label_id"

@@ -6,6 +6,7 @@ Axes: N photos, M query tokens, E label space, K changed labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from qks_cli.library.tags import Edits
 from qks_cli.model.model import Model
 from qks_cli.model.selection import HINT
 from qks_cli.model.tagger import Tagger
-from qks_cli.types import BoolArray, Float32Array
+from qks_cli.types import BoolArray, Float32Array, Int64Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows.report import Stop, never
 from qks_cli.workflows.results import Destination
@@ -88,46 +89,77 @@ def _few_labels(
     stop: Stop,
 ) -> int:
     """Score the changed labels on these photos; on how many that was done."""
-    done, top = 0, tagging.tagger.selector.top
-    for read, tokens_RME in library.tokens.iterate(target.model_id, chunk=GROUP):
-        advance(done, len(photo_ids))
-        if stop():
-            break
-        rows = [row for row, photo_id in enumerate(read) if photo_id in photo_ids]
-        if not rows:
-            continue
-        ids, tokens_NME = [read[row] for row in rows], tokens_RME[rows]
-        edits, others = _edits(library, changed, ids, tokens_NME, top)
-        tags = tagging.tagger(tokens_NME[others])
+    done = 0
+
+    def store(scored: Future[Edits]) -> int:
+        edits = scored.result()
         library.retag(
-            [(ids[row], own) for row, own in zip(others, tags, strict=True)],
+            (),
             edits,
             model_id=target.model_id,
             vocabulary_id=target.vocabulary_id,
             selection=tagging.tagger.selection,
         )
-        done += len(ids)
+        return len(edits.photo_ids) + len(edits.whole)
+
+    # One group is scored on a thread of its own while the one before is stored and the next read.
+    last: Future[Edits] | None = None
+    with ThreadPoolExecutor(1) as thread:
+        for read, tokens_RME in library.tokens.iterate(target.model_id, chunk=GROUP):
+            advance(done, len(photo_ids))
+            if stop():
+                break
+            rows = [row for row, photo_id in enumerate(read) if photo_id in photo_ids]
+            if not rows:
+                continue
+            ids = [read[row] for row in rows]
+            group = _Group(
+                ids,
+                tokens_RME if len(rows) == len(read) else tokens_RME[rows],
+                _carried(library, ids, changed.names),
+                library.tags.numbers(ids),
+            )
+            before, last = last, thread.submit(_edits, tagging.tagger, changed, group)
+            if before is not None:
+                done += store(before)
+        if last is not None:
+            done += store(last)
     return done
 
 
-def _edits(
-    library: Library, changed: _Changed, ids: Sequence[int], tokens_NME: Float32Array, top: int
-) -> tuple[Edits, list[int]]:
-    """Tags of plain labels that come, change and go, and the rows of the photos all of whose tags
-    have to be chosen again."""
+def _carried(library: Library, ids: Sequence[int], names: Sequence[str]) -> BoolArray:
+    """Which of these labels photos carry [N, K]."""
+    own = [library.tags.carrying(ids, name) for name in names]
+    return np.array([[photo_id in one for one in own] for photo_id in ids], bool)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Photos, which of the changed labels they carry, and how many tags that none implies."""
+
+    ids: Sequence[int]
+    tokens_NME: Float32Array
+    carried_NK: BoolArray
+    tags_N: Int64Array
+
+
+def _edits(tagger: Tagger, changed: _Changed, group: _Group) -> Edits:
+    """Tags of plain labels that come, change and go, and all tags of the photos whose tags have to
+    be chosen again."""
+    ids, tokens_NME, carried_NK = group.ids, group.tokens_NME, group.carried_NK
     count = len(changed.names)
     cutoffs_K = changed.after.selector.cutoffs_C[:count]
     score_NK = np.where(changed.gone_K, 0, changed.after.scores(tokens_NME)[:, :count])
     fires_NK = (score_NK >= cutoffs_K) & ~changed.gone_K
-    carried = [library.tags.carrying(ids, name) for name in changed.names]
-    carried_NK = np.array([[photo_id in own for own in carried] for photo_id in ids], bool)
     # A child speaks for its parent from a lower score on, and did before.
     least_K = np.where(changed.child_K, np.minimum(HINT, cutoffs_K), cutoffs_K) - NEARLY
     touched_NK = carried_NK | (score_NK >= least_K)
-    touched_NK |= changed.child_K & (changed.before.scores(tokens_NME)[:, :count] >= least_K)
+    if changed.child_K.any():
+        before_NK = changed.before.scores(tokens_NME)[:, :count]
+        touched_NK |= changed.child_K & (before_NK >= least_K)
     # Where a photo has as many tags as it may have, which of them stay depends on all.
-    most_N = library.tags.numbers(ids) + (fires_NK & ~carried_NK).sum(1)
-    full_N = (most_N >= top) & touched_NK.any(1)
+    most_N = group.tags_N + (fires_NK & ~carried_NK).sum(1)
+    full_N = (most_N >= tagger.selector.top) & touched_NK.any(1)
     whole_N = (touched_NK & ~changed.plain_K).any(1) | full_N
     few_N1 = ~whole_N[:, None]
     puts, drops = [], []
@@ -138,8 +170,14 @@ def _edits(
         puts += [(ids[n], name, *own) for n, *own in zip(rows, scores, tokens, strict=True)]
         gone = np.flatnonzero((carried_NK & ~fires_NK & few_N1)[:, k])
         drops += [(ids[n], name) for n in gone.tolist()]
-    same = [ids[n] for n in np.flatnonzero(~whole_N).tolist()]
-    return Edits(same, puts, drops), np.flatnonzero(whole_N).tolist()
+    others = np.flatnonzero(whole_N).tolist()
+    tags = tagger(tokens_NME if len(others) == len(ids) else tokens_NME[others])
+    return Edits(
+        [ids[n] for n in np.flatnonzero(~whole_N).tolist()],
+        puts,
+        drops,
+        list(zip((ids[n] for n in others), tags, strict=True)),
+    )
 
 
 def _changed(model: Model, before: Words, after: Words) -> _Changed | None:

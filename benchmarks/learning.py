@@ -11,7 +11,8 @@ same features. Intervals are 95 % of the mean over seeds and labels, by the boot
     python benchmarks/learning.py --photos 100000
 
 stores made-up query tokens of so many photos in a new library, confirms and rejects 100 photos of
-each of five labels, and times learning and rescoring them all.
+each of five labels, and times learning and rescoring them all. ``--library FILE`` keeps what was
+made, so that it can be timed again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -33,7 +35,7 @@ from qks_cli.evaluation.protocol import EvaluationSet
 from qks_cli.library import verdicts
 from qks_cli.library.store import Library
 from qks_cli.model.learned import features, logit
-from qks_cli.model.learning import Evidence, Sample, learn
+from qks_cli.model.learning import Evidence, learn
 from qks_cli.model.model import Model
 from qks_cli.types import Photo, TaggedPhoto
 from qks_cli.workflows.learn import learn_labels
@@ -43,6 +45,7 @@ COUNTS = (5, 20, 100)
 LEAST = 10  # photos of each kind that a label needs to be measured
 CHUNK = 4096
 METHODS = ("text", "learned", "logistic_regression", "nearest_neighbours")
+AT_CUTOFF = ("f1_text", "f1_learned")
 
 
 def main() -> None:
@@ -51,11 +54,18 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["coco", "msrc"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--photos", type=int, help="time so many photos instead")
+    parser.add_argument("--library", type=Path, help="where to keep what is made for that")
     parser.add_argument("--model", default="mini")
     given = parser.parse_args()
     model = Model.open(given.model)
     if given.photos:
-        print(json.dumps(timed(model, given.photos)), flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            kept, file = given.library, Path(folder) / "library.db"
+            if kept is None or not kept.exists():
+                made(model, kept or file, given.photos)
+            if kept is not None:
+                shutil.copyfile(kept, file)
+            print(json.dumps(timed(model, file)), flush=True)
         return
     for name in given.sets:
         for row in quality(model, EvaluationSet.read(given.data / name), given.seeds):
@@ -65,25 +75,28 @@ def main() -> None:
 def quality(model: Model, photos: EvaluationSet, seeds: int) -> list[dict[str, object]]:
     tokens_NME, _ = model.tokens_of(photos.photos)
     text_NC = model.tagger(photos.vocabulary).scores(tokens_NME)
-    features_NF = features(tokens_NME)
-    truth_NC = photos.truth_NC
-    columns = [
-        c
-        for c in range(len(photos.names))
-        if LEAST <= truth_NC[:, c].sum() <= len(truth_NC) - LEAST
-    ]
+    return compared(features(tokens_NME), text_NC, photos.truth_NC, seeds, model.cutoff)
+
+
+def compared(
+    features_NF: Any, text_NC: Any, truth_NC: Any, seeds: int, cutoff: float
+) -> list[dict[str, object]]:
+    many_C = truth_NC.sum(0)
+    columns = np.flatnonzero((many_C >= LEAST) & (many_C <= len(truth_NC) - LEAST)).tolist()
     rows: list[dict[str, object]] = []
     for count in COUNTS:
-        found = {method: np.zeros((seeds, len(columns))) for method in METHODS}
+        found = {one: np.zeros((seeds, len(columns))) for one in (*METHODS, *AT_CUTOFF)}
         for seed in range(seeds):
             for k, c in enumerate(columns):
-                one = measure(features_NF, text_NC[:, c], truth_NC[:, c], count, [seed, c, count])
-                for method in METHODS:
-                    found[method][seed, k] = one[method]
+                judged = [seed, c, count]
+                one = measure(features_NF, text_NC[:, c], truth_NC[:, c], count, judged, cutoff)
+                for method, values in found.items():
+                    values[seed, k] = one[method]
         row: dict[str, object] = {"verdicts": count, "labels": len(columns), "seeds": seeds}
-        for method in METHODS:
-            row[method] = summary(np.nanmean(found[method], axis=0))
+        for method, values in found.items():
+            row[method] = summary(np.nanmean(values, axis=0))
         row["gain"] = summary(np.nanmean(found["learned"] - found["text"], axis=0))
+        row["changed"] = round(float((found["learned"] != found["text"]).mean()), 2)
         rows.append(row)
     return rows
 
@@ -96,10 +109,15 @@ def summary(values_K: Any) -> list[float]:
     return [round(float(x), 3) for x in (values_K.mean(), *np.percentile(means, [2.5, 97.5]))]
 
 
+def f1(right_N: Any, said_N: Any) -> float:
+    return float(2 * (right_N & said_N).sum() / max(1, right_N.sum() + said_N.sum()))
+
+
 def measure(
-    features_NF: Any, text_N: Any, truth_N: Any, count: int, seed: list[int]
+    features_NF: Any, text_N: Any, truth_N: Any, count: int, seed: list[int], cutoff: float
 ) -> dict[str, float]:
-    """Average precision on the photos that were not judged; NaN where these do not show it."""
+    """Average precision, and F1 at the cut-off, on the photos that were not judged; NaN where these
+    do not show it."""
     rng = np.random.default_rng(seed)
     everyone = np.arange(len(truth_N))
     best = np.argsort(-text_N)[: max(60, 3 * count)]
@@ -109,19 +127,21 @@ def measure(
     kept = np.setdiff1d(everyone, judged)
     y, x = truth_N[kept], features_NF[kept]
     if not y.any():
-        return dict.fromkeys(METHODS, float("nan"))
+        return dict.fromkeys((*METHODS, *AT_CUTOFF), float("nan"))
     right_N = truth_N[judged]
     before = float(average_precision_score(y, text_N[kept]))
     found = dict.fromkeys(METHODS, before)
+    found |= dict.fromkeys(AT_CUTOFF, f1(y, text_N[kept] >= cutoff))
     if right_N.all() or not right_N.any():  # nothing to tell apart: all ranks are equal
         found["logistic_regression"] = found["nearest_neighbours"] = float(y.mean())
         return found
     if min(right_N.sum(), (~right_N).sum()) >= 2:
-        evidence = Evidence(features_NF[judged], text_N[judged], right_N, len(judged))
-        head, measured = learn("", evidence, Sample(features_NF, text_N), cutoff=0.5)
+        evidence = Evidence(features_NF[judged], text_N[judged], right_N)
+        head, measured = learn("", evidence, features_NF, cutoff=cutoff)
         if measured.better:
             ranks = head.gain * logit(text_N[kept]) + x @ head.weights_F + head.bias
             found["learned"] = float(average_precision_score(y, ranks))
+            found["f1_learned"] = f1(y, ranks >= logit(np.float32(cutoff)))
     mean_F, scale_F = features_NF.mean(0), 4 / ((features_NF.std(0) + 1e-6) * x.shape[1] ** 0.5)
     seen, unseen = (features_NF[judged] - mean_F) * scale_F, (x - mean_F) * scale_F
     plain = LogisticRegression(C=1.0, class_weight="balanced", max_iter=300).fit(seen, right_N)
@@ -132,13 +152,10 @@ def measure(
     return found
 
 
-def timed(model: Model, count: int) -> dict[str, object]:
-    """Seconds of learning five labels and of rescoring a library."""
+def made(model: Model, file: Path, count: int) -> None:
+    """A library of made-up query tokens with verdicts on five labels."""
     rng = np.random.default_rng(1)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Library.open(Path(folder) / "library.db") as library,
-    ):
+    with Library.open(file) as library:
         vocabulary = model.vocabulary()
         tagging = Tagging.of(model, vocabulary)
         target = tagging.destination(library)
@@ -167,10 +184,15 @@ def timed(model: Model, count: int) -> dict[str, object]:
             along = np.argsort(seen_NF @ rng.normal(size=seen_NF.shape[1])).tolist()
             verdicts.confirm(library, [ids[k] for k in along[:50]], name, add=True)
             verdicts.reject(library, [ids[k] for k in along[-50:]], name, in_vocabulary=True)
+
+
+def timed(model: Model, file: Path) -> dict[str, object]:
+    """Seconds of learning five labels and of rescoring a library."""
+    with Library.open(file) as library:
         began, used = time.perf_counter(), time.process_time()
         found = learn_labels(library, model)
         return {
-            "photos": count,
+            "photos": library.photos.count(),
             "labels_learned": sum(one.learned for one in found.labels),
             "photos_rescored": found.rescored,
             "learn_and_rescore_s": round(time.perf_counter() - began, 1),

@@ -1,17 +1,19 @@
 """How a head is learned from verdicts, and what it gains on photos that it has not seen.
 
-A logistic regression on a photo's query tokens is blended with the text match: with n verdicts it
-counts n / (n + 20), so that few examples move little and many decide. Both are brought to the
-spread that they have over the library; then one slope and one shift make a probability of the sum.
-Slope and shift are fitted on held-out photos, with priors that leave the scale as it is.
+A logistic regression on a photo's query tokens that starts from the text match: the logit of the
+text match is its offset, and it learns only what the judged photos say otherwise. Weights and shift
+have normal priors around nothing, so that a text match that is right about its photos stays as it
+is, and few examples move little. How far the weights may go is chosen on held-out photos, and the
+least is taken unless more is better beyond doubt.
 
-Axes: N judged photos, S photos of the library at random, F features.
+Axes: N judged photos, S photos of the library at random, F features, R directions that the judged
+photos differ in (and the shift), D draws, K ranks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,171 +21,165 @@ import numpy.typing as npt
 from qks_cli.model.learned import Head, logit, probability
 from qks_cli.types import BoolArray, Float32Array
 
-HALF = 20  # verdicts with which the regression counts half
-# Deviations that one deviation of the regression may count, where evidence is endless. Which is
-# best differs between labels: a text match that is right already is hurt by more.
-STRENGTHS = (0.25, 0.5, 1.0, 2.0)
-WORTH = 0.02  # average precision that the next strength has to gain to be taken
-NOISE = 1.0  # standard errors that a gain has to exceed
-DRAWS = 100  # of the photos, that tell the standard error
+# Deviations of the prior, in logits for a photo of common length. A name that is known by examples
+# alone has no text match to start from.
+STRENGTHS, STRENGTHS_ALONE = (1.0, 2.0, 4.0), (4.0, 8.0)
+SHIFT = 2.0  # the deviation of the shift's prior, in logits
+DRAWS = 100  # of the photos, that tell the noise of a measure
 FOLDS = 5
+ONE_BY_ONE = 20  # judged photos up to which each is held out by itself
 LEAST = 2  # confirmed and rejected photos that a label needs of each
-SLOPE_SPREAD, SHIFT_SPREAD = 0.5, 1.0  # priors of the calibration: log slope, shift of the logit
+STEPS = 30  # of Newton's method, at most: it takes about six
 
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Photos of the library at random: their features, and the text match's scores of the label
-    (None where it is known by examples alone)."""
-
-    features_SF: Float32Array
-    text_S: Float32Array | None
+_Array: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Judged photos: features, the text match's scores (or None), and whether the label is right.
-    ``verdicts`` of them count as evidence; the others are only presumed not to show the label."""
+    """Judged photos: features, the text match's scores (None where it knows nothing of the label),
+    and whether the label is right."""
 
     features_NF: Float32Array
     text_N: Float32Array | None
     right_N: BoolArray
-    verdicts: int
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Held-out average precision and F1 at the cut-off, 0 to 1: of the text match alone (None
-    where it knows nothing of the label), and with the head. ``error`` is the standard error of the
-    gain in precision, by drawing photos again."""
+    where it knows nothing of the label), and with the head. ``likelier``: the held-out verdicts, by
+    their probability. ``error`` and ``f1_error`` are the standard errors of the gains, by drawing
+    photos again."""
 
     precision_before: float | None
     precision: float
     f1_before: float | None
     f1: float
+    likelier: bool = True
     error: float = 0.0
+    f1_error: float = 0.0
 
     @property
     def better(self) -> bool:
-        """The precision rose by more than its noise, and F1 did not fall; without a text match,
-        better than by chance."""
+        """The verdicts on held-out photos became likelier, and neither precision nor F1 fell by
+        more than its noise; there is nothing to gain where both are 1. Without a text match, better
+        than by chance."""
         if self.precision_before is None or self.f1_before is None:
             return self.f1 > 0
-        gain = self.precision - self.precision_before
-        return gain > max(NOISE * self.error, 1e-9) and self.f1 > self.f1_before - 1e-9
+        return (
+            self.likelier
+            and min(self.precision_before, self.f1_before) < 1 - 1e-9
+            and self.precision >= self.precision_before - self.error - 1e-9
+            and self.f1 >= self.f1_before - self.f1_error - 1e-9
+        )
 
 
 def learn(
-    label: str, evidence: Evidence, sample: Sample, *, cutoff: float
+    label: str, evidence: Evidence, sample_SF: Float32Array, *, cutoff: float
 ) -> tuple[Head, Measured]:
-    """A head, and what it gains on folds that were kept out of it. ``evidence`` holds at least
-    ``LEAST`` photos of both kinds."""
-    right_N = evidence.right_N
-    held_N = np.zeros(len(right_N), np.float32)
+    """A head, and what it gains on photos that were kept out of it. ``evidence`` holds at least
+    ``LEAST`` photos of both kinds; ``sample_SF`` are features of photos of the library at
+    random."""
+    right_N, text_N = evidence.right_N, evidence.text_N
+    mean_F = sample_SF.mean(0)
+    scale_F = 1 / ((sample_SF.std(0) + 1e-6) * np.sqrt(len(mean_F)))
+    seen_NF = ((evidence.features_NF - mean_F) * scale_F).astype(np.float64)
+    directions_RF, turned_NR = _turned(seen_NF)
+    offset_N = np.zeros(len(right_N)) if text_N is None else logit(text_N).astype(np.float64)
+    strengths = STRENGTHS_ALONE if text_N is None else STRENGTHS
     fold_N = _folds(right_N)
+    held_SN = np.stack(
+        [_held_out(_columns(turned_NR, one), offset_N, right_N, fold_N) for one in strengths]
+    )
+    loss_SN = np.logaddexp(0, np.where(right_N, -held_SN, held_SN))
+    # Each photo's strength is chosen by the photos of the other folds.
+    logits_N = np.empty(len(right_N))
     for fold in range(int(fold_N.max()) + 1):
-        seen_N = fold_N != fold
-        part = _fit(evidence, seen_N, sample)
-        held_N[~seen_N] = part.logits(evidence, ~seen_N)
-    # Each fold's scale is fitted on the others.
-    scaled_N = held_N.copy()
-    for fold in range(int(fold_N.max()) + 1):
-        slope, shift = _scale(held_N[fold_N != fold], right_N[fold_N != fold])
-        scaled_N[fold_N == fold] = slope * held_N[fold_N == fold] + shift
-    measured = _measured(evidence, probability(scaled_N), cutoff)
-    slope, shift = _scale(held_N, right_N)
-    whole = _fit(evidence, np.ones(len(right_N), bool), sample)
+        own = fold_N == fold
+        logits_N[own] = held_SN[_strongest(loss_SN[:, ~own])][own]
+    best = _strongest(loss_SN)
+    found_R = _fit(_columns(turned_NR, strengths[best]), offset_N, right_N)
+    weights_F = strengths[best] * (found_R[:-1] @ directions_RF) * scale_F
     head = Head(
         label,
-        sample.text_S is None,
-        slope * whole.gain,
-        np.asarray(slope * whole.weights_F, np.float32),
-        slope * whole.bias + shift,
+        text_N is None,
+        0.0 if text_N is None else 1.0,
+        np.asarray(weights_F, np.float32),
+        float(SHIFT * found_R[-1] - weights_F @ mean_F),
     )
-    return head, measured
+    return head, _measured(evidence, offset_N, logits_N, cutoff)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    gain: float
-    weights_F: npt.NDArray[np.float64]
-    bias: float
-
-    def logits(self, evidence: Evidence, rows_N: BoolArray) -> npt.NDArray[Any]:
-        found = evidence.features_NF[rows_N] @ self.weights_F + self.bias
-        if evidence.text_N is not None:
-            found = found + self.gain * logit(evidence.text_N[rows_N])
-        return np.asarray(found)
+def _turned(seen_NF: _Array) -> tuple[_Array, _Array]:
+    """Directions [R, F] of length 1, and the photos along them [N, R]: there is nothing to learn
+    across, and few photos span few."""
+    count, width = seen_NF.shape
+    if count >= width:
+        return np.eye(width), seen_NF
+    left_NR, size_R, directions_RF = np.linalg.svd(seen_NF, full_matrices=False)
+    return directions_RF, left_NR * size_R
 
 
-def _fit(evidence: Evidence, seen_N: BoolArray, sample: Sample) -> _Part:
-    """The blend of the text match and a regression on the photos ``seen``, not yet calibrated. How
-    much the regression counts is chosen on folds of these photos alone."""
-    strength = STRENGTHS[0] if sample.text_S is not None else STRENGTHS[-1]
-    right_N = evidence.right_N[seen_N]
-    if sample.text_S is not None and min(right_N.sum(), (~right_N).sum()) >= LEAST:
-        strength = _strength(evidence, np.flatnonzero(seen_N), sample)
-    return _blend(_regression(evidence, seen_N, sample), evidence, seen_N, sample, strength)
+def _columns(turned_NR: _Array, strength: float) -> _Array:
+    """What is fitted [N, R], with the shift behind: a weight of 1 is one deviation of its prior."""
+    return np.concatenate([strength * turned_NR, np.full((len(turned_NR), 1), SHIFT)], axis=1)
 
 
-def _strength(evidence: Evidence, rows_K: npt.NDArray[np.intp], sample: Sample) -> float:
-    """The least strength that ranks held-out photos among these about as well as the best."""
-    from sklearn.metrics import average_precision_score
+def _held_out(
+    columns_NR: _Array, offset_N: _Array, right_N: BoolArray, fold_N: npt.NDArray[np.intp]
+) -> _Array:
+    """Logits [N] of photos from fits without them."""
+    held_N = np.empty(len(right_N))
+    whole_R = _fit(columns_NR, offset_N, right_N)
+    for fold in range(int(fold_N.max()) + 1):
+        own = fold_N == fold
+        found_R = _fit(columns_NR[~own], offset_N[~own], right_N[~own], whole_R)
+        held_N[own] = offset_N[own] + columns_NR[own] @ found_R
+    return held_N
 
-    right_K = evidence.right_N[rows_K]
-    fold_K = _folds(right_K)
-    held = {strength: np.zeros(len(rows_K)) for strength in STRENGTHS}
-    for fold in range(int(fold_K.max()) + 1):
-        seen_N, kept_N = (np.zeros(len(evidence.right_N), bool) for _ in range(2))
-        seen_N[rows_K[fold_K != fold]] = True
-        kept_N[rows_K[fold_K == fold]] = True
-        own_F = _regression(evidence, seen_N, sample)
-        for strength in STRENGTHS:
-            part = _blend(own_F, evidence, seen_N, sample, strength)
-            held[strength][fold_K == fold] = part.logits(evidence, kept_N)
-    best, least = STRENGTHS[0], -1.0
-    for strength in STRENGTHS:
-        found = float(average_precision_score(right_K, held[strength]))
-        if found > least + WORTH:
-            best, least = strength, found
+
+def _fit(
+    columns_NR: _Array, offset_N: _Array, right_N: BoolArray, start_R: _Array | None = None
+) -> _Array:
+    """The likeliest weights [R] under normal priors of deviation 1, by Newton's method."""
+    sign_N = np.where(right_N, 1.0, -1.0)
+
+    def loss(at_R: _Array) -> float:
+        margins_N = sign_N * (offset_N + columns_NR @ at_R)
+        return float(np.logaddexp(0, -margins_N).sum() + at_R @ at_R / 2)
+
+    at_R = np.zeros(columns_NR.shape[1]) if start_R is None else start_R
+    least = loss(at_R)
+    for _ in range(STEPS):
+        fits_N = 1 / (1 + np.exp(-np.clip(offset_N + columns_NR @ at_R, -30, 30)))
+        slope_R = columns_NR.T @ (fits_N - right_N) + at_R
+        bend_RR = (columns_NR.T * (fits_N * (1 - fits_N))) @ columns_NR
+        bend_RR.flat[:: len(at_R) + 1] += 1
+        step_R = np.linalg.solve(bend_RR, slope_R)
+        size, found = 1.0, loss(at_R - step_R)
+        while found > least and size > 1e-3:
+            size /= 2
+            found = loss(at_R - size * step_R)
+        if found > least - 1e-7:
+            break
+        at_R, least = at_R - size * step_R, found
+    return at_R
+
+
+def _strongest(loss_SN: _Array) -> int:
+    """Which strength: the first, unless a later one is better by more than its noise."""
+    best = 0
+    for later in range(1, len(loss_SN)):
+        gain_N = loss_SN[best] - loss_SN[later]
+        if gain_N.sum() > gain_N.std() * np.sqrt(len(gain_N)):
+            best = later
     return best
-
-
-def _regression(evidence: Evidence, seen_N: BoolArray, sample: Sample) -> npt.NDArray[np.float64]:
-    """Weights [F] of a logistic regression, whose values deviate by 1 over the sample."""
-    from sklearn.linear_model import LogisticRegression
-
-    mean_F = sample.features_SF.mean(0)
-    scale_F = 4 / ((sample.features_SF.std(0) + 1e-6) * np.sqrt(len(mean_F)))
-    regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=300)
-    regression.fit((evidence.features_NF[seen_N] - mean_F) * scale_F, evidence.right_N[seen_N])
-    own_F = regression.coef_[0] * scale_F
-    return np.asarray(own_F / ((sample.features_SF @ own_F).std() + 1e-6), np.float64)
-
-
-def _blend(
-    own_F: npt.NDArray[np.float64],
-    evidence: Evidence,
-    seen_N: BoolArray,
-    sample: Sample,
-    strength: float,
-) -> _Part:
-    """The text match with ``strength`` of the regression, as far as there is evidence for it."""
-    own_S = sample.features_SF @ own_F
-    if sample.text_S is None:
-        return _Part(0.0, strength * own_F, float(-strength * own_S.mean()))
-    count = evidence.verdicts * float(seen_N.mean())
-    text_S = logit(sample.text_S).astype(np.float64)
-    spread = float(text_S.std()) + 1e-6
-    weight = strength * spread * count / (count + HALF)
-    # The sum is brought back to the mean and the spread that the text match has.
-    gain = spread / (float((text_S + weight * own_S).std()) + 1e-6)
-    centre = text_S.mean() * (1 - gain) - gain * weight * own_S.mean()
-    return _Part(gain, gain * weight * own_F, float(centre))
 
 
 def _folds(right_N: BoolArray) -> npt.NDArray[np.intp]:
     """A fold for each photo, both kinds evenly over all of them; the same ones every time."""
+    if len(right_N) <= ONE_BY_ONE:
+        return np.arange(len(right_N))
     count = min(FOLDS, int(right_N.sum()), int((~right_N).sum()))
     fold_N = np.zeros(len(right_N), np.intp)
     rng = np.random.default_rng(0)
@@ -193,51 +189,46 @@ def _folds(right_N: BoolArray) -> npt.NDArray[np.intp]:
     return fold_N
 
 
-def _scale(logits_N: Float32Array, right_N: BoolArray) -> tuple[float, float]:
-    """Slope and shift of the likeliest probabilities, near 1 and 0 where evidence is thin."""
-    from scipy.optimize import minimize
-
-    x_N, sign_N = logits_N.astype(np.float64), np.where(right_N, 1.0, -1.0)
-
-    def loss(at: npt.NDArray[np.float64]) -> float:
-        margins_N = sign_N * (np.exp(at[0]) * x_N + at[1])
-        priors = (at[0] / SLOPE_SPREAD) ** 2 / 2 + (at[1] / SHIFT_SPREAD) ** 2 / 2
-        return float(np.logaddexp(0, -margins_N).sum() + priors)
-
-    found = minimize(loss, np.zeros(2), method="L-BFGS-B", bounds=[(-3, 3), (-20, 20)])
-    return float(np.exp(found.x[0])), float(found.x[1])
-
-
-def _measured(evidence: Evidence, scores_N: Float32Array, cutoff: float) -> Measured:
-    from sklearn.metrics import average_precision_score
-
-    right_N, text_N = evidence.right_N, evidence.text_N
-    after = float(average_precision_score(right_N, scores_N)), _f1(right_N, scores_N >= cutoff)
-    if text_N is None:
-        return Measured(None, after[0], None, after[1])
-    before = float(average_precision_score(right_N, text_N)), _f1(right_N, text_N >= cutoff)
-    error = _error(right_N, text_N, scores_N)
-    return Measured(before[0], after[0], before[1], after[1], error)
-
-
-def _error(right_N: BoolArray, before_N: Float32Array, after_N: Float32Array) -> float:
-    """The standard error of the gain in average precision: its deviation over photos drawn with
-    replacement. Those that do not show the label are drawn apart from those that do."""
-    from sklearn.metrics import average_precision_score
-
+def _measured(evidence: Evidence, before_N: _Array, after_N: _Array, cutoff: float) -> Measured:
+    """Of logits without and with the head. Noise is the deviation over photos drawn again; those
+    that do not show the label are drawn apart from those that do."""
+    right_N = evidence.right_N
+    drawn_DN = np.ones((1 + DRAWS, len(right_N)))  # the first draw are the photos as they are
     rng = np.random.default_rng(0)
-    kinds = np.flatnonzero(right_N), np.flatnonzero(~right_N)
-    gains = []
-    for _ in range(DRAWS):
-        rows = np.concatenate([rng.choice(kind, len(kind)) for kind in kinds])
-        after, before = (
-            float(average_precision_score(right_N[rows], scores_N[rows]))
-            for scores_N in (after_N, before_N)
-        )
-        gains.append(after - before)
-    return float(np.std(gains))
+    for rows in (np.flatnonzero(right_N), np.flatnonzero(~right_N)):
+        drawn_DN[1:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), DRAWS)
+    after_D = _precision(right_N, after_N, drawn_DN)
+    f1_after_D = _f1(right_N, probability(np.asarray(after_N, np.float32)) >= cutoff, drawn_DN)
+    if evidence.text_N is None:
+        return Measured(None, float(after_D[0]), None, float(f1_after_D[0]))
+    before_D = _precision(right_N, before_N, drawn_DN)
+    f1_before_D = _f1(right_N, evidence.text_N >= cutoff, drawn_DN)
+    sign_N = np.where(right_N, 1.0, -1.0)
+    gained_N = np.logaddexp(0, -sign_N * before_N) - np.logaddexp(0, -sign_N * after_N)
+    return Measured(
+        float(before_D[0]),
+        float(after_D[0]),
+        float(f1_before_D[0]),
+        float(f1_after_D[0]),
+        bool(gained_N.sum() > 0),
+        float((after_D - before_D)[1:].std()),
+        float((f1_after_D - f1_before_D)[1:].std()),
+    )
 
 
-def _f1(right_N: BoolArray, said_N: BoolArray) -> float:
-    both = int((right_N & said_N).sum())
-    return 2 * both / max(1, int(right_N.sum()) + int(said_N.sum()))
+def _precision(right_N: BoolArray, scores_N: npt.NDArray[Any], drawn_DN: _Array) -> _Array:
+    """Average precision [D] of photos that count ``drawn_DN`` times; equal scores share a rank."""
+    order_N = np.argsort(-scores_N, kind="stable")
+    ends_K = np.append(np.flatnonzero(np.diff(scores_N[order_N])), len(order_N) - 1)
+    ranked_DN = drawn_DN[:, order_N]
+    right_DK = np.cumsum(ranked_DN * right_N[order_N], axis=1)[:, ends_K]
+    asked_DK = np.cumsum(ranked_DN, axis=1)[:, ends_K]
+    gained_DK = np.diff(right_DK, prepend=0.0, axis=1)
+    summed_D = (gained_DK * right_DK / np.maximum(asked_DK, 1e-12)).sum(1)
+    return np.asarray(summed_D / right_DK[:, -1])
+
+
+def _f1(right_N: BoolArray, said_N: BoolArray, drawn_DN: _Array) -> _Array:
+    """F1 [D] of photos that count ``drawn_DN`` times."""
+    both_D, said_D = drawn_DN @ (right_N & said_N), drawn_DN @ said_N
+    return np.asarray(2 * both_D / np.maximum(1, drawn_DN @ right_N + said_D))

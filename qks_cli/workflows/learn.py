@@ -18,7 +18,7 @@ from qks_cli.library.learned import StoredHead
 from qks_cli.library.store import Library
 from qks_cli.model import learning
 from qks_cli.model.learned import Head, features
-from qks_cli.model.learning import Evidence, Measured, Sample
+from qks_cli.model.learning import Evidence, Measured
 from qks_cli.model.model import Model
 from qks_cli.types import BoolArray, Float32Array
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
@@ -89,6 +89,11 @@ class _Learner:
         twice = stacks.companions(self.library, ids)  # raw files and videos: their photos again
         return self.tokens([x for x in ids if x not in twice])
 
+    @cached_property
+    def sample_SF(self) -> Float32Array:
+        """Features of those."""
+        return features(self.sample[1])
+
     def tokens(self, ids: Sequence[int]) -> tuple[list[int], Float32Array]:
         have, tokens_NME = self.library.tokens.of(ids, self.model_id)
         if tokens_NME is None:
@@ -112,22 +117,16 @@ class _Learner:
             return None, LearnedLabel(
                 case.name, alone, confirmed, rejected, presumed, None, False, reason
             )
-        sample_SME = self.sample[1]
-        text_N = text_S = None
+        text_N = None
         cutoff = self.model.cutoff
         if self.words.chosen.min_score is not None:
             cutoff = self.words.chosen.min_score
         if case.label is not None:
             single = Vocabulary((Label(case.label.name, prompts=case.label.prompts),))
-            tagger = self.model.tagger(single)
-            text_N, text_S = tagger.scores(tokens_NME)[:, 0], tagger.scores(sample_SME)[:, 0]
+            text_N = self.model.tagger(single).scores(tokens_NME)[:, 0]
             cutoff = cutoff if case.label.cutoff is None else case.label.cutoff
-        evidence = Evidence(
-            features(tokens_NME), text_N, np.array(right, bool), confirmed + rejected
-        )
-        head, measured = learning.learn(
-            case.name, evidence, Sample(features(sample_SME), text_S), cutoff=cutoff
-        )
+        evidence = Evidence(features(tokens_NME), text_N, np.array(right, bool))
+        head, measured = learning.learn(case.name, evidence, self.sample_SF, cutoff=cutoff)
         better = measured.better
         reason = "learned" if better else "left alone: held-out photos do not gain"
         told = LearnedLabel(
@@ -145,7 +144,7 @@ class _Learner:
         rng = np.random.default_rng(0)
         rows = rng.permutation(rows)[:PRESUMED]
         if right_N.any():
-            all_SF = features(sample_SME)
+            all_SF = self.sample_SF
             mean_F, std_F = all_SF.mean(0), all_SF.std(0) + 1e-6
             towards_F = ((features(tokens_NME[right_N]) - mean_F) / std_F).mean(0)
             alike = ((all_SF[rows] - mean_F) / std_F) @ towards_F

@@ -191,6 +191,21 @@ def test_verdicts_teach_what_the_words_do_not(library: Library, model: Model) ->
     assert len(carry & set(ids(*range(12, 40)))) > len(carry & set(ids(*range(52, 80))))
 
 
+def test_five_verdicts_help(library: Library, model: Model) -> None:
+    def inversions() -> float:
+        """The share of pairs in which a wolf of which nothing was said stands above such a dog."""
+        dogs, wolves = scores(library, model)[3:40, 0], scores(library, model)[42:80, 0]
+        return float((wolves[:, None] > dogs).mean())
+
+    before = inversions()
+    verdicts.confirm(library, ids(0, 1, 2), "dog", add=True)
+    verdicts.reject(library, ids(40, 41), "dog", in_vocabulary=True)
+    (one,) = learn_labels(library, model).labels
+    assert one.learned and (one.confirmed, one.rejected) == (3, 2)
+    assert before > 0.5
+    assert inversions() < 0.1
+
+
 def test_labels_without_evidence_stay_as_they_are_to_the_last_bit(
     library: Library, model: Model
 ) -> None:

@@ -27,6 +27,7 @@ BLOCK = 32  # channels that share a scale
 FIRST, OTHERS = 127, 63  # the largest number of 8 and of 7 bits
 SMALLEST = 2.0**-14  # of all scales: half precision has fewer digits below
 PART = 64  # photos in hand: what a processor's cache holds
+FITTED = 256  # photos in hand that are compared as they are packed: nothing is written of them
 
 
 def size_of(queries: int, width: int) -> int:
@@ -52,26 +53,67 @@ def unpack(packed_NS: UInt8Array, queries: int, width: int) -> Float32Array:
     blocks = -(-width // BLOCK)
     padded_PMP = np.empty((min(count, PART), queries, blocks * BLOCK), np.float32)
     back = np.ascontiguousarray(_transform(queries).T)
-    at_first = 2 * queries * blocks
-    at_others = at_first + blocks * BLOCK
     for at in range(0, count, PART):
         part_PS = packed_NS[at : at + PART]
         turned_PMP = padded_PMP[: len(part_PS)]
-        turned_PMP[:, 0] = part_PS[:, at_first:at_others].view(np.int8)
-        if queries > 1:
-            others_PGk = _eighths(part_PS[:, at_others:])
-            turned_PMP[:, 1:] = others_PGk.reshape(len(part_PS), queries - 1, -1)
-            turned_PMP[:, 1:] -= 64
-        scales = np.ascontiguousarray(part_PS[:, :at_first]).view("<f2")
+        scales_PMB = _spread(part_PS, turned_PMP)
+        turned_PMP[:, 1:] -= 64
         turned_PMBk = turned_PMP.reshape(len(part_PS), queries, blocks, BLOCK)
-        turned_PMBk *= scales.reshape(len(part_PS), queries, blocks, 1)
+        turned_PMBk *= scales_PMB[..., None]
         tokens_NME[at : at + PART] = (back @ turned_PMP)[:, :, :width]
     return tokens_NME
+
+
+def packed_similarity(
+    packed_NS: UInt8Array, vectors_KE: Float32Array, queries: int, width: int
+) -> Float32Array:
+    """The ``similarity.max_similarity`` [N, K] of packed query tokens to a few vectors, without
+    unpacking them: in a third of the time that both steps take.
+
+    A vector's products with the stored numbers are summed block by block, scaled, and only then
+    transformed back: M numbers a photo and not M times E."""
+    count, few, blocks = len(packed_NS), len(vectors_KE), -(-width // BLOCK)
+    best_NK = np.empty((count, few), np.float32)
+    padded_KP = np.zeros((few, blocks * BLOCK), np.float32)
+    padded_KP[:, :width] = vectors_KE
+    parted_KBk = padded_KP.reshape(few, blocks, BLOCK)
+    by_block_BkBK = np.zeros((blocks, BLOCK, blocks, few), np.float32)
+    for block in range(blocks):
+        by_block_BkBK[block, :, block] = parted_KBk[:, block].T
+    by_block = by_block_BkBK.reshape(blocks * BLOCK, blocks * few)
+    offset_BK = 64 * parted_KBk.sum(-1).T
+    numbers_PMP = np.empty((min(count, FITTED), queries, blocks * BLOCK), np.float32)
+    back = np.ascontiguousarray(_transform(queries).T)
+    for at in range(0, count, FITTED):
+        part_PS = packed_NS[at : at + FITTED]
+        turned_PMP = numbers_PMP[: len(part_PS)]
+        scales_PMB = _spread(part_PS, turned_PMP)
+        products = turned_PMP.reshape(-1, blocks * BLOCK) @ by_block
+        sums_PMBK = products.reshape(len(part_PS), queries, blocks, few)
+        sums_PMBK[:, 1:] -= offset_BK
+        sums_PMBK *= scales_PMB[..., None]
+        best_NK[at : at + FITTED] = (back @ sums_PMBK.sum(2)).max(1)
+    return best_NK
 
 
 def as_stored(tokens_NME: Float32Array) -> Float32Array:
     """Query tokens as they will come back from the library."""
     return unpack(pack(tokens_NME), *tokens_NME.shape[1:])
+
+
+def _spread(packed_PS: UInt8Array, out_PMP: Float32Array) -> Float32Array:
+    """Write the stored numbers of photos into ``out_PMP``, those of 7 bits 64 too large; returns
+    their scales [P, M, B]."""
+    count, queries, padded = out_PMP.shape
+    blocks = padded // BLOCK
+    at_first = 2 * queries * blocks
+    at_others = at_first + padded
+    out_PMP[:, 0] = packed_PS[:, at_first:at_others].view(np.int8)
+    if queries > 1:
+        others_PGk = _eighths(packed_PS[:, at_others:])
+        out_PMP[:, 1:] = others_PGk.reshape(count, queries - 1, -1)
+    scales = np.ascontiguousarray(packed_PS[:, :at_first]).view("<f2")
+    return scales.astype(np.float32).reshape(count, queries, blocks)
 
 
 def _packed(tokens_PME: Float32Array) -> UInt8Array:
@@ -102,15 +144,17 @@ def _packed(tokens_PME: Float32Array) -> UInt8Array:
 
 def _eighths(packed_Pk: UInt8Array) -> UInt8Array:
     """Numbers of 7 bits, 0 to 127, [P, G, numbers / 8]."""
-    packed_PGk = packed_Pk.reshape(len(packed_Pk), 7, -1)
-    numbers_PGk = np.empty((len(packed_Pk), 8, packed_PGk.shape[2]), np.uint8)
-    np.bitwise_and(packed_PGk, 127, out=numbers_PGk[:, :7])
-    top_PGk = packed_PGk >> 7
-    last_Pk = numbers_PGk[:, 7]
-    last_Pk[...] = top_PGk[:, 0]
-    for bit in range(1, 7):
-        last_Pk |= top_PGk[:, bit] << bit
-    return numbers_PGk
+    # Four bytes at a time: processors shift no single bytes. An eighth holds whole fours.
+    packed_PGk = packed_Pk.view(np.uint32).reshape(len(packed_Pk), 7, -1)
+    numbers_PGk = np.empty((len(packed_Pk), 8, packed_PGk.shape[2]), np.uint32)
+    np.bitwise_and(packed_PGk, 0x7F7F7F7F, out=numbers_PGk[:, :7])
+    last_Pk, one_Pk = numbers_PGk[:, 7], np.empty_like(packed_PGk[:, 0])
+    np.bitwise_and(packed_PGk[:, 6] >> 1, 0x40404040, out=last_Pk)
+    for bit in range(6):
+        np.right_shift(packed_PGk[:, bit], 7 - bit, out=one_Pk)
+        one_Pk &= 0x01010101 << bit
+        last_Pk |= one_Pk
+    return numbers_PGk.view(np.uint8)
 
 
 @cache

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qks_cli.packing import as_stored, pack, size_of, unpack
+from qks_cli.packing import as_stored, pack, packed_similarity, size_of, unpack
+from qks_cli.similarity import max_similarity
 from qks_cli.types import Float32Array
 
 SHAPES = [(1, 1), (1, 17), (2, 3), (3, 40), (8, 256), (12, 512)]
@@ -69,3 +70,15 @@ def test_numbers_that_are_none_do_no_harm() -> None:
 def test_none_and_nothing() -> None:
     assert pack(np.zeros((0, 8, 256), np.float32)).shape == (0, 1952)
     np.testing.assert_array_equal(as_stored(np.zeros((2, 8, 256), np.float32)), 0)
+
+
+@pytest.mark.parametrize(("queries", "width", "few"), [(8, 256, 1), (8, 256, 3), (1, 40, 2)])
+def test_packed_tokens_are_compared_as_unpacked_ones(queries: int, width: int, few: int) -> None:
+    tokens_NME = np.concatenate([tokens(queries, width, seed) for seed in range(6)])
+    vectors_KE = np.random.default_rng(7).normal(0, 1, (few, width)).astype(np.float32)
+    packed_NS = pack(tokens_NME)
+    wanted_NK = max_similarity(unpack(packed_NS, queries, width), vectors_KE)
+    found_NK = packed_similarity(packed_NS, vectors_KE, queries, width)
+    assert np.abs(found_NK - wanted_NK).max() <= 2e-5 * np.abs(wanted_NK).max()
+    none_0K = packed_similarity(packed_NS[:0], vectors_KE, queries, width)
+    assert none_0K.shape == (0, few)

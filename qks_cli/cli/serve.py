@@ -34,12 +34,15 @@ def serve(
     socket is for your user alone. docs/serve.md describes every request.
     """
     use_one_thread()
+    from qks_cli.workflows.kept_open import KeptOpen
     from qks_cli.workflows.serving import MOST_BYTES, Service
-    from qks_cli.workflows.session import open_library, opened
+    from qks_cli.workflows.session import opened
     from qks_cli.workflows.sockets import over_socket, over_streams
 
-    with open_library(db) as library:
-        service = Service(library, opened(model))
+    with KeptOpen(db) as kept:
+        with kept.using():  # says at once what is wrong with it
+            pass
+        service = Service(kept, opened(model))
         if stdio:
             try:
                 over_streams(service.answer, sys.stdin.buffer, sys.stdout.buffer, MOST_BYTES)

@@ -40,8 +40,9 @@ class Database:
         self.add_function("qks_fold", fold_key, 1)
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = True) -> Self:
-        """Open, and bring an older library up to date.
+    def open(cls, path: Path, *, create: bool = True, any_thread: bool = False) -> Self:
+        """Open, and bring an older library up to date. With ``any_thread`` several threads may use
+        it, one at a time: the caller sees to that.
 
         Where it lies on a drive or in a folder that cannot be written, a library that need not be
         made (``create`` False) is opened for reading alone. Raises ``LibraryError``: not there
@@ -54,9 +55,9 @@ class Database:
                     f"no library at {path}", hint="run `qks tag FOLDER` first, or give --db"
                 )
             if there and not create and not _writable(path):
-                connection = connect_for_reading(path)
+                connection = connect_for_reading(path, any_thread=any_thread)
             else:
-                connection = _connect(path)
+                connection = _connect(path, any_thread=any_thread)
             try:
                 database = cls(connection, path)
                 database._migrate()
@@ -75,11 +76,15 @@ class Database:
         trace: TracebackType | None,
     ) -> None:
         try:
-            # What is read from a damaged file can be anything: then that is what went wrong.
-            if isinstance(error, _SIGNS_OF_DAMAGE) and not self.is_sound():
-                raise LibraryError(f"the library {self.path} is damaged", hint=DAMAGED) from error
+            self.explain(error)
         finally:
             self.close()
+
+    def explain(self, error: BaseException | None) -> None:
+        """Raise ``LibraryError`` in the place of an error that a damaged file led to: what is read
+        from one can be anything."""
+        if isinstance(error, _SIGNS_OF_DAMAGE) and not self.is_sound():
+            raise LibraryError(f"the library {self.path} is damaged", hint=DAMAGED) from error
 
     def close(self) -> None:
         """Close the connection; what was not committed is gone."""
@@ -143,9 +148,10 @@ class Database:
         for whoever asks often, as `qks serve`."""
         self._derived = {}
 
-    def derived(self, key: Hashable, make: Callable[[], T]) -> T:
+    def derived(self, key: Hashable, make: Callable[[], T], *, most: int | None = None) -> T:
         """What ``make`` makes of the library as it is now; where it ``remembers``, made once for
-        every state of the file, by ``key``."""
+        every state of the file, by ``key``. Of keys (kind, …) only the ``most`` that were last
+        asked for of one kind are kept."""
         if self._derived is None:
             return make()
         # Another connection's commits, and this one's own changes.
@@ -153,9 +159,13 @@ class Database:
         if now != self._derived_at:
             self._derived.clear()
             self._derived_at = now
-        if key not in self._derived:
-            self._derived[key] = make()
-        found: T = self._derived[key]
+        found: T = self._derived.pop(key) if key in self._derived else make()
+        self._derived[key] = found  # the last of them
+        if most is not None:
+            assert isinstance(key, tuple)
+            kind = [one for one in self._derived if isinstance(one, tuple) and one[0] == key[0]]
+            for one in kind[:-most]:
+                del self._derived[one]
         return found
 
     def add_function(self, name: str, function: Callable[..., Any], arguments: int) -> None:
@@ -234,10 +244,12 @@ def _writable(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, *, any_thread: bool) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Autocommit, so that transactions begin and end only where atomic() says.
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=not any_thread
+    )
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -248,13 +260,20 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_for_reading(path: Path) -> sqlite3.Connection:
-    """A connection that writes nothing, not even the files that SQLite keeps beside a library."""
+def connect_for_reading(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
+    """A connection that writes nothing, not even the files that SQLite keeps beside a library.
+    ``any_thread`` as for ``Database.open``."""
     waiting = path.with_name(path.name + "-wal")
     # Whoever left one may still write, or was cut off: SQLite finds out, from both files.
     mode = "mode=ro" if waiting.is_file() and waiting.stat().st_size else "immutable=1"
     uri = f"{path.absolute().as_uri()}?{mode}"
-    connection = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
+    connection = sqlite3.connect(
+        uri,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        uri=True,
+        check_same_thread=not any_thread,
+    )
     connection.execute("PRAGMA query_only = 1")
     return connection
 

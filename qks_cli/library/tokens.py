@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from qks_cli.errors import LibraryError
 from qks_cli.library.database import DAMAGED, PRESENT, Database
-from qks_cli.packing import pack, size_of, unpack
-from qks_cli.types import Float32Array
+from qks_cli.packing import pack, packed_similarity, size_of, unpack
+from qks_cli.similarity import FEW, max_similarity
+from qks_cli.types import Float32Array, UInt8Array
 
 _Stored: TypeAlias = tuple[bytes, int]
 """What a row holds, and whether it is packed."""
@@ -28,16 +29,22 @@ class Tokens:
 
     def of(self, photo_ids: Sequence[int], model_id: int) -> tuple[list[int], Float32Array | None]:
         """Ids that have this model's query tokens, in the order given, and those [N, M, E]."""
-        sql = (
-            "SELECT photo_id, tokens, packed FROM query_tokens "
-            "WHERE model_id = ? AND photo_id IN ({})"
-        )
-        rows = self._database.rows_in(sql, photo_ids, before=[model_id])
-        found: dict[int, _Stored] = {photo_id: (blob, packed) for photo_id, blob, packed in rows}
-        have = [photo_id for photo_id in photo_ids if photo_id in found]
+        have, stored = self._stored(photo_ids, model_id)
+        return have, self._array(stored, model_id) if have else None
+
+    def similarity(
+        self, photo_ids: Sequence[int], model_id: int, vectors_KE: Float32Array
+    ) -> tuple[list[int], Float32Array]:
+        """Ids that have this model's query tokens, in the order given, and how well those fit
+        vectors: ``max_similarity`` [N, K]."""
+        have, stored = self._stored(photo_ids, model_id)
+        if len(vectors_KE) < FEW and have and all(packed for _, packed in stored):
+            queries, width = self.shape(model_id) or (0, 0)
+            raw_NS = self._bytes([blob for blob, _ in stored], size_of(queries, width), queries)
+            return have, packed_similarity(raw_NS, vectors_KE, queries, width)
         if not have:
-            return [], None
-        return have, self._array([found[photo_id] for photo_id in have], model_id)
+            return [], np.empty((0, len(vectors_KE)), np.float32)
+        return have, max_similarity(self._array(stored, model_id), vectors_KE)
 
     def iterate(
         self, model_id: int, *, chunk: int = 2048
@@ -107,6 +114,26 @@ class Tokens:
                 self.put(have, model_id, list(tokens_NME))
         return len(rows)
 
+    def _stored(self, photo_ids: Sequence[int], model_id: int) -> tuple[list[int], list[_Stored]]:
+        sql = (
+            "SELECT photo_id, tokens, packed FROM query_tokens "
+            "WHERE model_id = ? AND photo_id IN ({})"
+        )
+        rows = self._database.rows_in(sql, photo_ids, before=[model_id])
+        found: dict[int, _Stored] = {photo_id: (blob, packed) for photo_id, blob, packed in rows}
+        have = [photo_id for photo_id in photo_ids if photo_id in found]
+        return have, [found[photo_id] for photo_id in have]
+
+    def _bytes(self, blobs: Sequence[bytes], size: int, queries: int) -> UInt8Array:
+        """What rows of ``size`` bytes hold [N, S]. Raises ``LibraryError`` for other ones."""
+        whole = b"".join(blobs)
+        if not queries or len(whole) != len(blobs) * size:
+            raise LibraryError(
+                f"the library {self._database.path}: query tokens are not as they were stored",
+                hint=DAMAGED,
+            )
+        return np.frombuffer(whole, np.uint8).reshape(len(blobs), size)
+
     def _array(self, stored: Sequence[_Stored], model_id: int) -> Float32Array:
         queries, width = self.shape(model_id) or (0, 0)
         tokens_NME = np.empty((len(stored), queries, width), np.float32)
@@ -114,13 +141,7 @@ class Tokens:
             rows = [row for row, one in enumerate(stored) if one[1] == packed]
             if not rows:
                 continue
-            whole = b"".join([stored[row][0] for row in rows])
-            if not queries or len(whole) != len(rows) * size:
-                raise LibraryError(
-                    f"the library {self._database.path}: query tokens are not as they were stored",
-                    hint=DAMAGED,
-                )
-            raw_NS = np.frombuffer(whole, np.uint8).reshape(len(rows), size)
+            raw_NS = self._bytes([stored[row][0] for row in rows], size, queries)
             if packed:
                 some_NME = unpack(raw_NS, queries, width)
             else:

@@ -32,6 +32,11 @@ class Engine(Protocol):
         """Texts to vectors of the label space, not normalised: [N, E]."""
         ...
 
+    def stay(self) -> None:
+        """From now on make what is asked often faster, where that takes time at first: for whoever
+        stays open and embeds a few texts many times."""
+        ...
+
     def attention(self, pixels_BHW3: UInt8Array) -> Float32Array | None:
         """Where each query token looked [B, M, P]: the last layer's attention over P image tokens
         in a square grid, row by row from the top left, the mean over its heads. Each row sums to

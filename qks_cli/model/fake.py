@@ -70,6 +70,9 @@ class FakeEngine:
         """See ``Engine``."""
         return np.stack([direction(text) for text in texts])
 
+    def stay(self) -> None:
+        """See ``Engine``."""
+
     def attention(self, pixels_BHW3: UInt8Array) -> Float32Array | None:
         """See ``Engine``. Words of a known picture are seen in its first quarter."""
         places_BMP = np.zeros((len(pixels_BHW3), QUERIES, 4), np.float32)

@@ -297,20 +297,16 @@ class Model:
     def meanings(self, sums: Sequence[Sequence[Phrase]]) -> list[Meaning]:
         """What each sum of phrases asks of photos, on the same scale as tags."""
         texts = list(dict.fromkeys(phrase.text for terms in sums for phrase in terms))
-        # The reference bank is read while the text tower loads: neither holds Python.
-        with ThreadPoolExecutor(1) as pool:
-            reading = pool.submit(lambda: self.calibration)
-            labels = [Label(text) for text in texts]
-            vectors_KE = embed_labels(
-                labels,
-                templates=self.bundle.templates,
-                embed=lambda texts: self.engine.text_embeddings(texts),
-                model_hash=self.bundle.hash,
-                cache=None,
-                length=self.bundle.label_length,
-                known=self._known,
-            )
-            calibration = reading.result()
+        labels = [Label(text) for text in texts]
+        if "calibration" in vars(self):
+            vectors_KE = self._embedded_once(labels)
+        else:
+            # The reference bank is read while the text tower loads: neither holds Python.
+            with ThreadPoolExecutor(1) as pool:
+                reading = pool.submit(lambda: self.calibration)
+                vectors_KE = self._embedded_once(labels)
+                reading.result()
+        calibration = self.calibration
         vector_of = dict(zip(texts, self._interpolated(labels, vectors_KE), strict=True))
         worth_of = dict.fromkeys(texts, 1.0)
         if self.taught is not None:
@@ -323,6 +319,18 @@ class Model:
             Meaning(sum_E, calibration, stats[k], min(worth_of[term.text] for term in terms))
             for sum_E, k, terms in zip(sums_KE, rows, sums, strict=True)
         ]
+
+    def _embedded_once(self, labels: Sequence[Label]) -> Float32Array:
+        """As ``embedded``, and not kept in the cache."""
+        return embed_labels(
+            labels,
+            templates=self.bundle.templates,
+            embed=lambda texts: self.engine.text_embeddings(texts),
+            model_hash=self.bundle.hash,
+            cache=None,
+            length=self.bundle.label_length,
+            known=self._known,
+        )
 
     def nearest_of(self, phrase: str, labels: Sequence[str]) -> list[str]:
         """Those of ``labels`` that the model was taught, nearest in meaning first; none where it

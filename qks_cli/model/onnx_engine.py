@@ -49,6 +49,7 @@ class OnnxEngine:
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
         self.bundle = bundle
         self.threads = threads or settings.processors()
+        self._stays = False
         self.name = f"ONNX Runtime on {self.threads} CPU threads"
 
     def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:
@@ -58,6 +59,10 @@ class OnnxEngine:
             for at in range(0, len(pixels_BHW3), IMAGE_BATCH)
         ]
         return np.concatenate(parts, dtype=np.float32)
+
+    def stay(self) -> None:
+        """See ``Engine``."""
+        self._stays = True
 
     def attention(self, pixels_BHW3: UInt8Array) -> Float32Array | None:
         """See ``Engine``."""
@@ -69,11 +74,11 @@ class OnnxEngine:
     def text_embeddings(self, texts: Sequence[str]) -> Float32Array:
         """See ``Engine``."""
         vectors_NE = np.empty((len(texts), self.bundle.width), np.float32)
-        with ThreadPoolExecutor(1) as pool:  # the graph loads while the tokenizer does
-            few = len(texts) <= FEW_TEXTS
-            loading = pool.submit(lambda: self._few_texts if few else self._text)
-            ids_NT = self._tokenizer(texts)
-            text = loading.result()
+        if "_tokenizer" not in vars(self):
+            with ThreadPoolExecutor(1) as pool:  # the graph loads while the tokenizer does
+                pool.submit(lambda: self._session_for(len(texts)))
+                self._tokenizer  # noqa: B018
+        ids_NT, text = self._tokenizer(texts), self._session_for(len(texts))
         lengths_N = (ids_NT != 0).sum(axis=1)
         # Texts of like length go together, so that a short one is not padded to the longest.
         order = np.argsort(lengths_N, kind="stable")
@@ -100,6 +105,16 @@ class OnnxEngine:
     @cached_property
     def _few_texts(self) -> Any:
         return self._session("text.onnx", self.threads, optimized=False)
+
+    @cached_property
+    def _often(self) -> Any:
+        # A few short texts are done before a second thread begins.
+        return self._session("text.onnx", 1)
+
+    def _session_for(self, texts: int) -> Any:
+        if texts > FEW_TEXTS:
+            return self._text
+        return self._often if self._stays else self._few_texts
 
     def _session(self, name: str, threads: int, *, optimized: bool = True) -> Any:
         import onnxruntime

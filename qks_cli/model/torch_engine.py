@@ -53,6 +53,9 @@ class TorchEngine:
         ]
         return np.concatenate(parts)
 
+    def stay(self) -> None:
+        """See ``Engine``."""
+
     @torch.inference_mode()
     def attention(self, pixels_BHW3: UInt8Array) -> Float32Array | None:
         """See ``Engine``."""

@@ -51,7 +51,7 @@ def listing(review: Review, asked: Asked) -> Answer:
     except ValueError:
         raise UsageError("there is no such order") from None
     notes: list[str] = []
-    with review.thinking, review.library() as library:
+    with review.searching() as library:
         model = review.model if query.strip() else review.model_name
         found = work.find(library, query, sort, model=model, report=Report(note=notes.append))
     said = [
@@ -62,7 +62,7 @@ def listing(review: Review, asked: Asked) -> Answer:
 
 def alike(review: Review, asked: Asked) -> Answer:
     """A listing of the photos that look most like one."""
-    with review.thinking, review.library() as library:
+    with review.searching() as library:
         found = work.alike(library, asked.number("photo"), model=review.model)
     return _listed(review, found, [], asked.text("label"))
 

@@ -22,6 +22,7 @@ from qks_cli.photos.thumbnails import Thumbnail, Thumbnails
 from qks_cli.review.jobs import Jobs
 from qks_cli.search.sorting import Sort
 from qks_cli.workflows.cutoffs import LabelScores
+from qks_cli.workflows.kept_open import KeptOpen
 from qks_cli.workflows.review import Change, find, path_of
 from qks_cli.workflows.session import open_library, opened
 
@@ -106,6 +107,7 @@ class Review:
 
     def __post_init__(self) -> None:
         self.jobs = Jobs(self.complain)
+        self._searched = KeptOpen(self.db)
         self._warming: threading.Thread | None = None
         folder = settings.cache_path() / "thumbnails"
         self._readers = Readers()
@@ -118,10 +120,19 @@ class Review:
         with open_library(self.db) as library:
             yield library
 
+    @contextmanager
+    def searching(self) -> Iterator[Library]:
+        """The library for one search at a time: it stays open, and what searches read of it stays
+        in memory until anybody changes it, as in `qks serve`."""
+        with self.thinking, self._searched.using() as library:
+            yield library
+
     @cached_property
     def model(self) -> Model:
         """The model, opened when first needed and kept. Raises ``ModelError``."""
-        return opened(self.model_name)
+        found = opened(self.model_name)
+        found.engine.stay()
+        return found
 
     @cached_property
     def readers_limit(self) -> CapacityLimiter:
@@ -143,7 +154,7 @@ class Review:
 
     def _warm(self) -> None:
         with suppress(QksError, ReadersClosedError):
-            with self.thinking, self.library() as library:
+            with self.searching() as library:
                 model = self.model if self.query.strip() else self.model_name
                 first = find(library, self.query, Sort.score, model=model)[:FIRST]
             for photo_id in first:
@@ -156,3 +167,4 @@ class Review:
         self._readers.close()
         if self._warming is not None:
             self._warming.join()
+        self._searched.close()

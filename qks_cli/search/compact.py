@@ -25,7 +25,7 @@ from qks_cli.types import Float32Array, Int64Array
 EXACT = 4000  # photos that are judged by their query tokens at once, without a first pass
 BLOCK = 4096  # photo ids of one block; the triggers of m003_search divide by it too
 DIRECTIONS = 24
-PART = 512  # photos widened at a time
+PART = 1024  # photos widened at a time
 SAMPLE = 4096  # photos that the directions are learnt from
 Int8Array = npt.NDArray[np.int8]
 
@@ -71,6 +71,12 @@ def refresh(library: Library, model_id: int) -> None:
         return
     for _ in blocks(library, model_id):
         pass
+
+
+def contiguous(block: Block) -> Block:
+    """The same block for whoever keeps it: its numbers side by side, which are read sooner."""
+    mean_NE, rest_NMD = map(np.ascontiguousarray, (block.mean_NE, block.rest_NMD))
+    return Block(block.ids, mean_NE, rest_NMD, block.scales_N2)
 
 
 def raw_scores(block: Block, basis_ED: Float32Array, queries_KE: Float32Array) -> Float32Array:

@@ -16,11 +16,13 @@ from qks_cli.library import texts
 from qks_cli.library.store import Library
 from qks_cli.search.filters import Condition
 from qks_cli.search.grammar import And, Filter, Node, Not, Or, Sum, Text
+from qks_cli.search.passing import passing
 from qks_cli.search.plan import Plan
-from qks_cli.search.scorer import RawScores, found_among, ids_of
+from qks_cli.search.scorer import RawScores, found_among
 from qks_cli.search.words import STOP_WORDS, Words
 from qks_cli.types import BoolArray, Float32Array, Int64Array
 
+LABELS = 64  # whose photos stay in memory, where a library is remembered
 FOLDER = 0.5  # what a folder's name counts: it may be any word
 # What text in a photo counts that holds a phrase as it stands, or its words anywhere.
 TEXT_PHRASE, TEXT_WORDS = 0.9, 0.5
@@ -131,14 +133,15 @@ class Evaluation:
         return np.where(np.min(columns, axis=0) > 0, total_N, 0).astype(np.float32)
 
     def _label(self, name: str) -> Float32Array:
-        found = self.library.tags.carried(name)
+        def read() -> tuple[Int64Array, Float32Array]:
+            found = np.array(self.library.tags.carried(name), np.float64).reshape(-1, 2)
+            return found[:, 0].astype(np.int64), found[:, 1].astype(np.float32)
+
+        ids, values = self.library.derived(("label", name), read, most=LABELS)
         scores_N = np.zeros(len(self.ids_N), np.float32)
-        if found:
-            ids = np.fromiter((photo_id for photo_id, _ in found), np.int64, len(found))
-            rows, places = found_among(self.ids_N, ids)
-            values = np.fromiter((score for _, score in found), np.float32, len(found))
-            # A score of 0 still is a tag (cut-off 0).
-            np.maximum.at(scores_N, places, np.maximum(values[rows], 1e-6))
+        rows, places = found_among(self.ids_N, ids)
+        # A score of 0 still is a tag (cut-off 0).
+        np.maximum.at(scores_N, places, np.maximum(values[rows], 1e-6))
         return scores_N
 
     def _meant(self, node: Text | Sum) -> Float32Array:
@@ -161,7 +164,7 @@ class Evaluation:
 
     def _named(self, where: Condition) -> Float32Array:
         """1 where a condition holds, else 0."""
-        ids = ids_of(self.library, f"SELECT id FROM photos WHERE {where.sql}", where.values)
+        ids = passing(self.library, where)
         _, places = found_among(self.ids_N, ids)
         passed_N = np.zeros(len(self.ids_N), np.float32)
         passed_N[places] = 1

@@ -7,8 +7,8 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -24,10 +24,26 @@ EARTH_KM = 6371.0
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """An SQL condition with its values."""
+    """An SQL condition with its values. ``parts`` are what it is ``joined`` of (AND, OR, NOT);
+    ``on_path`` tells the same from a folded path, where the path alone decides."""
 
     sql: str
     values: tuple[object, ...] = ()
+    parts: tuple[Condition, ...] = ()
+    joined: str = ""
+    on_path: Callable[[str], bool] | None = field(default=None, compare=False)
+
+
+def joined(parts: Sequence[Condition], word: str) -> Condition:
+    """Several conditions as one; ``word`` is AND or OR."""
+    sql = f" {word} ".join(f"({part.sql})" for part in parts)
+    values = tuple(value for part in parts for value in part.values)
+    return Condition(f"({sql})", values, tuple(parts), word)
+
+
+def opposite(of: Condition) -> Condition:
+    """What is unknown of a photo does not pass a condition, so it passes its opposite."""
+    return Condition(f"NOT coalesce(({of.sql}), 0)", of.values, (of,), "NOT")
 
 
 TAGGED = "EXISTS (SELECT 1 FROM tags JOIN shown_labels ON shown_labels.id = tags.label_id"
@@ -115,7 +131,8 @@ def _folder(value: str, refuse: _Refuse) -> Condition:
     if name.startswith(("/", "~", ".")):
         whole = os.path.abspath(Path(name).expanduser())  # noqa: PTH100 - links as written
         start = fold(whole).rstrip("/") + "/"
-        return _under_any_name(f"substr({folded('path')}, 1, ?) = ?", len(start), start)
+        sql = f"substr({folded('path')}, 1, ?) = ?"
+        return _under_any_name(sql, len(start), start, on_path=lambda path: path.startswith(start))
     return folder_condition(name)
 
 
@@ -130,13 +147,17 @@ def folded(column: str) -> str:
 
 def folder_condition(name: str) -> Condition:
     """Photos below a folder of this name, however deep."""
-    return _under_any_name(f"instr({folded('path')}, ?) > 0", f"/{fold(name)}/")
+    inside = f"/{fold(name)}/"
+    sql = f"instr({folded('path')}, ?) > 0"
+    return _under_any_name(sql, inside, on_path=lambda path: inside in path)
 
 
-def _under_any_name(sql: str, *values: object) -> Condition:
+def _under_any_name(
+    sql: str, *values: object, on_path: Callable[[str], bool] | None = None
+) -> Condition:
     """A condition over ``path``, for a photo's own path and for the links that lead to it."""
     both = f"({sql}) OR id IN (SELECT photo_id FROM names WHERE {sql})"
-    return Condition(both, (*values, *values))
+    return Condition(both, (*values, *values), on_path=on_path)
 
 
 def _name(value: str, refuse: _Refuse) -> Condition:

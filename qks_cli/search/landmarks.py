@@ -14,7 +14,7 @@ from pathlib import Path
 
 from qks_cli.folding import fold
 from qks_cli.library.database import Database
-from qks_cli.search.filters import Condition, date_condition, folder_condition
+from qks_cli.search.filters import Condition, date_condition, folder_condition, joined
 from qks_cli.search.folders import folders
 from qks_cli.search.words import LONGEST_LABEL, STOP_WORDS
 
@@ -100,8 +100,7 @@ class Landmarks:
             return None
         name = self.folders.get(fold(value))
         if name is not None:  # scans and other photos without a date
-            folder = folder_condition(name)
-            where = Condition(f"({where.sql}) OR ({folder.sql})", where.values + folder.values)
+            where = joined([where, folder_condition(name)], "OR")
         return Landmark(where, f"date {value}", _without(words, used), True)
 
     def _folder(self, words: Sequence[str]) -> Landmark | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from qks_cli.search.filters import SCORED, Condition, bounds, condition
+from qks_cli.search.filters import SCORED, Condition, bounds, condition, joined, opposite
 from qks_cli.search.grammar import And, Filter, Node, Not, Or, QueryError, Sum, Text, parse_query
 from qks_cli.search.landmarks import Landmark, Landmarks
 from qks_cli.search.words import Lookup, Words, in_any_number, match_labels
@@ -151,7 +151,7 @@ class _Checker:
                 rest.append(one)
             else:
                 decided.append(found)
-        where = _join(decided, "AND") if decided else Condition("1")
+        where = joined(decided, "AND") if decided else Condition("1")
         return where, _and(rest) if rest else None
 
     def _filter(self, node: Filter, *, negated: bool) -> None:
@@ -228,14 +228,13 @@ class _Checker:
                 return None if name in SCORED else self.conditions[node]
             case Not(inner):
                 found = self._condition(inner)
-                # What is unknown of a photo does not pass a filter, so it passes its opposite.
-                return found and Condition(f"NOT coalesce(({found.sql}), 0)", found.values)
+                return found and opposite(found)
             case And(nodes) | Or(nodes):
                 parts = [self._condition(one) for one in nodes]
                 known = [part for part in parts if part is not None]
                 if len(known) < len(parts):
                     return None
-                return _join(known, "AND" if isinstance(node, And) else "OR")
+                return joined(known, "AND" if isinstance(node, And) else "OR")
             case _:
                 return None
 
@@ -245,8 +244,3 @@ class _Checker:
 
 def _and(nodes: Sequence[Node]) -> Node:
     return nodes[0] if len(nodes) == 1 else And(tuple(nodes))
-
-
-def _join(parts: Sequence[Condition], word: str) -> Condition:
-    sql = f" {word} ".join(f"({part.sql})" for part in parts)
-    return Condition(f"({sql})", tuple(value for part in parts for value in part.values))

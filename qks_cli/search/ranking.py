@@ -19,10 +19,11 @@ from qks_cli.library.moments import any_moments, video_ids
 from qks_cli.library.store import Library
 from qks_cli.search.compact import EXACT
 from qks_cli.search.evaluation import Evaluation, Meaning, text_words
-from qks_cli.search.filters import add_functions
+from qks_cli.search.filters import Condition, add_functions
 from qks_cli.search.folding import Stacked, fold_stacks, stacked
 from qks_cli.search.grammar import Filter, Node
 from qks_cli.search.moments import best_moments
+from qks_cli.search.passing import passing
 from qks_cli.search.plan import Plan, ScoreRange
 from qks_cli.search.scorer import (
     Compared,
@@ -37,8 +38,10 @@ from qks_cli.search.scorer import (
 from qks_cli.search.sorting import Sort
 from qks_cli.types import BoolArray, Float32Array, Int64Array, Tag
 
-# Of N photos in a large library, so many times √N are judged exactly (docs/experiments/search.md)
+# Of N photos in a large library, so many times √N are judged exactly, and at least so many: as many
+# as the worst of 180 phrases needs (docs/experiments/search.md).
 ROOTS = 8
+LEAST = 3000
 THERE = "status = 'ok' AND missing_since IS NULL"
 GONE = ("status < 'ok'", "status > 'ok'", "missing_since IS NOT NULL")  # all others, by indices
 
@@ -151,7 +154,7 @@ def _judged(
     library: Library, plan: Plan, evidence: Evidence, limit: int, *, exact: bool
 ) -> _Judged:
     add_functions(library)
-    ids_N = _ids(library, f"{THERE} AND {plan.where.sql}", plan.where.values)
+    ids_N = _present(library, plan.where)
     if plan.node is None:
         return _Judged(ids_N, np.ones(len(ids_N), np.float32))
     node, compared = plan.node, _compared(library, evidence)
@@ -229,7 +232,18 @@ def _ids(library: Library, where: str, values: tuple[object, ...] = ()) -> Int64
         ids_N = np.arange(first, last + 1, dtype=np.int64)
         return np.delete(ids_N, gone - first)
 
-    return library.derived("ids", read_all) if where in (THERE, f"{THERE} AND 1") else read()
+    if where in (THERE, f"{THERE} AND 1"):
+        return library.derived("ids", read_all)
+    return read()
+
+
+def _present(library: Library, where: Condition) -> Int64Array:
+    """Ids, ascending, of the photos that are there and pass a condition."""
+    if not library.remembers or where.sql == "1":
+        return _ids(library, f"{THERE} AND {where.sql}", where.values)
+    ids_N = passing(library, where)
+    rows, _ = found_among(_ids(library, THERE), ids_N)
+    return ids_N[rows]
 
 
 def _compared(library: Library, evidence: Evidence) -> Compared | None:
@@ -255,7 +269,7 @@ def _best(
     if len(ids_N) <= EXACT:
         return ids_N
     about_N = score(ids_N, compact_scores(library, compared, ids_N))
-    count = min(len(ids_N), max(EXACT, 2 * limit, int(ROOTS * len(ids_N) ** 0.5)))
+    count = min(len(ids_N), max(LEAST, 2 * limit, int(ROOTS * len(ids_N) ** 0.5)))
     best = np.argpartition(-about_N, count - 1)[:count]
     chosen = ids_N[best[about_N[best] > 0]]
     # Compact vectors know one frame of a video: all videos are looked at.

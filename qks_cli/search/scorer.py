@@ -6,7 +6,7 @@ numpy only. Axes: N photos, R moments of videos, M query tokens, E label space, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -79,17 +79,24 @@ def exact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> Raw
     raw = _unknown(compared, len(ids_N))
     vectors_KE = compared.stacked()
     for at in range(0, len(ids_N), CHUNK):
-        chunk = ids_N[at : at + CHUNK].tolist()
-        have, tokens_NME = library.tokens.of(chunk, compared.model_id)
-        if tokens_NME is None:
-            continue
+        chunk, alike = ids_N[at : at + CHUNK].tolist(), {}
+        if vectors_KE is not None and not compared.tokens:
+            have, raw_NK = library.tokens.similarity(chunk, compared.model_id, vectors_KE)
+        else:
+            have, tokens_NME = library.tokens.of(chunk, compared.model_id)
+            if tokens_NME is None:
+                continue
+            raw_NK = np.empty((len(have), 0), np.float32)
+            if vectors_KE is not None:
+                raw_NK = max_similarity(tokens_NME, vectors_KE)
+            alike = {
+                node: cosine_similarity(tokens_NME, tokens_ME, compared.mean_token_E)
+                for node, tokens_ME in compared.tokens.items()
+            }
         rows, places = found_among(ids_N, np.array(have, np.int64))
-        if vectors_KE is not None:
-            raw_NK = max_similarity(tokens_NME, vectors_KE)
-            for column, node in enumerate(compared.vectors):
-                raw[node][places] = raw_NK[rows, column]
-        for node, tokens_ME in compared.tokens.items():
-            alike_N = cosine_similarity(tokens_NME, tokens_ME, compared.mean_token_E)
+        for column, node in enumerate(compared.vectors):
+            raw[node][places] = raw_NK[rows, column]
+        for node, alike_N in alike.items():
             raw[node][places] = alike_N[rows]
     for photo_id, own in moment_scores(library, compared, ids_N).items():
         place = int(np.searchsorted(ids_N, photo_id))
@@ -152,10 +159,14 @@ def compact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> R
             alike_N = compact.cosine_similarity(block, basis_ED, tokens_ME, compared.mean_token_E)
             raw[node][places] = alike_N[rows]
 
+    if library.remembers:
+        for block, basis_ED in _remembered(library, compared.model_id):
+            score(block, basis_ED)
+        return raw
     # Blocks are scored on threads while the next are read: numpy and SQLite let others run.
     with ThreadPoolExecutor(THREADS) as threads:
         waiting: deque[Future[None]] = deque()
-        for block, basis_ED in _blocks(library, compared.model_id):
+        for block, basis_ED in compact.blocks(library, compared.model_id):
             waiting.append(threads.submit(score, block, basis_ED))
             if len(waiting) > 2 * THREADS:
                 waiting.popleft().result()
@@ -164,11 +175,15 @@ def compact_scores(library: Library, compared: Compared, ids_N: Int64Array) -> R
     return raw
 
 
-def _blocks(library: Library, model_id: int) -> Iterable[tuple[compact.Block, Float32Array]]:
-    """Compact vectors as they are read, or from memory."""
-    if not library.remembers:
-        return compact.blocks(library, model_id)
-    return library.derived(("compact", model_id), lambda: list(compact.blocks(library, model_id)))
+def _remembered(library: Library, model_id: int) -> list[tuple[compact.Block, Float32Array]]:
+    """Compact vectors from memory, where they are scored sooner than threads begin."""
+
+    def read() -> list[tuple[compact.Block, Float32Array]]:
+        return [
+            (compact.contiguous(one), basis) for one, basis in compact.blocks(library, model_id)
+        ]
+
+    return library.derived(("compact", model_id), read)
 
 
 def ids_of(library: Library, sql: str, values: tuple[object, ...] = ()) -> Int64Array:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from qks_cli.folding import fold
@@ -46,6 +46,7 @@ def is_understood(phrase: str, unknown: Sequence[str]) -> bool:
     return 2 * len(unknown) < max(1, len(words_of(phrase)))
 
 
+@lru_cache(4096)
 def is_english(word: str) -> bool:
     """Whether a folded word, or what it is a form or compound of, is in WordNet."""
     if any(_has(form) for form in (word, singular(word), *_stems(word))):

@@ -33,10 +33,27 @@ ALIKE = 0.4  # cosine below which that word is of another meaning
 CHUNK = 1024  # labels at a time
 
 
+_directions: list[
+    tuple[Float32Array, Float32Array]
+] = []  # of the arrays that were last asked about
+
+
+def directions(taught_TE: Float32Array) -> Float32Array:
+    """Unit vectors [T, E - 1] of taught words, made once for an array: a search asks eight times,
+    and making them takes as long as all the rest of what it does with words. No caller changes
+    what it gives or gets."""
+    for array, found in _directions:
+        if array is taught_TE:
+            return found
+    made = unit(taught_TE[:, :-1])
+    _directions[:] = [*_directions[-3:], (taught_TE, made)]
+    return made
+
+
 def interpolate_to_known(labels_CE: Float32Array, taught_TE: Float32Array) -> Float32Array:
     """Label vectors [C, E] of ``labels_CE``'s length, untaught ones brought towards their
     neighbours; ``taught_TE`` may have any length. The last coordinate is left as it is."""
-    taught = unit(taught_TE[:, :-1])
+    taught = directions(taught_TE)
     out = labels_CE.copy()
     for at in range(0, len(labels_CE), CHUNK):
         part = labels_CE[at : at + CHUNK, :-1]
@@ -79,7 +96,7 @@ def bring_to_relatives(
 
 def nearest(labels_CE: Float32Array, taught_TE: Float32Array) -> tuple[IntArray, Float32Array]:
     """For each label as it was embedded its nearest taught word [C], and their cosine [C]."""
-    cosine_CT = unit(labels_CE[:, :-1]) @ unit(taught_TE[:, :-1]).T
+    cosine_CT = unit(labels_CE[:, :-1]) @ directions(taught_TE).T
     nearest_C = cosine_CT.argmax(axis=1)
     return nearest_C, cosine_CT[np.arange(len(cosine_CT)), nearest_C]
 
@@ -89,7 +106,7 @@ def interpolated_from(
 ) -> tuple[IntArray, Float32Array]:
     """For each label as it was embedded the taught words that weigh most in what it is brought
     towards, at most ``NEAREST``: rows [C, K], nearest first, and their cosines [C, K]."""
-    cosine_CT = unit(labels_CE[:, :-1]) @ unit(taught_TE[:, :-1]).T
+    cosine_CT = unit(labels_CE[:, :-1]) @ directions(taught_TE).T
     nearest_CK = np.argsort(-cosine_CT, axis=1, kind="stable")[:, : min(count, NEAREST)]
     return nearest_CK, np.take_along_axis(cosine_CT, nearest_CK, axis=1)
 
@@ -99,7 +116,7 @@ def carried_over(
 ) -> Float32Array:
     """What is known of taught words, ``values_T``, for any labels [C]: a taught word's own value,
     else the mean of its neighbours', the less the farther the nearest is."""
-    taught = unit(taught_TE[:, :-1])
+    taught = directions(taught_TE)
     count = min(NEAREST, len(taught))
     out_C = np.empty(len(labels_CE), np.float32)
     for at in range(0, len(labels_CE), CHUNK):

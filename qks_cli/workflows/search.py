@@ -205,7 +205,7 @@ class _Asked:
         meanings = _meanings(model, understood) if understood else {}
         floor = 0.0
         if understood and not options.weak:
-            floor = model.floor.of(library.photos.count())
+            floor = model.floor.of(library.derived("count", library.photos.count))
         return Evidence(model_id, meanings, tokens, options.by_tags, floor=floor)
 
     def explain(self, report: Report, *, found: bool) -> None:

@@ -20,6 +20,7 @@ from qks_cli.search.folding import Stacked
 from qks_cli.search.ranking import Found, Hit
 from qks_cli.search.sorting import Sort
 from qks_cli.types import Tag
+from qks_cli.workflows.kept_open import KeptOpen
 from qks_cli.workflows.report import Report
 from qks_cli.workflows.search import MIN_SCORE, SearchOptions, search, similar
 from qks_cli.workflows.words import learned_of
@@ -34,9 +35,10 @@ MOST_LABELS = 1000  # that it brings along
 class Service:
     """Answers requests about one library, one at a time and from one thread."""
 
-    def __init__(self, library: Library, model: Model) -> None:
-        self.library = library
+    def __init__(self, kept: KeptOpen, model: Model) -> None:
+        self.kept = kept
         self.model = model
+        self.library: Library
         self._answers: dict[str, Callable[[_Request], object]] = {
             "search": self._search,
             "similar": self._similar,
@@ -45,7 +47,7 @@ class Service:
             "labels": self._labels,
             "status": self._status,
         }
-        library.remember()
+        model.engine.stay()
 
     def answer(self, line: bytes) -> bytes:
         """The answer to one line, as one line; an error is an answer too."""
@@ -58,7 +60,8 @@ class Service:
                 raise UsageError("id must be text or a whole number")
             request = _Request(fields)
             do = request.one_of("do", tuple(self._answers))
-            result = {"id": number, "ok": True, "result": self._answers[do](request)}
+            with self.kept.using() as self.library:
+                result = {"id": number, "ok": True, "result": self._answers[do](request)}
         except QksError as error:
             result = _failed(number, error.message, error.hint)
         except Exception as error:  # one request's fault must not end the others' service

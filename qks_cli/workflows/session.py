@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from qks_cli.vocabulary.languages import Language
 
 
-def open_library(db: Path | None = None, *, create: bool = False) -> Library:
-    """The library in the file ``db``, by default the user's own.
+def open_library(
+    db: Path | None = None, *, create: bool = False, any_thread: bool = False
+) -> Library:
+    """The library in the file ``db``, by default the user's own. ``any_thread`` as of ``Database``.
 
     Runs that were killed are marked so, and what one that wrote left open is settled. Raises
     ``LibraryError`` where the library is not there (unless ``create``) or cannot be used."""
-    library = Library.open(db or settings.index_path(), create=create)
+    library = Library.open(db or settings.index_path(), create=create, any_thread=any_thread)
     library.runs.settle()
     if not library.is_settled:  # a run that wrote was killed, or is at work
         from qks_cli.workflows.settle import settle_journal

@@ -106,3 +106,7 @@ def test_a_graph_as_it_is_gives_what_an_optimised_one_gives() -> None:
     assert "_text" not in vars(engine)
     many = engine.text_embeddings(texts * (FEW_TEXTS // 3 + 1))[:3]
     np.testing.assert_allclose(few, many, atol=2e-3 * np.abs(many).max())
+    engine.stay()  # who asks often waits once, for an optimised one
+    often = engine.text_embeddings(texts)
+    assert "_often" in vars(engine)
+    np.testing.assert_allclose(often, many, atol=2e-3 * np.abs(many).max())

@@ -13,6 +13,7 @@ import pytest
 
 from qks_cli.library import keywords, labels
 from qks_cli.library.store import Library
+from qks_cli.library.tags import Tags
 from tests.conftest import Qks
 from tests.review.conftest import NAMES, Page
 
@@ -199,3 +200,23 @@ def test_a_picture_is_sent_once(page: Page, folder: Path) -> None:
     assert again.status_code == 304 and again.content == b""
     os.utime(folder / "a.png", ns=(0, 0))
     assert page.client.get("/small/1", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_searches_share_what_they_read(
+    page: Page, db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in qks serve: read once, and again only after somebody has changed the library."""
+    read: list[object] = []
+    carried = Tags.carried
+
+    def counted(self: Tags, label: str) -> list[tuple[int, float]]:
+        read.append(label)
+        return carried(self, label)
+
+    monkeypatch.setattr(Tags, "carried", counted)
+    first = page.ids("tag:dog")
+    assert first and page.ids("tag:dog") == page.ids("tag:dog") == first
+    assert read == ["dog"]
+    page.post("/api/say", ids=first[:1], label="dog", said="reject")
+    assert page.ids("tag:dog") == first[1:]
+    assert read == ["dog", "dog"]

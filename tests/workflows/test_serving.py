@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -28,6 +29,7 @@ from qks_cli.model.learned import Head
 from qks_cli.photos.walk import walk
 from qks_cli.search import compact
 from qks_cli.workflows import sockets
+from qks_cli.workflows.kept_open import KeptOpen
 from qks_cli.workflows.serving import MOST_BYTES, Service
 from qks_cli.workflows.session import open_library, opened
 from qks_cli.workflows.tag import Tagging, TagRun, retag
@@ -45,7 +47,7 @@ def library(fake_model: Path, photos: Path) -> Iterator[Library]:
 
 @pytest.fixture
 def service(library: Library) -> Service:
-    return Service(library, opened("mini"))
+    return Service(KeptOpen(library.path), opened("mini"))
 
 
 def ask(service: Service, **fields: object) -> dict[str, Any]:
@@ -175,6 +177,34 @@ def test_compact_vectors_stay_in_memory(
         other.execute("DELETE FROM compact")
     answer = ask(service, do="search", query="cat")  # a fault is an answer, too
     assert answer["error"]["message"] == "a fault of qks: AssertionError: read again"
+
+
+def test_a_library_that_another_takes_the_place_of(
+    service: Service, library: Library, tmp_path: Path, qks: Any
+) -> None:
+    backup = tmp_path / "backup.db"
+    assert qks("backup", backup).returncode == 0
+    with closing(Library.open(library.path)) as other:
+        other.execute("DELETE FROM photos")
+    assert names(ask(service, do="search", query="tag:cat")) == []
+    assert qks("restore", backup, "--yes").returncode == 0
+    assert names(ask(service, do="search", query="tag:cat")) == ["cat.jpg"]
+
+
+def test_a_library_is_kept_open_for_any_thread(library: Library) -> None:
+    opened_as = []
+
+    def ask_it(kept: KeptOpen) -> None:
+        with kept.using() as own:
+            opened_as.append(own)
+            assert own.photos.count() == 4 and own.remembers
+
+    with KeptOpen(library.path) as kept:
+        for _ in range(3):
+            thread = threading.Thread(target=ask_it, args=(kept,))
+            thread.start()
+            thread.join()
+        assert len(opened_as) == 3 and len({id(one) for one in opened_as}) == 1
 
 
 def test_lines_of_a_stream(service: Service) -> None:

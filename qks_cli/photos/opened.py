@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from qks_cli.errors import PhotoError
 from qks_cli.photos.fingerprint import fingerprint_of
+from qks_cli.photos.readable import raw_readable
 from qks_cli.photos.recognise import (
     GIF,
     HEAD,
@@ -40,6 +41,15 @@ _NOT_DAMAGED = (
     "no decoding plugin",
     "compressed by",
 )
+# What makes other formats readable, by their names.
+_HELPS = dict.fromkeys(
+    ("Matroska of another kind", "Windows Media", "MPEG video", "Flash video", "Ogg"),
+    "`ffmpeg -i FILE -c copy NEW.mkv` makes it readable (`apt-get install ffmpeg`)",
+) | {
+    "PDF": "`pdftoppm -jpeg FILE NEW` makes pictures of it (`apt-get install poppler-utils`)",
+    "SVG": "`rsvg-convert -o NEW.png FILE` makes a picture (`apt-get install librsvg2-bin`)",
+    "Photoshop's large documents (PSB)": "saved as PSD it is read",
+}
 # What Python says of bytes that are not as they should be.
 _FOR_PROGRAMMERS = ("unpack", "index out of", "list index", "tuple index", "bytes index")
 # Formats whose decoders know all kinds of them: what these cannot read is damaged.
@@ -125,10 +135,20 @@ def _kind_and_reason(error: Exception, format: Format | None) -> tuple[str, str]
     if "truncated" in lower or "end of file" in lower or "premature" in lower:
         return "truncated", f"the file is cut off ({text})"
     if any(words in lower for words in _NOT_DAMAGED):
-        return "unsupported", f"a kind of {name} that qks's decoder does not know ({text})"
+        reason = f"a kind of {name} that qks's decoder does not know ({text})"
+        return "unsupported", reason + _what_helps(format, lower)
     if format is None or format in _WELL_KNOWN:
         return "corrupt", f"the file is damaged ({text})"
     return "corrupt", f"damaged, or a kind of {name} that qks's decoder does not know ({text})"
+
+
+def _what_helps(format: Format | None, reason: str) -> str:
+    """What makes a file readable that its decoder does not know; '' where nothing is known to."""
+    if format is RAW and raw_readable():
+        return "; a newer one may: `pip install --upgrade rawpy`"
+    if format in VIDEOS and "compressed by" in reason:
+        return "; `ffmpeg -i FILE NEW.mp4` makes it readable (`apt-get install ffmpeg`)"
+    return ""
 
 
 def one_line(text: str) -> str:
@@ -139,4 +159,7 @@ def one_line(text: str) -> str:
 
 def _not_read(head: bytes) -> str:
     name = name_of_unread(head)
-    return "not an image that qks can read" + (f": its bytes say {name}" if name else "")
+    if not name:
+        return "not an image that qks can read"
+    helps = _HELPS.get(name, "")
+    return f"not an image that qks can read: its bytes say {name}" + (f"; {helps}" if helps else "")

@@ -104,6 +104,25 @@ def test_raw_files_that_begin_in_a_way_of_their_own(data: bytes) -> None:
     assert found is not None and found.name == "RAW"
 
 
+@pytest.mark.parametrize(
+    ("data", "helps"),
+    [
+        (b"%PDF-1.7\n", "apt-get install poppler-utils"),
+        (b"<svg xmlns", "apt-get install librsvg2-bin"),
+        (b"8BPS\0\2" + bytes(40), "saved as PSD"),
+        (b"0&\xb2u\x8ef\xcf\x11" + bytes(40), "apt-get install ffmpeg"),
+        (b"FLV\1" + bytes(40), "apt-get install ffmpeg"),
+        (b"FUJIFILMCCD-RAW" + bytes(200), "pip install --upgrade rawpy"),
+        (b"IIU\0" + bytes(200), "pip install --upgrade rawpy"),
+    ],
+)
+def test_what_is_not_read_says_what_helps(tmp_path: Path, data: bytes, helps: str) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data)
+    reason = refusal(path).reason
+    assert helps in reason and "\n" not in reason
+
+
 def test_no_other_plugin_is_so_much_as_imported(tmp_path: Path) -> None:
     """Pillow's own way imports and tries all of them, that for PostScript too."""
     (tmp_path / "a.jpg").write_bytes(POSTSCRIPT)

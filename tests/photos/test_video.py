@@ -216,6 +216,7 @@ def test_other_codecs_are_not_run(tmp_path: Path) -> None:
     path = video(tmp_path / "a.avi", [(fields(1), 1.0)], codec="flv")
     error = refusal(path)
     assert error.kind == "unsupported" and "flv" in error.reason
+    assert "apt-get install ffmpeg" in error.reason
 
 
 def test_nothing_else_is_opened_by_a_video(tmp_path: Path) -> None:

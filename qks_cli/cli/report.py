@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from qks_cli.cli.options import Db, Language, Model
 from qks_cli.cli.output import count_of, say
 from qks_cli.escape import shown
 from qks_cli.vocabulary.language_codes import LanguageCode
+
+if TYPE_CHECKING:
+    from qks_cli.workflows.photo_report import ReportMade
 
 Out = Annotated[Path, typer.Option(help="The folder to make, or an earlier report.")]
 Query = Annotated[
@@ -28,6 +31,9 @@ WithPlaces = Annotated[
     ),
 ]
 WithPaths = Annotated[bool, typer.Option("--with-paths", help="Whole paths instead of file names.")]
+Members = Annotated[
+    bool, typer.Option("--all", help="Every member of a stack, not one of them (docs/stacks.md).")
+]
 Size = Annotated[int, typer.Option(min=64, max=2048, help="Longer side of a thumbnail, in pixels.")]
 Limit = Annotated[int, typer.Option(min=1, help="Photos at most.")]
 
@@ -42,6 +48,7 @@ def report(
     with_paths: WithPaths = False,
     size: Size = 320,
     limit: Limit = 10_000,
+    members: Members = False,
     db: Db = None,
     model: Model = "mini",
     language: Language = LanguageCode.en,
@@ -63,7 +70,14 @@ def report(
 
     text = " ".join(query or ())
     with open_library(db) as library:
-        ids = found(library, text, model=model, language=language, report=Report(note=say))
+        ids = found(
+            library,
+            text,
+            model=model,
+            language=language,
+            every_member=members,
+            report=Report(note=say),
+        )
         if not ids:
             say("qks: no photo found, and nothing written")
             raise typer.Exit(1)
@@ -87,6 +101,10 @@ def report(
                 advance=progress.advance,
                 report=Report(progress.problem, progress.say),
             )
+    _tell(made, limit)
+
+
+def _tell(made: ReportMade, limit: int) -> None:
     say(f"qks: {count_of(made.photos, 'photo')} in {shown(made.page)}")
     if made.left_out:
         photos = count_of(made.left_out, "photo")

@@ -26,6 +26,7 @@ import numpy as np
 
 from qks_cli import settings
 from qks_cli.errors import PhotoError, UsageError
+from qks_cli.library import stacks
 from qks_cli.library.described import Described, described
 from qks_cli.library.places import of as places_of
 from qks_cli.library.store import Library
@@ -96,20 +97,23 @@ def found(
     *,
     model: str = "mini",
     language: str = "en",
+    every_member: bool = False,
     report: Report = SILENT,
 ) -> list[int]:
-    """Ids of all photos that answer a query by tags and filters, best first; of the whole library
-    where the query is empty, the newest first. ``language`` is as for ``search``, as are errors."""
+    """Ids of all photos that answer a query by tags and filters, one a stack unless
+    ``every_member``, best first; of the whole library where the query is empty, the newest first.
+    ``language`` is as for ``search``, as are errors."""
     everything = library.photos.tagged_ids()
     if not query or not everything:
-        return everything[::-1]
+        others = set() if every_member else stacks.not_main(library)
+        return [photo_id for photo_id in everything[::-1] if photo_id not in others]
     options = SearchOptions(
         model,
         len(everything),
         0.0,
         by_meaning=False,
         exact=True,
-        every_member=True,
+        every_member=every_member,
         language=language,
     )
     hits = search(library, query, options, report)

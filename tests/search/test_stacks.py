@@ -16,6 +16,7 @@ from qks_cli.search.sorting import Sort
 from qks_cli.types import Photo, Tag, TaggedPhoto
 from qks_cli.workflows import stacks as work
 from qks_cli.workflows.clusters import clusters
+from qks_cli.workflows.photo_report import found as found_for_report
 from qks_cli.workflows.review import cards, find
 from qks_cli.workflows.search import SearchOptions, search, search_ids, similar
 from qks_cli.workflows.stats import stats
@@ -212,6 +213,18 @@ def test_stats_count_a_stack_once(dated: Library, tmp_path: Path) -> None:
     folder = str(tmp_path / "p")
     assert stats(dated, "folder", 9) == [(folder, 5)]
     assert stats(dated, "status", 9, every_file=True) == [("ok", 9)]
+
+
+def test_a_report_shows_a_stack_once(library: Library) -> None:
+    def shown(query: str, **options: bool) -> set[str]:
+        paths = library.photos.paths_of(found_for_report(library, query, **options))
+        return {path.name for path in paths.values()}
+
+    once = {"a.jpg", "b.heic", "c-edited.jpg", "d.jpg"}
+    assert shown("tag:dog") == {*once, "e.jpg"}
+    assert shown("") == {*once, "e-edited.jpg"}
+    assert shown("tag:dog", every_member=True) == {*SCORES} - {"e-edited.jpg"}
+    assert shown("", every_member=True) == {*SCORES}
 
 
 def test_a_stack_in_two_years_is_found_and_counted_in_both(dated: Library) -> None:

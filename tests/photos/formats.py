@@ -94,6 +94,9 @@ def jxl(path: Path, image: Image.Image) -> None:
 KINDS = {
     "plain.jpg": Kind(pillow("JPEG", quality=90), embeds=True),
     "progressive.jpg": Kind(pillow("JPEG", quality=90, progressive=True), embeds=True),
+    "print.jpg": Kind(
+        lambda path, image: image.convert("CMYK").save(path, "JPEG", quality=92), embeds=True
+    ),
     "camera.mpo": Kind(
         lambda path, image: path.write_bytes(
             files.mpf_of(saved(image, "JPEG", exif=files.exif()), files.jpeg())
@@ -101,6 +104,7 @@ KINDS = {
         embeds=True,
     ),
     "plain.png": Kind(pillow("PNG"), embeds=True),
+    "palette.png": Kind(lambda path, image: image.quantize().save(path, "PNG"), embeds=True),
     "moving.apng": Kind(animated("PNG"), embeds=True),
     "plain.webp": Kind(pillow("WEBP", quality=90), embeds=True),
     "lossless.webp": Kind(pillow("WEBP", lossless=True), embeds=True),
@@ -121,6 +125,7 @@ KINDS = {
     "big.tif": Kind(tiff(bigtiff=True), needs="tifffile"),
     "plain.heic": Kind(heic),
     "plain.avif": Kind(pillow("AVIF")),
+    "moving.avif": Kind(animated("AVIF")),
     "plain.jp2": Kind(pillow("JPEG2000")),
     "stream.j2k": Kind(pillow("JPEG2000", no_jp2=True)),
     "plain.psd": Kind(lambda path, image: path.write_bytes(psd(image))),
@@ -129,6 +134,8 @@ KINDS = {
     "bare.dng": Kind(raw(previewed=False), exiftool=True, needs="rawpy"),
     "film.mp4": Kind(moving("libx264"), needs="av"),
     "phone.mov": Kind(moving("libx265"), needs="av"),
+    "phone.3gp": Kind(moving("libx264"), needs="av"),
+    "camera.m4v": Kind(moving("mpeg4"), needs="av"),
     "camera.avi": Kind(moving("mjpeg"), needs="av"),
     "film.mkv": Kind(moving("libx264"), needs="av"),
     "web.webm": Kind(moving("libvpx"), needs="av"),

@@ -52,10 +52,17 @@ def exif(main: Tags, *, inner: Tags | None = None, gps: Tags | None = None) -> b
 
 
 def dng(
-    image: Image.Image, *, preview: bytes | None = None, thumb: int = 0, orientation: int = 1
+    image: Image.Image,
+    *,
+    preview: bytes | None = None,
+    thumb: int = 0,
+    orientation: int = 1,
+    inner: Tags | None = None,
+    gps: Tags | None = None,
 ) -> bytes:
     """A DNG of the sensor that would see ``image``, with an embedded JPEG ``preview``, and, as
-    cameras do it, a thumbnail of ``thumb`` pixels each way in the first directory."""
+    cameras do it, a thumbnail of ``thumb`` pixels each way in the first directory. ``inner`` and
+    ``gps`` are directories of Exif, behind everything else."""
     colours = np.asarray(image).astype(np.uint16) * 257
     bayer = colours[..., 1].copy()
     bayer[::2, ::2], bayer[1::2, 1::2] = colours[::2, ::2, 0], colours[1::2, 1::2, 2]
@@ -91,17 +98,22 @@ def dng(
             parts.append((_strip(small.size, 7, 6), preview))
     if thumb:
         parts.insert(0, (_strip((thumb, thumb), 1, 2), bytes(3 * thumb * thumb)))
-    first = dict(parts[0][0]) | camera
+    noted = {tag: tags for tag, tags in ((0x8769, inner), (0x8825, gps)) if tags}
+    first = dict(parts[0][0]) | camera | {tag: (LONG, 0) for tag in noted}
     at = 8 + len(_directory(_placed(first, 0, 0, [0] * (len(parts) - 1)), 8))
-    places, body = [], b""
+    places, body, behind = [], b"", b""
     for tags, data in parts[1:]:
         block = _directory(_placed(tags, 0, 0, []), 0)
         start = at + len(body)
         places.append(start)
         body += _directory(_placed(tags, start + len(block), len(data), []), start) + data
     data = parts[0][1]
+    end = at + len(body) + len(data)
+    for tag, tags in noted.items():
+        first[tag] = (LONG, end + len(behind))
+        behind += _directory(tags, end + len(behind))
     head = _directory(_placed(first, at + len(body), len(data), places), 8)
-    return b"II*\0" + struct.pack("<I", 8) + head + body + data
+    return b"II*\0" + struct.pack("<I", 8) + head + body + data + behind
 
 
 def _strip(size: tuple[int, int], compression: int, photometric: int) -> Tags:

@@ -20,7 +20,7 @@ from qks_cli.photos.limits import Limits
 from qks_cli.photos.opened import opened
 from qks_cli.photos.walk import walk
 from qks_cli.types import Details, UInt8Array
-from tests.photos.made import dng, picture, saved
+from tests.photos.made import ASCII, RATIONAL, dng, picture, saved
 
 SIDE = 32
 CORNERS = np.zeros((240, 400, 3), np.uint8)  # red top left, green top right, blue bottom left
@@ -173,6 +173,24 @@ def test_the_real_exiftool_says_what_exifread_would(
     wanted = read_details(path)
     monkeypatch.setattr("qks_cli.photos.exif.by_exifread", lambda stream: {})
     assert read_details(path) == wanted
+
+
+@pytest.mark.usefixtures("rawpy")
+@pytest.mark.parametrize("previewed", [True, False])
+def test_lens_exposure_and_place_are_read(tmp_path: Path, previewed: bool) -> None:
+    inner = {
+        0x829A: (RATIONAL, [(1, 250)]),
+        0x9003: (ASCII, "2023:07:04 12:30:00"),
+        0xA434: (ASCII, "Prime 23mm"),
+    }
+    south, east = [(33, 1), (30, 1), (0, 1)], [(16, 1), (15, 1), (0, 1)]
+    gps = {1: (ASCII, "S"), 2: (RATIONAL, south), 3: (ASCII, "E"), 4: (RATIONAL, east)}
+    preview = saved(picture(), "JPEG") if previewed else None
+    (tmp_path / "a.dng").write_bytes(dng(picture(), preview=preview, inner=inner, gps=gps))
+    found = read_details(tmp_path / "a.dng")
+    assert (found.camera, found.lens, found.exposure) == ("Maker Raw One", "Prime 23mm", 1 / 250)
+    assert (found.latitude, found.longitude) == (-33.5, 16.25)
+    assert read(tmp_path / "a.dng")[1] == (320, 240)
 
 
 @pytest.mark.usefixtures("rawpy")

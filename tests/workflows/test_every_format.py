@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from qks_cli.keywords.xmp import SUBJECT, Packet
 from qks_cli.model.fake import Picture, write_fake_bundle
 from qks_cli.photos.decode import decode
+from qks_cli.photos.suffixes import kind_of
 from qks_cli.review.app import make_app
 from qks_cli.review.security import Key
 from qks_cli.review.state import Review
@@ -115,7 +116,7 @@ def test_tagged_and_found(run: Run, name: str) -> None:
     assert [tag["label"] for tag in row["tags"]] == ["cat"]
     assert row["status"] == ("shared" if KINDS[name].beside else "tagged")
     assert name in run.rows["search"]
-    is_video = name.rpartition(".")[2] in ("mp4", "mov", "avi", "mkv", "webm")
+    is_video = kind_of(name) == "video"
     assert ("seconds" in row["tags"][0]) == (is_video and not KINDS[name].beside)
 
 

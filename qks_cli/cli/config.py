@@ -51,6 +51,8 @@ def set_option(
     import tomlkit
 
     file = settings.config_path()
+    if file.is_file():
+        read(file)
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     document = tomlkit.parse(text)
     *command, option = key.split(".")

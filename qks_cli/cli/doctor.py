@@ -11,7 +11,7 @@ from qks_cli.cli.options import Db, Model
 from qks_cli.cli.output import count_of, say
 from qks_cli.cli.progress import Progress
 from qks_cli.cli.signals import StopSignal
-from qks_cli.escape import shown_lines
+from qks_cli.escape import shown
 
 Repair = Annotated[
     bool,
@@ -36,9 +36,9 @@ def doctor(db: Db = None, model: Model = "mini", repair: Repair = False) -> None
     wrong = 0
     for one in examine(db, model):
         wrong += not one.fine
-        typer.echo(f"{'ok ' if one.fine else 'BAD'}  {shown_lines(one.found)}")
+        typer.echo(f"{'ok ' if one.fine else 'BAD'}  {shown(one.found)}")
         if one.advice:
-            typer.echo(f"     {shown_lines(one.advice)}")
+            typer.echo(f"     {shown(one.advice)}")
     if wrong:
         raise typer.Exit(1)
 

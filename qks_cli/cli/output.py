@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from qks_cli.errors import OutputError, ReaderGoneError, UsageError
-from qks_cli.escape import shown, shown_lines
+from qks_cli.escape import shown
 from qks_cli.wording import count_of as count_of
 
 if TYPE_CHECKING:
@@ -261,8 +261,8 @@ def confirm(question: str, *, yes: bool, otherwise: str) -> None:
 
 
 def say(text: str) -> None:
-    """A message on stderr; nothing in it steers the terminal, and names that are not UTF-8 come out
-    as their bytes."""
+    """A line on stderr; nothing in it steers the terminal, and names that are not UTF-8 come out as
+    their bytes."""
     sys.stderr.flush()
-    sys.stderr.buffer.write(os.fsencode(shown_lines(text) + "\n"))
+    sys.stderr.buffer.write(os.fsencode(shown(text) + "\n"))
     sys.stderr.buffer.flush()

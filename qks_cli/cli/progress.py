@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from qks_cli.cli.output import say
 from qks_cli.closing import Closing
-from qks_cli.escape import shown, shown_lines
+from qks_cli.escape import shown
 
 
 class Progress(Closing):
@@ -78,7 +78,7 @@ class Progress(Closing):
         if self._bar is None:
             say(text)
         else:
-            plain = shown_lines(text).encode(errors="replace").decode()
+            plain = shown(text).encode(errors="replace").decode()
             self._bar.console.print(plain, markup=False, highlight=False, soft_wrap=True)
 
     def problem(self, path: Path, reason: str) -> None:

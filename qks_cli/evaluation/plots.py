@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qks_cli.errors import UsageError
+from qks_cli.errors import UsageError, install_extra
 from qks_cli.types import BoolArray, Float32Array
 
 BINS = 10
@@ -24,7 +24,7 @@ def _pyplot() -> Any:
     except ImportError as error:
         raise UsageError(
             "plots need matplotlib",
-            hint="pip install '.[train]' where qks came from, or leave the plots out",
+            hint=f"{install_extra('train')}, or leave the plots out",
         ) from error
     matplotlib.use("Agg")
     from matplotlib import pyplot

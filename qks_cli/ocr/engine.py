@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from qks_cli.errors import MissingPackageError
+from qks_cli.errors import MissingPackageError, install_extra
 from qks_cli.types import UInt8Array
 
 SIDE = 1600  # pixels of the longer side of what is read: of a page of A4, 150 a inch
@@ -74,7 +74,7 @@ class RapidReader:
 def check_installed() -> None:
     """Raise ``MissingPackageError`` without the extra ``text``, or with another release of it."""
     found = importlib.util.find_spec("rapidocr")
-    hint = "install it where qks came from: pip install '.[text]'"
+    hint = install_extra("text")
     if found is None or found.origin is None:
         raise MissingPackageError(
             "this needs rapidocr, which comes with the extra 'text'", hint=hint

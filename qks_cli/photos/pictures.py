@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
-from qks_cli.errors import PhotoError
+from qks_cli.errors import PhotoError, install_extra
 from qks_cli.photos.animations import first_sharp
 from qks_cli.photos.boxes import notes_of_jpeg_2000, says_how_to_turn
 from qks_cli.photos.exif import exif_of, iptc_date
@@ -275,7 +275,7 @@ def _jxl(file: PhotoFile) -> AnyPicture:
     """A JPEG XL file, where the extra that reads it is installed."""
     if not jxl_readable():
         raise PhotoError(
-            file.path, "unsupported", "a JPEG XL file; `pip install 'qks[jxl]'` reads it"
+            file.path, "unsupported", f"a JPEG XL file; to read it, {install_extra('jxl')}"
         )
     from qks_cli.photos.jxl import JxlPicture
 
@@ -285,7 +285,7 @@ def _jxl(file: PhotoFile) -> AnyPicture:
 def _video(file: PhotoFile) -> AnyPicture:
     """A video, where the extra that reads it is installed."""
     if not videos_readable():
-        raise PhotoError(file.path, "unsupported", "a video; `pip install 'qks[video]'` reads it")
+        raise PhotoError(file.path, "unsupported", f"a video; to read it, {install_extra('video')}")
     from qks_cli.photos.video import VideoPicture
 
     return VideoPicture(file)

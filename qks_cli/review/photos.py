@@ -54,10 +54,9 @@ def listing(review: Review, asked: Asked) -> Answer:
     with review.searching() as library:
         model = review.model if query.strip() else review.model_name
         found = work.find(library, query, sort, model=model, report=Report(note=notes.append))
-    said = [
-        note.removeprefix("qks: ").replace("; --weak shows the best there is", "") for note in notes
-    ]
-    return _listed(review, found, said, asked.text("label"))
+    # The page has no option --weak.
+    plain = [note.removeprefix("qks: ").partition("--weak")[0].strip(" ;") for note in notes]
+    return _listed(review, found, list(filter(None, plain)), asked.text("label"))
 
 
 def alike(review: Review, asked: Asked) -> Answer:

@@ -126,8 +126,9 @@ class QueryError(UsageError):
     def __init__(self, problem: str, query: str, at: int) -> None:
         shown = "".join(char if char.isprintable() else " " for char in query)
         super().__init__(
-            f"{problem}\n     {shown}\n     {' ' * at}^",
+            problem,
             hint="`qks search --help-query` describes queries",
+            further=(f"     {shown}", f"     {' ' * at}^"),
         )
         self.at = at
 

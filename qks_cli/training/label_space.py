@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from qks_cli.errors import TrainingError
+from qks_cli.errors import TrainingError, install_extra
 from qks_cli.types import Float32Array
 
 SCALE = 3.0  # length of a label's vector beside the constant coordinate
@@ -107,6 +107,6 @@ def _packaged_minilm() -> str:
     except ImportError as error:
         raise TrainingError(
             "the sentence encoder that labels are learnt from is not installed",
-            hint="pip install '.[train]' where qks came from",
+            hint=install_extra("train"),
         ) from error
     return str(get_model_path())

@@ -147,10 +147,11 @@ def parse_labels(text: str, source: str) -> tuple[Vocabulary, list[LabelWarning]
         reader.problems.append((1, "no labels in this file"))
     if reader.problems:
         found = sorted(reader.problems)
-        shown = [f"{source}:{number}: {message}" for number, message in found[:SHOWN_PROBLEMS]]
+        lines = [f"{source}:{number}: {problem}" for number, problem in found[:SHOWN_PROBLEMS]]
         if len(found) > SHOWN_PROBLEMS:
-            shown.append(f"… and {len(found) - SHOWN_PROBLEMS} more")
-        raise VocabularyError("\n".join(shown), hint="the syntax is described in docs/labels.md")
+            lines.append(f"… and {len(found) - SHOWN_PROBLEMS} more")
+        hint = "the syntax is described in docs/labels.md"
+        raise VocabularyError(lines[0], hint=hint, further=lines[1:])
     return Vocabulary(tuple(reader.labels.values())), reader.warnings
 
 

@@ -24,7 +24,7 @@ Problem = Callable[[Path, str], None]
 """A path, and why it was not read or not written to."""
 
 Note = Callable[[str], None]
-"""A sentence about the run as a whole."""
+"""A line about the run as a whole."""
 
 Stop = Callable[[], bool]
 """Whether the run was asked to stop: it ends after what it has in hand."""

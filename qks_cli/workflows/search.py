@@ -217,7 +217,8 @@ class _Asked:
             return
         labels = nearest_labels(self.library, self.model, _texts(self.plan.phrases))
         near = f"nearest labels: {', '.join(labels)}; " if labels else ""
-        report.note(f"qks: no confident match\n     {near}--weak shows the best there is")
+        report.note("qks: no confident match")
+        report.note(f"     {near}--weak shows the best there is")
 
     def _of_languages(self) -> str:
         code = self.options.language

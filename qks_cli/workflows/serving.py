@@ -86,7 +86,7 @@ class Service:
         request.nothing_else()
         notes: list[str] = []
         found = search(self.library, query, options, Report(note=notes.append))
-        return _found(found) | {"notes": [note.removeprefix("qks: ") for note in notes]}
+        return _found(found) | {"notes": [note.removeprefix("qks: ").strip() for note in notes]}
 
     def _similar(self, request: _Request) -> object:
         limit = request.count("limit", 20, MOST_HITS)

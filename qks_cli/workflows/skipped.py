@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from qks_cli.errors import install_extra
 from qks_cli.escape import shown
 
 _WORDS = {
@@ -18,8 +19,8 @@ _WORDS = {
 # What would help, by kind.
 _HINTS = {
     "raw": "`pip install rawpy` reads RAW",
-    "jxl": "`pip install 'qks[jxl]'` reads JPEG XL",
-    "video": "`pip install 'qks[video]'` reads videos",
+    "jxl": f"to read JPEG XL, {install_extra('jxl')}",
+    "video": f"to read videos, {install_extra('video')}",
     "other-video": "`ffmpeg -i FILE -c copy NEW.mkv` makes videos of other kinds readable "
     "(`apt-get install ffmpeg`)",
 }

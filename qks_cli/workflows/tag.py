@@ -230,9 +230,9 @@ def note_absences(library: Library, root: Path, report: Report = SILENT) -> int:
     if found.suspicious:
         report.note(
             f"qks: {len(found.gone):,} of {count_of(found.known, 'photo')} known in {shown(root)} "
-            "are gone: is a drive not mounted?\n"
-            "     they are kept as they are; `qks prune` removes them"
+            "are gone: is a drive not mounted?"
         )
+        report.note("     they are kept as they are; `qks prune` removes them")
         found.gone.clear()
     note(library, found)
     return len(found.gone)

@@ -14,7 +14,7 @@ import torch
 
 from qks_cli import settings
 from qks_cli.bundling.train_head import Base, Plan, settle, train_head, train_seeds
-from qks_cli.errors import UsageError
+from qks_cli.errors import UsageError, install_extra
 from qks_cli.model.bundle import Bundle
 from qks_cli.training.datasets import LAYOUTS
 from qks_cli.training.head.config import HeadConfig
@@ -219,7 +219,7 @@ def _check_can_finish(tensorboard: bool) -> None:
     if importlib.util.find_spec("onnx") is None or importlib.util.find_spec("matplotlib") is None:
         raise UsageError(
             "a finished model needs onnx and matplotlib, which are not both here",
-            hint="pip install '.[train]' where qks came from",
+            hint=install_extra("train"),
         )
     if tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise UsageError(

@@ -180,3 +180,21 @@ def test_a_full_disk_behind_standard_output(
     said = is_one_line(done, 0, 1, 2)
     if prints and command != "tag":
         assert done.returncode == 2 and "No space left" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_names_with_line_ends_break_no_line(
+    command: str, photos: Path, tmp_path: Path, fake_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the user named, the library and the configuration too; these two are damaged."""
+    odd = tmp_path / "odd\nname"
+    odd.mkdir()
+    photos = photos.rename(odd / "photos\nname")
+    library, configuration = odd / "library\nname.db", odd / "configuration\nname.toml"
+    monkeypatch.setenv("QKS_DB", str(library))
+    library.write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 100)
+    if command in ("tag", "config show", "config set"):
+        monkeypatch.setenv("QKS_CONFIG", str(configuration))
+        configuration.write_bytes(b"min-score = \xff")
+    said = is_one_line(run_qks(*line_of(command, photos, odd / "nothing\nname")), 0, 1, 2)
+    assert not any(line.startswith("name") for line in said.splitlines()), said

@@ -140,9 +140,10 @@ def test_without_the_extra_it_is_counted_and_named(
     assert list(walk([tmp_path], on_skip=skipped.add)) == []
     assert skipped.line() == (
         "skipped, not photos that qks reads: 1 JPEG XL (.jxl); "
-        "`pip install 'qks[jxl]'` reads JPEG XL"
+        "to read JPEG XL, run where qks came from: pip install '.[jxl]'"
     )
     with pytest.raises(PhotoError) as caught:
         read(path)
     assert caught.value.kind == "unsupported"
-    assert caught.value.reason == "a JPEG XL file; `pip install 'qks[jxl]'` reads it"
+    way = "run where qks came from: pip install '.[jxl]'"
+    assert caught.value.reason == f"a JPEG XL file; to read it, {way}"

@@ -276,9 +276,9 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert list(walk([tmp_path], on_skip=skipped.add)) == []
     assert skipped.line().startswith(
         "skipped, not photos that qks reads: 1 video (.mp4), 1 video of another kind (.mts); "
-        "`pip install 'qks[video]'` reads videos; "
+        "to read videos, run where qks came from: pip install '.[video]'; "
     )
-    with pytest.raises(PhotoError, match=r"pip install 'qks\[video\]'"):
+    with pytest.raises(PhotoError, match=r"pip install '\.\[video\]'"):
         decode(path, "squash", np.zeros((8, 8, 3), np.uint8))
 
 

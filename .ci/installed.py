@@ -96,20 +96,42 @@ def photos_in(folder: Path) -> Path:
     return folder
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def keywords(place: Place, photos: Path) -> None:
+    """Into sidecars and into the photos themselves; out again by both ways, to the last byte."""
+    before = contents(photos)
+    for way_back in (("untag", photos), ("undo",)):
+        place.qks("write", photos)
+        after = contents(photos)
+        assert {name: after[name] for name in before} == before, "a sidecar changed a photo"
+        assert set(after) - set(before) == {f"{name}.xmp" for name in before}, sorted(after)
+        place.qks("verify", photos)
+        place.qks(*way_back)
+        assert contents(photos) == before, f"{way_back[0]} left something of the sidecars"
+        place.qks("write", photos, "--to", "embed")
+        after = contents(photos)
+        assert set(after) == set(before), sorted(after)
+        assert all(after[name] != before[name] for name in before), "a photo has no keywords"
+        place.qks("verify", photos)
+        place.qks(*way_back)
+        assert contents(photos) == before, f"{way_back[0]} left something in the photos"
+
+
 def check(place: Place) -> None:
     """Every promise of the README that a plain install has to keep."""
     photos = photos_in(place.home / "Photos")
-    before = {path.name: path.read_bytes() for path in photos.iterdir()}
+    before = contents(photos)
     rows = place.qks("tag", photos, "--format", "jsonl").stdout.splitlines()
     assert len(rows) == len(before), rows
     assert all(json.loads(row)["status"] == "tagged" for row in rows), rows
     label = next(tag["label"] for row in rows for tag in json.loads(row)["tags"])
     found = place.qks("search", f"tag:{label}", "--format", "paths").stdout
     assert str(photos) in found, found
-    place.qks("write", photos, "--to", "embed")
-    assert {path.name: path.read_bytes() for path in photos.iterdir()} != before
-    place.qks("untag", photos)
-    assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+    keywords(place, photos)
     place.qks("doctor")
     # A machine with a driver and no usable GPU, then one that asks for what is not there.
     place.run(place.bin / "python", "-c", DRIVER, "tag", photos, "--db", place.home / "other.db")

@@ -149,11 +149,15 @@ class Judgements:
 
 
 def judgements(library: Database) -> list[Judgements]:
-    """What was said of every label of which something was."""
+    """What was said of every label of which something was. What was said of a photo and of the raw
+    file or video that shares its tags counts once."""
     rows = library.rows(
         "SELECT label, sum(confirmed), sum(NOT confirmed), sum(confirmed AND score IS NULL), "
         "sum(NOT confirmed AND score IS NOT NULL) FROM verdicts "
         "JOIN shown_labels ON shown_labels.id = verdicts.label_id "
+        "WHERE NOT EXISTS (SELECT 1 FROM stack_members JOIN verdicts AS leads "
+        "ON leads.photo_id = lead_id AND leads.label_id = verdicts.label_id "
+        "WHERE stack_members.photo_id = verdicts.photo_id) "
         "GROUP BY shown_labels.label_id ORDER BY label"
     )
     return [Judgements(*row) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qks_cli.library import labels, verdicts
+from qks_cli.library import labels, statistics, verdicts
 from qks_cli.library.store import Library
 from qks_cli.library.verdicts import Judgements
 from qks_cli.model.model import Model
@@ -47,7 +47,7 @@ def label_rows(library: Library, *, model: str | Model = "mini") -> list[LabelRo
     found, words = tagged_words(library, model)
     judged = audit(library, None, found, AuditOptions(suggestions=0))
     shown = labels.shown_names(library)
-    carried = {one.label: one.present for one in labels.counts(library)}
+    carried = dict(statistics.count_by(library, "label"))  # stacks once, as searches list them
     said = {one.label: one for one in verdicts.judgements(library)}
     cutoff = found.cutoff if words.chosen.min_score is None else words.chosen.min_score
     own = {}

@@ -401,6 +401,9 @@ def test_what_is_said_of_a_photo_holds_for_its_raw_file(written: Library) -> Non
     rows = {path.name: (photo_id, path) for photo_id, path in chosen(written)}
     own = {name: photo_id for name, (photo_id, _) in rows.items()}
     assert judge.reject(written, [rows["a.jpg"]], "dog") == 2
+    assert [(x.label, x.confirmed, x.rejected) for x in verdicts.judgements(written)] == [
+        ("dog", 0, 1)  # said once, of one photo
+    ]
     assert [written.tags.of([own[x]])[own[x]] for x in ("a.jpg", "a.dng")] == [[], []]
     assert judge.reset(written, [rows["a.dng"]], "dog") == 2  # of whichever it is said
     assert len(written.tags.of([own["a.jpg"]])[own["a.jpg"]]) == 1

@@ -40,6 +40,8 @@ def video(
         stream.codec_context.gop_size = gop
         if codec.startswith("libx26"):
             stream.options = {"preset": "ultrafast", "sc_threshold": "0", "keyint_min": str(gop)}
+        if codec == "libx265":  # it talks
+            stream.options = {"preset": "ultrafast", "x265-params": "log-level=error"}
         if rotation:
             stream.set_display_rotation(rotation)
         number = 0

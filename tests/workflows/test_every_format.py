@@ -176,6 +176,15 @@ def test_written_into_by_exiftool_and_undone(run: Run, name: str) -> None:
     assert bytes_of(run.folder) == run.before
 
 
+def test_shown_in_a_report(run: Run, tmp_path: Path) -> None:
+    done = run_qks("report", "--out", tmp_path / "report", "--all", "--db", run.db)
+    assert done.returncode == 0
+    assert done.stderr.decode().startswith(f"qks: {len(run.before)} photos in ")  # and no problem
+    assert (
+        len(list((tmp_path / "report" / "photos").iterdir())) >= len(run.before) - 5
+    )  # equal ones
+
+
 def test_shown_and_judged_in_the_browser(run: Run) -> None:
     key = Key(4000)
     complaints: list[str] = []

@@ -16,7 +16,16 @@ Three lines tag a picture, three search a library (docs/python.md):
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from qks_cli.api import Library, explain, heat_map, load_model, open_library
+    from qks_cli.api import (
+        Library,
+        explain,
+        heat_map,
+        load_model,
+        open_library,
+        retag_archive,
+        search_archive,
+        tag_archive,
+    )
     from qks_cli.errors import (
         LibraryError,
         ModelError,
@@ -29,6 +38,8 @@ if TYPE_CHECKING:
     from qks_cli.search.grammar import QueryError
     from qks_cli.search.ranking import Hit
     from qks_cli.types import Tag
+    from qks_cli.workflows.archive import Archived
+    from qks_cli.workflows.archive_scores import Match
     from qks_cli.workflows.explain import Reason
     from qks_cli.workflows.results import Result
 
@@ -36,9 +47,11 @@ __version__ = "0.2.0"
 
 # Loaded when first asked for: `qks --help` needs none of them.
 _PLACES = {
+    "Archived": "qks_cli.workflows.archive",
     "Hit": "qks_cli.search.ranking",
     "Library": "qks_cli.api",
     "LibraryError": "qks_cli.errors",
+    "Match": "qks_cli.workflows.archive_scores",
     "Model": "qks_cli.model.model",
     "ModelError": "qks_cli.errors",
     "PhotoError": "qks_cli.errors",
@@ -53,12 +66,17 @@ _PLACES = {
     "heat_map": "qks_cli.api",
     "load_model": "qks_cli.api",
     "open_library": "qks_cli.api",
+    "retag_archive": "qks_cli.api",
+    "search_archive": "qks_cli.api",
+    "tag_archive": "qks_cli.api",
 }
 
 __all__ = [
+    "Archived",
     "Hit",
     "Library",
     "LibraryError",
+    "Match",
     "Model",
     "ModelError",
     "PhotoError",
@@ -74,6 +92,9 @@ __all__ = [
     "heat_map",
     "load_model",
     "open_library",
+    "retag_archive",
+    "search_archive",
+    "tag_archive",
 ]
 
 

@@ -6,8 +6,9 @@ the same workflows.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from qks_cli.library.store import Library as Store
     from qks_cli.search.ranking import Hit
     from qks_cli.vocabulary.labels_file import Vocabulary
+    from qks_cli.workflows.archive import Archived, ArchiveOptions
+    from qks_cli.workflows.archive_scores import Match
     from qks_cli.workflows.duplicates import Group
     from qks_cli.workflows.explain import Reason
     from qks_cli.workflows.learn import Learning, LearnOptions
@@ -71,6 +74,94 @@ def heat_map(
     from qks_cli.workflows.heat import heat_map as heat
 
     return heat(model or load_model(), Path(photo), label, attention=attention)
+
+
+def tag_archive(
+    sources: Iterable[str | Path],
+    archive: str | Path,
+    *,
+    model: str | Path = "mini",
+    labels: Sequence[str] | Path | None = None,
+    min_score: float | None = None,
+    top: int = 20,
+    address: str | None = None,
+    workers: int = 0,
+    batch_size: int = 64,
+    partition_size: int = 20_000,
+    report: Report | None = None,
+) -> Archived:
+    """Tag photos on a Ray cluster into the Parquet data set at ``archive``, a folder or URL; a run
+    that was cut off goes on (docs/scale.md). Needs the extra ``ray``.
+
+    ``sources`` are folders, photos, URLs, and lists (.txt, .parquet). ``model`` is a name or folder
+    that all machines know; ``labels``, ``min_score`` and ``top`` as for ``Model.tag``. ``address``
+    is the cluster's; without one this machine is it, with ``workers`` processors (0: all). Raises
+    ``UsageError`` where nothing is at a URL, or ``archive`` was made otherwise."""
+    from qks_cli.workflows.archive import tag_archive as tag
+    from qks_cli.workflows.report import SILENT
+
+    options = _archiving(model, labels, min_score, top, address, workers)
+    options = replace(options, batch=batch_size, partition_size=partition_size)
+    return tag(map(str, sources), str(archive), options, report or SILENT)
+
+
+def retag_archive(
+    archive: str | Path,
+    out: str | Path,
+    *,
+    model: str | Path = "mini",
+    labels: Sequence[str] | Path | None = None,
+    min_score: float | None = None,
+    top: int = 20,
+    address: str | None = None,
+    workers: int = 0,
+    report: Report | None = None,
+) -> int:
+    """Choose the tags of a data set anew, from its query tokens, into a new one at ``out``; returns
+    how many rows were written. No photo is read. Parameters and errors as of ``tag_archive``."""
+    from qks_cli.workflows.archive_scores import retag_archive as retag
+    from qks_cli.workflows.report import SILENT
+
+    options = _archiving(model, labels, min_score, top, address, workers)
+    return retag(str(archive), str(out), options, report or SILENT)
+
+
+def search_archive(
+    archive: str | Path,
+    text: str,
+    *,
+    limit: int = 20,
+    weak: bool = False,
+    model: str | Path = "mini",
+    address: str | None = None,
+    workers: int = 0,
+) -> list[Match]:
+    """Find the photos of a data set that fit a text best, best first, at most ``limit``; none where
+    not even the best fits well, unless ``weak``. Other parameters and errors as of
+    ``tag_archive``."""
+    from qks_cli.workflows.archive_scores import search_archive as search
+
+    options = _archiving(model, None, None, 20, address, workers)
+    found, sure = search(str(archive), text, options, limit=limit)
+    return found if sure or weak else []
+
+
+def _archiving(
+    model: str | Path,
+    labels: Sequence[str] | Path | None,
+    min_score: float | None,
+    top: int,
+    address: str | None,
+    workers: int,
+) -> ArchiveOptions:
+    from qks_cli.vocabulary.labels_file import parse_labels
+    from qks_cli.workflows.archive import ArchiveOptions
+
+    if labels is not None and not isinstance(labels, Path):
+        own: Path | Vocabulary | None = parse_labels("\n".join(labels), "the given labels")[0]
+    else:
+        own = labels
+    return ArchiveOptions(str(model), own, min_score, top, address, workers)
 
 
 def open_library(path: Path | str | None = None, *, create: bool = False) -> Library:
@@ -248,6 +339,35 @@ class Library(Closing):
             self._store, [Path(path) for path in paths], everything=everything
         )
         yield from write(self._store, photos, options or Options(), min_score=min_score)
+
+    def export_parquet(self, out: str | Path, *, partition_size: int | None = None) -> int:
+        """Write photos, details, tags and query tokens as a new Parquet data set at ``out``, a
+        folder or URL; returns how many photos. Needs the extra ``parquet``.
+
+        Raises ``LibraryError`` where nothing is tagged, ``UsageError`` where ``out`` cannot be
+        written or holds a data set."""
+        from qks_cli.workflows.parquet import export_library
+
+        return export_library(self._store, str(out), partition_size=partition_size)
+
+    def merge_archive(
+        self,
+        archive: str | Path,
+        *,
+        partitions: Sequence[int] | None = None,
+        folders: Mapping[str, Path] | None = None,
+    ) -> dict[str, int]:
+        """Put a data set (``tag_archive``, ``export_parquet``), or some of its partitions, into the
+        library, as if its photos had been tagged here. ``folders`` tell in which folder the photos
+        lie that are below a URL.
+
+        Returns how many were ``tagged``, ``failed``, left as they were because the library knows a
+        ``newer`` file, or are ``elsewhere``. Raises ``UsageError`` where there is no data set, or
+        no such partition. Needs the extra ``parquet``."""
+        from qks_cli.workflows.parquet import merge
+
+        found = merge(self._store, str(archive), partitions=partitions, folders=folders)
+        return {kind: count for kind, count in found.items() if count}
 
     def untag(
         self, paths: Sequence[Path | str] = (), *, everything: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ app = typer.Typer(
 )
 
 Sources = Annotated[
-    list[str], typer.Argument(help="Folders, photos, URLs, Parquet lists; - reads from stdin.")
+    list[str], typer.Argument(help="Folders, photos, URLs, lists; - reads a list from stdin.")
 ]
 Address = Annotated[
     str | None,
@@ -67,9 +68,10 @@ def tag(
 ) -> None:
     """Tag photos on a Ray cluster, into a Parquet data set.
 
-    Sources are folders, photos, URLs that fsspec reads, and Parquet files with a column `path`; -
-    reads paths and URLs from stdin. A run that was cut off goes on where it stopped, with the
-    photos that it listed at first. A photo that cannot be read is a row with the reason.
+    Sources are folders, photos, URLs that fsspec reads, and lists: text files (.txt) with a path or
+    URL a line, Parquet files with a column `path`; - reads such lines from stdin. A run that was
+    cut off goes on where it stopped, with the photos that it listed at first. A photo that cannot
+    be read is a row with the reason.
     """
     use_one_thread()
     from qks_cli.cli.output import tell_problem
@@ -80,7 +82,9 @@ def tag(
         model, labels, min_score, top, address, workers, batch_size, partition_size
     )
     report = Report(tell_problem) if quiet else Report(tell_problem, say)
-    done = tag_archive(_named(sources, nul=nul), out, options, report)
+    rest = [source for source in sources if source != "-"]
+    names = _from_stdin(nul=nul) if "-" in sources else ()
+    done = tag_archive(rest, out, options, report, names)
     if not quiet:
         kept = f", {done.photos - done.tagged:,} had been" if done.tagged < done.photos else ""
         say(f"{count_of(done.tagged, 'photo')} tagged{kept}; data set {shown(out)}")
@@ -151,14 +155,11 @@ def search(
         raise typer.Exit(1)
 
 
-def _named(sources: list[str], *, nul: bool) -> list[str]:
-    """The sources, with what stdin names in the place of ``-``."""
-    if "-" not in sources:
-        return sources
-    from qks_cli.photos.walk import read_paths
+def _from_stdin(*, nul: bool) -> Iterator[str]:
+    """Paths and URLs, as they come."""
+    from qks_cli.photos.walk import read_names
 
-    rest = [source for source in sources if source != "-"]
-    return [*rest, *map(str, read_paths(sys.stdin.buffer, nul=nul))]
+    return read_names(sys.stdin.buffer, nul=nul)
 
 
 @app.command("export")

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from qks_cli.errors import UsageError
@@ -56,7 +57,8 @@ def cluster(address: str | None = None, workers: int = 0) -> Iterator[Sizes]:
     own = not ray.is_initialized()
     if own:
         try:
-            _connect(ray, address, workers)
+            with _no_native_lines():
+                _connect(ray, address, workers)
         except (ConnectionError, RuntimeError, OSError, ValueError) as error:
             raise UsageError(f"no Ray cluster: {' '.join(str(error).split())}") from error
     context: Any = ray.data.DataContext.get_current()
@@ -83,6 +85,24 @@ def failures_told() -> Iterator[None]:
             f"the Ray job ended: {lines[-1] if lines else type(error).__name__}",
             hint="what was written is kept; the same command goes on from there",
         ) from error
+
+
+@contextmanager
+def _no_native_lines() -> Iterator[None]:
+    """Ray's own library says on stderr, whatever is asked, which log level it was asked for. What
+    goes wrong is an exception."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _connect(ray: Any, address: str | None, workers: int) -> None:

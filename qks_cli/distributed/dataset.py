@@ -26,6 +26,7 @@ from qks_cli.errors import MissingPackageError, UsageError
 
 MANIFEST = "manifest.json"
 PARTITION_SIZE = 20_000  # photos: about 50 MB
+OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl"})  # stores of objects
 ROW_GROUP = 1024  # photos that are read together: about 2.5 MB
 # zstd makes paths and tags small; tokens and compact vectors are noise to it. Dictionaries of what
 # never repeats would only take time.
@@ -72,7 +73,7 @@ class DataSet:
                 raise UsageError(
                     f"{url} holds a data set already", hint="give another folder, or remove it"
                 )
-            files.makedirs(root, exist_ok=True)
+            make_folder(files, root)
             found = cls(files, root, url, manifest)
             found.keep(manifest)
             return found
@@ -144,7 +145,7 @@ class DataSet:
         folder = f"{self.photos}/partition={partition}"
         path, rows = f"{folder}/_whole.parquet", 0
         with told(self.url):
-            self.files.makedirs(folder, exist_ok=True)
+            make_folder(self.files, folder)
             with (
                 self.files.open(path, "wb") as stream,
                 pq.ParquetWriter(stream, self.shape.schema, **WRITING) as writer,
@@ -160,6 +161,14 @@ def file_system(url: str) -> tuple[Any, str]:
     """The fsspec file system of a path or URL, and the path within it."""
     files, root = fsspec.core.url_to_fs(url)
     return files, str(root).rstrip("/")
+
+
+def make_folder(files: Any, path: str) -> None:
+    """A folder, with those above it. Stores of objects have none: what they would make is a bucket,
+    of a name that may be misspelt."""
+    protocols = {files.protocol} if isinstance(files.protocol, str) else {*files.protocol}
+    if not protocols & OBJECTS:
+        files.makedirs(path, exist_ok=True)
 
 
 def parquet_file(path: str, stream: Any) -> pq.ParquetFile:

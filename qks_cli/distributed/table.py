@@ -179,8 +179,10 @@ class Shape:
 
 def path_of(row: dict[str, Any]) -> str:
     """The path or URL of a row with the columns ``PATHS``."""
-    raw = row.get("path_bytes")
-    return str(row["path"]) if raw is None else os.fsdecode(raw)
+    raw, path = row.get("path_bytes"), row["path"]
+    if raw is None and isinstance(path, bytes):  # of another program's list
+        raw = path
+    return str(path) if raw is None else os.fsdecode(raw)
 
 
 def tags_of(row: dict[str, Any]) -> tuple[Tag, ...]:

@@ -73,9 +73,9 @@ class TagPixels:
         return table.append_column("partition", rows.column("partition"))
 
 
-def tag(target: DataSet, model: str, sizes: Sizes, batch: int = BATCH) -> int:
-    """Tag the listed photos of a data set that have no row yet; how many there were. ``model`` is a
-    folder, or a name that every machine of the cluster knows."""
+def tag(target: DataSet, model: Model, sizes: Sizes, batch: int = BATCH) -> int:
+    """Tag the listed photos of a data set that have no row yet; how many there were. Every machine
+    of the cluster opens the folder of ``model`` again."""
     done, todo = 0, outstanding(target, batch)
     while blocks := list(islice(todo, max(1, ROUND // batch))):
         _run(target, blocks, model, sizes)
@@ -117,10 +117,10 @@ def _taken(have: Counter[str], path: str) -> bool:
     return have[path] >= 0
 
 
-def _run(target: DataSet, blocks: list[pa.Table], model: str, sizes: Sizes) -> None:
+def _run(target: DataSet, blocks: list[pa.Table], model: Model, sizes: Sizes) -> None:
     import ray
 
-    found = Model.open(model).bundle
+    found = model.bundle
     device = "cuda" if sizes.gpus else "cpu"
     # Shares of a processor that differ keep Ray from running both steps one after the other in
     # one process; together they leave room on a machine of one processor.
@@ -136,7 +136,11 @@ def _run(target: DataSet, blocks: list[pa.Table], model: str, sizes: Sizes) -> N
         TagPixels,
         batch_size=None,
         batch_format="pyarrow",
-        fn_constructor_args=(target.files.unstrip_protocol(target.root), model, device),
+        fn_constructor_args=(
+            target.files.unstrip_protocol(target.root),
+            str(found.path),
+            device,
+        ),
         concurrency=sizes.models,
         num_cpus=0.4,
         **on_gpu,

@@ -60,17 +60,22 @@ def absolute(path: Path) -> Path:
 
 def read_paths(stream: BinaryIO, *, nul: bool) -> Iterator[Path]:
     """Paths from a byte stream, one a line (or NUL-ended); names that are not UTF-8 survive."""
+    return map(Path, read_names(stream, nul=nul))
+
+
+def read_names(stream: BinaryIO, *, nul: bool = False) -> Iterator[str]:
+    """As ``read_paths``, letter for letter: a URL is no path, which has no double slashes."""
     end = b"\0" if nul else b"\n"
     rest = b""
     while chunk := stream.read(65536):
         *whole, rest = (rest + chunk).split(end)
-        yield from (_path(name, nul) for name in whole if name.strip(b"\r\n"))
+        yield from (_name(name, nul) for name in whole if name.strip(b"\r\n"))
     if rest.strip(b"\r\n"):
-        yield _path(rest, nul)
+        yield _name(rest, nul)
 
 
-def _path(name: bytes, nul: bool) -> Path:
-    return Path(os.fsdecode(name if nul else name.removesuffix(b"\r")))
+def _name(name: bytes, nul: bool) -> str:
+    return os.fsdecode(name if nul else name.removesuffix(b"\r"))
 
 
 def kinds_read() -> frozenset[str]:

@@ -12,10 +12,8 @@ from qks_cli.errors import UsageError
 from qks_cli.model.model import Model, Phrase
 from qks_cli.types import Tag
 from qks_cli.vocabulary.english import is_understood
-from qks_cli.vocabulary.labels_file import format_labels
-from qks_cli.workflows.archive import ArchiveOptions, continued
+from qks_cli.workflows.archive import ArchiveOptions, chosen, continued
 from qks_cli.workflows.report import SILENT, Report
-from qks_cli.workflows.session import read_vocabulary
 
 if TYPE_CHECKING:
     from qks_cli.distributed.dataset import DataSet
@@ -45,16 +43,7 @@ def retag_archive(
     options = options or ArchiveOptions()
     source = DataSet.open(url)
     model = _model_of(source, options)
-    words = read_vocabulary(options.labels, model, report)
-    tagger = model.tagger(words, min_score=options.min_score, top=options.top)
-    wanted = replace(
-        source.manifest,
-        vocabulary_digest=words.digest,
-        vocabulary=format_labels(words),
-        selection=tagger.selection,
-        min_score=options.min_score,
-        top=options.top,
-    )
+    wanted = replace(source.manifest, **chosen(model, options, report))
     if DataSet.exists(out):
         target = continued(DataSet.open(out), wanted)
         if target.root == source.root:

@@ -65,11 +65,17 @@ def tagged_model(library: Library, name: str | Model) -> tuple[Model, int]:
     return model, model_id
 
 
-def read_vocabulary(file: Path | None, model: Model, report: Report = SILENT) -> Vocabulary:
-    """The labels of a file, by default the model's own; ``report`` hears of lines that look wrong.
+def read_vocabulary(
+    file: Path | Vocabulary | None, model: Model, report: Report = SILENT
+) -> Vocabulary:
+    """The labels of a file, by default the model's own, or those that are given; ``report`` hears
+    of lines that look wrong.
 
     Raises ``VocabularyError``."""
-    from qks_cli.vocabulary.labels_file import read_labels
+    from qks_cli.vocabulary.labels_file import Vocabulary, read_labels
+
+    if isinstance(file, Vocabulary):
+        return file
 
     vocabulary, warnings = read_labels(file or model.bundle.labels_file)
     for line, message in warnings:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,39 +17,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import qks_cli
 from qks_cli.distributed.dataset import DataSet
 from qks_cli.errors import UsageError
+from qks_cli.model.model import Model
 from qks_cli.types import Tag
 from qks_cli.workflows.archive import ArchiveOptions, tag_archive
 from qks_cli.workflows.archive_scores import retag_archive, search_archive
 from qks_cli.workflows.session import open_library
 from tests.conftest import Qks
+from tests.test_api import EXAMPLES
 
 pytestmark = [
     # Not imported here: Ray would read its variables before they are set.
     pytest.mark.skipif(find_spec("ray") is None, reason="no ray here"),
     pytest.mark.xdist_group("ray"),
+    pytest.mark.usefixtures("two_workers"),
     # Ray leaves sockets to the garbage collector, and forks; nothing of ours.
     pytest.mark.filterwarnings("ignore"),
 ]
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.fixture(scope="module", autouse=True)
-def two_workers() -> Iterator[None]:
-    from qks_cli.distributed.cluster import cluster
-
-    before = os.environ.get("PYTHONPATH")
-    with cluster(workers=2) as sizes:
-        assert (sizes.cpus, sizes.gpus, sizes.models) == (2, 0, 1)
-        yield
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
-
-
-def rows_of(folder: Path) -> dict[str, Any]:
+def rows_of(folder: Path | str) -> dict[str, Any]:
     found = DataSet.open(str(folder))
     entries = [
         one
@@ -160,6 +149,31 @@ def test_a_lost_worker_costs_its_batch(tmp_path: Path, fake_model: Path) -> None
     assert len(rows) == 30 and not any(row.error for row in rows.values())
 
 
+def test_the_python_names(
+    photos: Path,
+    fake_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The example of docs/python.md, as it stands, and what it leaves out."""
+    monkeypatch.chdir(photos.parent)
+    (example,) = [one for one in EXAMPLES if "tag_archive" in one]
+    exec(compile(example, "docs/python.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "4 photos, 4 tagged now"
+    assert lines[1] == f"1.00 {photos / 'cat.jpg'} ['cat']"
+    assert {tag.label for one in rows_of("other").values() for tag in one.tags} == {"rocket", "sky"}
+    again = qks_cli.tag_archive([], Path("archive"), labels=["cat", "sky", "cup"], batch_size=1)
+    assert again == qks_cli.Archived(photos=4, tagged=0)
+    assert qks_cli.search_archive("archive", "qwzx vlorp") == []
+    weak = qks_cli.search_archive("archive", "qwzx vlorp", weak=True, limit=2)
+    assert len(weak) == 2 and isinstance(weak[0], qks_cli.Match)
+    with pytest.raises(UsageError, match="another labels"):
+        qks_cli.tag_archive([], "archive")
+    with pytest.raises(UsageError, match="no data set"):
+        qks_cli.retag_archive("nothing", "other")
+
+
 def test_nobody_else_gets_in() -> None:
     """Ray listens on all addresses; who has no token is refused."""
     import ray
@@ -185,7 +199,7 @@ def test_a_job_that_cannot_go_on_says_why(photos: Path, fake_model: Path, tmp_pa
     photos_there = sources.write_list(target, sources.listed([str(photos)], lambda *_: None))
     target = target.keep(replace(target.manifest, photos=photos_there, model_hash="another"))
     with pytest.raises(UsageError, match="is another one"):
-        tagging.tag(target, str(fake_model), Sizes(2, 0), 4)
+        tagging.tag(target, Model.open(str(fake_model)), Sizes(2, 0), 4)
 
 
 def test_other_words_and_searches_read_no_photo(

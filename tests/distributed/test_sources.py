@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,8 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 from qks_cli.distributed import sources  # noqa: E402
 from qks_cli.distributed.reading import Read  # noqa: E402
+from qks_cli.errors import UsageError  # noqa: E402
+from qks_cli.photos.walk import read_names  # noqa: E402
 
 
 @pytest.fixture
@@ -41,9 +45,57 @@ def test_folders_stores_and_lists(store: str, photos: Path, tmp_path: Path) -> N
         f"archive/{name}" for name in names
     ]
     assert sorted(one.size or 0 for one in here) == sorted(one.size or 0 for one in there)
-    pq.write_table(pa.table({"path": ["s3://b/1.jpg", "/2.jpg"]}), tmp_path / "list.parquet")
-    listed = list(sources.listed([str(tmp_path / "list.parquet")], told))
-    assert [(one.path, one.size) for one in listed] == [("s3://b/1.jpg", None), ("/2.jpg", None)]
+
+
+def found(*given: str, names: tuple[str, ...] = ()) -> list[tuple[str, bool]]:
+    """Paths of the photos of sources, and whether something was read of each meanwhile."""
+    listed = sources.listed(given, lambda path, reason: None, names)
+    return [(one.path, one.size is not None) for one in listed]
+
+
+def test_a_list_of_parquet(tmp_path: Path) -> None:
+    """Every row is a photo, and none is looked for."""
+    file = str(tmp_path / "list.parquet")
+    paths = ["s3://b/1.jpg", "/2.jpg", None, "file:///3.jpg", "s3://b/no-suffix"]
+    pq.write_table(pa.table({"path": paths, "other": [1, 2, 3, 4, 5]}), file)
+    assert found(file) == [(x, False) for x in ("s3://b/1.jpg", "/2.jpg", "/3.jpg", paths[4])]
+    raw = "/caf\udce9.jpg"
+    pq.write_table(pa.table({"path": ["/caf\ufffd.jpg"], "path_bytes": [os.fsencode(raw)]}), file)
+    assert found(f"file://{file}") == [(raw, False)]
+    pq.write_table(pa.table({"name": ["/2.jpg"]}), file)
+    with pytest.raises(UsageError, match="no column path"):
+        found(file)
+
+
+def test_a_list_of_text_and_one_on_stdin(photos: Path, store: str, tmp_path: Path) -> None:
+    names = ("s3://nobody/is-asked.JPG", str(photos / "cat.jpg"), f"{store}/space", "/gone.jpg")
+    wanted = [
+        (names[0], False),
+        (names[1], True),
+        ("memory:///archive/space/astronaut.jpg", True),
+        ("memory:///archive/space/rocket.png", True),
+    ]
+    (tmp_path / "list.txt").write_bytes("\r\n".join(names).encode() + b"\n")
+    assert found(str(tmp_path / "list.txt")) == wanted
+    assert found(f"file://{tmp_path}/list.txt") == wanted
+    assert found(names=names) == wanted
+    fsspec.filesystem("memory").pipe_file("/archive/list.txt", names[0].encode())
+    assert found(f"{store}/list.txt") == wanted[:1]
+    assert list(read_names(io.BytesIO("\n".join(names).encode()))) == list(names)
+    # What a list names is no list itself: `find` names everything.
+    assert found(names=(str(tmp_path / "list.txt"),)) == [(str(tmp_path / "list.txt"), True)]
+
+
+def test_files_of_this_machine_by_their_urls(photos: Path) -> None:
+    assert found(f"file://{photos}") == found(str(photos))
+    assert found(f"file://{photos}/cat.jpg") == [(str(photos / "cat.jpg"), True)]
+
+
+def test_urls_with_nothing_behind_them(store: str) -> None:
+    assert found(f"{store}/gone.jpg") == [(f"{store}/gone.jpg", False)]  # a row will say it
+    assert found("https://host/a.jpg?size=large") == [("https://host/a.jpg?size=large", False)]
+    with pytest.raises(UsageError, match="nothing is there"):
+        found(f"{store}/nowhere")
 
 
 def test_a_photo_of_a_store_reads_as_the_same_file_here(store: str, photos: Path) -> None:

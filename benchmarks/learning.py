@@ -32,11 +32,12 @@ from sklearn.metrics import average_precision_score
 from sklearn.neighbors import KNeighborsRegressor
 
 from qks_cli.evaluation.protocol import EvaluationSet
-from qks_cli.library import verdicts
+from qks_cli.library import labels, verdicts
 from qks_cli.library.store import Library
 from qks_cli.model.learned import features, logit
 from qks_cli.model.learning import Evidence, learn
 from qks_cli.model.model import Model
+from qks_cli.packing import as_stored
 from qks_cli.types import Photo, TaggedPhoto
 from qks_cli.workflows.learn import learn_labels
 from qks_cli.workflows.tag import Tagging
@@ -165,8 +166,9 @@ def made(model: Model, file: Path, count: int) -> None:
             for at in range(0, count, CHUNK):
                 size = min(CHUNK, count - at)
                 noise = rng.normal(0, 0.1 * bank_RME.std(), (size, *bank_RME.shape[1:]))
-                tokens = (bank_RME[rng.integers(0, len(bank_RME), size)] + noise).astype("<f2")
-                tags = tagging.tagger(tokens.astype(np.float32))
+                near_NME = bank_RME[rng.integers(0, len(bank_RME), size)] + noise
+                tokens = as_stored(near_NME.astype(np.float32))
+                tags = tagging.tagger(tokens)
                 library.save(
                     [
                         TaggedPhoto(Photo(Path(f"/made-up/{at + n}.jpg"), 1, 1), own, one, (8, 8))
@@ -178,12 +180,13 @@ def made(model: Model, file: Path, count: int) -> None:
                     selection=tagging.tagger.selection,
                 )
         for name in names:
-            # Right where photos lie at one end of a direction that no word names.
+            # Right where photos lie at one end of a direction that no word names: a tenth of them.
             ids, some_NME = library.tokens.of(rng.permutation(count)[:1000].tolist(), 1)
             seen_NF = features(np.asarray(some_NME, np.float32))
             along = np.argsort(seen_NF @ rng.normal(size=seen_NF.shape[1])).tolist()
-            verdicts.confirm(library, [ids[k] for k in along[:50]], name, add=True)
-            verdicts.reject(library, [ids[k] for k in along[-50:]], name, in_vocabulary=True)
+            others = rng.permutation(along[100:])[:50]
+            verdicts.confirm(library, [ids[k] for k in along[:100:2]], name, add=True)
+            verdicts.reject(library, [ids[k] for k in others], name, in_vocabulary=True)
 
 
 def timed(model: Model, file: Path) -> dict[str, object]:
@@ -195,6 +198,9 @@ def timed(model: Model, file: Path) -> dict[str, object]:
             "photos": library.photos.count(),
             "labels_learned": sum(one.learned for one in found.labels),
             "photos_rescored": found.rescored,
+            "photos_with_these": {
+                one.label: labels.photos_with(library, one.label) for one in found.labels
+            },
             "learn_and_rescore_s": round(time.perf_counter() - began, 1),
             "processor_s": round(time.process_time() - used, 1),
             "load": round(os.getloadavg()[0], 1),

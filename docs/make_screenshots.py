@@ -28,7 +28,10 @@ TALL = {"width": 1000, "height": 960}
 DRAWN = """Promise.all([...document.images]
     .filter((one) => one.getBoundingClientRect().top < innerHeight).map((one) => one.decode()))"""
 
-
+# Nothing in sight still waits for its picture, or moves.
+ALL_DRAWN = """[...document.images].every((one) => one.getBoundingClientRect().top >= innerHeight
+    || !one.checkVisibility() || (one.src && one.complete && one.naturalWidth))
+    && document.getAnimations().every((one) => one.playState !== 'running')"""
 QKS = [sys.executable, "-m", "qks_cli"]
 
 
@@ -85,35 +88,69 @@ def press(page: Page, *keys: str) -> None:
     """Keys, one after another."""
     for key in keys:
         page.keyboard.press(key)
-        page.wait_for_timeout(250)
+
+
+def choose(page: Page, label: str) -> None:
+    """A label for the grid, when the page offers it."""
+    press(page, "a")
+    page.keyboard.type(label)
+    page.wait_for_selector("#label-list [role=option]")
+    press(page, "Enter")
+    page.wait_for_selector("#label-list", state="hidden")
+
+
+def search(page: Page, query: str) -> None:
+    """Photos that answer a query, when the page has found them."""
+    press(page, "/", "Control+a", "Delete")
+    page.keyboard.type(query)
+    with page.expect_response("**/api/listing?*"):
+        press(page, "Enter")
+    page.wait_for_selector("#photo-0 img[src]")
+    page.wait_for_function("document.activeElement.id === 'grid'")
 
 
 def grid(page: Page) -> None:
     """Photos of the sky, two of them judged, two selected."""
-    press(page, "a")
-    page.keyboard.type("sky")
-    press(page, "Enter", "ArrowRight", "y", "n", "ArrowRight", "x", "ArrowDown", "x")
+    choose(page, "sky")
+    press(page, "ArrowRight", "y")
+    page.wait_for_selector("#grid .tile.confirmed")
+    press(page, "n")
+    page.wait_for_selector("#grid .tile.rejected")
+    press(page, "ArrowRight", "x", "ArrowDown", "x")
+    page.wait_for_function("document.getElementById('count').textContent.includes('2 selected')")
 
 
 def photo(page: Page) -> None:
     """One photo with its tags."""
-    press(page, "Escape", "/")
-    page.keyboard.type("name:dogs")
-    press(page, "Enter", "Enter", "y", "ArrowDown", "n")
+    press(page, "Escape")
+    search(page, "name:dogs")
+    press(page, "Enter")
+    page.wait_for_selector("#photo[open] #tags li")
+    press(page, "y")
+    page.wait_for_selector("#tags li.confirmed")
+    press(page, "ArrowDown", "n")
+    page.wait_for_selector("#tags li.rejected")
 
 
 def heat(page: Page) -> None:
     """The same photo, warm where the score of a tag comes from."""
     press(page, "ArrowUp", "h")
     page.wait_for_selector("#photo-picture[src^='/heat/']")
-    page.evaluate("document.getElementById('photo-picture').decode()")
+    page.wait_for_function("document.getElementById('photo-news').textContent.includes('cut-off')")
 
 
 def judge(page: Page) -> None:
     """One label, one photo after another."""
-    press(page, "Escape", "/", "Control+a", "Delete", "Enter", "a")
-    page.keyboard.type("flower")
-    press(page, "Enter", "j", "y")
+    press(page, "Escape")
+    search(page, "")
+    choose(page, "flower")
+    press(page, "j")
+    page.wait_for_selector("#judge[open][aria-busy=false]")
+    press(page, "y")
+    page.wait_for_function(
+        "document.getElementById('judge-count').textContent.includes('1 judged')"
+    )
+    page.wait_for_selector("#judge[aria-busy=false]")
 
 
 def label(page: Page) -> None:
@@ -149,7 +186,8 @@ def main(chosen: Sequence[str]) -> None:
             page.wait_for_selector("#photo-0 img[src]")
             for shot, act in SHOTS.items():
                 act(page)
-                page.wait_for_timeout(800)
+                page.wait_for_function(ALL_DRAWN)
+                page.evaluate(DRAWN)
                 take(page, shot)
 
 

@@ -238,16 +238,21 @@ class Library(Closing):
         model: str = "mini",
         exact: bool = False,
         every_member: bool = False,
+        language: str = "en",
     ) -> list[Hit]:
         """Find photos by a query (docs/search.md), best first, at most ``limit``. Of each stack
         one photo is listed, or with ``every_member`` all that answer the query.
 
         Scores are 0 to 1; photos below ``min_score`` are left out. ``exact`` compares every photo
-        in full, which is slower in large libraries. Raises ``QueryError`` for an invalid query."""
+        in full, which is slower in large libraries. The query may use words of a ``language``, such
+        as "de" (docs/languages.md). Raises ``QueryError`` for an invalid query, and ``UsageError``
+        for an unknown language."""
         from qks_cli.workflows.search import MIN_SCORE, SearchOptions, search
 
         least = MIN_SCORE if min_score is None else min_score
-        options = SearchOptions(model, limit, least, exact=exact, every_member=every_member)
+        options = SearchOptions(
+            model, limit, least, exact=exact, every_member=every_member, language=language
+        )
         return search(self._store, query, options)
 
     def similar(self, photo: Path | str, *, limit: int = 20, model: str = "mini") -> list[Hit]:
@@ -277,6 +282,21 @@ class Library(Closing):
         from qks_cli.workflows.tags import counts
 
         return {row.label: row.photos for row in counts(self._store)}
+
+    def name_of(self, label: str, language: str) -> str:
+        """What a label is called in a language, such as "de"; its English name where it has none
+        there. Raises ``UsageError`` for an unknown language."""
+        from qks_cli.workflows.naming import TypedLabels
+
+        names = session.library_language(self._store, language)
+        return TypedLabels(self._store, names).name_of(label)
+
+    def label_of(self, name: str, language: str = "en") -> str:
+        """The label that is called so: by the name that it is shown as, a synonym, or a name in a
+        language; ``name`` itself where none is. Raises ``UsageError`` for an unknown language."""
+        from qks_cli.workflows.naming import meant
+
+        return meant(self._store, name, session.library_language(self._store, language))
 
     def learn(self, options: LearnOptions | None = None, *, model: str = "mini") -> Learning:
         """Learn from verdicts, and score all photos anew. Returns what each label gained on

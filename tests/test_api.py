@@ -50,6 +50,19 @@ def test_the_exported_names() -> None:
         _ = qks_cli.nothing  # type: ignore[attr-defined]
 
 
+def test_names_in_a_language(photos: Path, fake_model: Path) -> None:
+    with qks_cli.open_library(create=True) as library:
+        list(library.tag([photos / "cat.jpg"]))
+        (hit,) = library.search("Katze", language="de")
+        assert hit.path.name == "cat.jpg"
+        assert library.name_of("cat", "de") == "Katze"
+        assert library.label_of("Katze", "de") == library.label_of("Cat") == "cat"
+        with pytest.raises(qks_cli.UsageError, match="no names in the language 'xx'"):
+            library.name_of("cat", "xx")
+        with pytest.raises(qks_cli.UsageError, match="no names in the language 'xx'"):
+            library.search("cat", language="xx")
+
+
 def test_importing_it_loads_nothing_heavy() -> None:
     script = "import sys, qks_cli; print({'numpy', 'torch', 'PIL', 'sqlite3'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

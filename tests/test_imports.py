@@ -45,7 +45,7 @@ DOORS: dict[str, set[str]] = {
     "places": set(),
     "search": {"library", "vocabulary"},
     "report": set(),
-    "review": {"library", "model", "photos", "report", "search", "workflows"},
+    "review": {"library", "model", "photos", "report", "search", "vocabulary", "workflows"},
     "model": {"network", "photos", "vocabulary"},
     "export": {"model", "network"},
     "evaluation": {"model", "network", "photos", "vocabulary"},

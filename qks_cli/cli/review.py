@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from qks_cli.cli.options import Db, Labels, Model
+from qks_cli.cli.options import Db, Labels, Language, Model
 from qks_cli.cli.output import say
 from qks_cli.cli.threads import use_one_thread
+from qks_cli.vocabulary.language_codes import LanguageCode
 
 
 def review(
@@ -24,6 +25,7 @@ def review(
         bool, typer.Option("--no-browser", help="Only print the address.")
     ] = False,
     labels: Labels = None,
+    language: Language = LanguageCode.en,
     db: Db = None,
     model: Model = "mini",
 ) -> None:
@@ -31,7 +33,8 @@ def review(
 
     Serves a page to this machine only, under an address that nobody can guess; nothing is fetched
     from the network. Your verdicts are those of `qks tags`, which can take them back. The page
-    may be open beside a running `qks tag`. Keys: press ? on the page. Ctrl-C ends it.
+    may be open beside a running `qks tag`. With --language labels have their names in that
+    language, which you may also type and search for. Keys: press ? on the page. Ctrl-C ends it.
     """
     use_one_thread()
     from qks_cli.review.security import Key
@@ -48,7 +51,8 @@ def review(
         say("qks: open this address in a browser of this machine; Ctrl-C ends it")
         if not no_browser:
             _open(key.address)
-        serve(Review(db, model, labels, " ".join(query or ()), say), key, opened)
+        review = Review(db, model, labels, " ".join(query or ()), say, language)
+        serve(review, key, opened)
 
 
 def _open(address: str) -> None:

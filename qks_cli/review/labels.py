@@ -12,6 +12,7 @@ from qks_cli.errors import UsageError
 from qks_cli.report.page import readable
 from qks_cli.review.asking import Answer, Asked, get, post
 from qks_cli.review.jobs import Job
+from qks_cli.review.photos import namer
 from qks_cli.review.state import Review
 from qks_cli.workflows import cutoffs
 from qks_cli.workflows import review as work
@@ -36,7 +37,9 @@ def routes(review: Review) -> list[BaseRoute]:
 def rows(review: Review, asked: Asked) -> Answer:
     """All labels, those that need attention first."""
     with review.thinking, review.library() as library:
-        return {"labels": [asdict(row) for row in label_rows(library, model=review.model)]}
+        found = label_rows(library, model=review.model)
+        name_of = namer(review, library)
+    return {"labels": [asdict(row) | {"name": name_of(row.label)} for row in found]}
 
 
 def label(review: Review, asked: Asked) -> Answer:
@@ -45,9 +48,11 @@ def label(review: Review, asked: Asked) -> Answer:
     with review.thinking, review.library() as library:
         found = cutoffs.scores_of(library, asked.text("label"), model=review.model)
         file = cutoffs.file_of(library, review.labels_file)
+        name = namer(review, library)(found.label)
     return {
         "scores": review.scores.add(found),
         "label": found.label,
+        "name": name,
         "cutoff": round(found.cutoff, 4),
         "own": found.own,
         "counts": found.counts(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Callable
 from dataclasses import asdict
 
 from anyio import to_thread
@@ -12,11 +13,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from qks_cli.errors import PhotoError, QksError, UsageError
+from qks_cli.library.store import Library
 from qks_cli.photos.readers import ReadersClosedError
 from qks_cli.review.asking import MOST_ID, Answer, Asked, as_json, get, post
 from qks_cli.review.state import LARGE, SMALL, Review
 from qks_cli.search.sorting import Sort
 from qks_cli.workflows import review as work
+from qks_cli.workflows.completion import suggest as complete
+from qks_cli.workflows.naming import meant
 from qks_cli.workflows.report import Report
 
 WINDOW = 500  # photos of one answer at most
@@ -53,22 +57,29 @@ def listing(review: Review, asked: Asked) -> Answer:
     notes: list[str] = []
     with review.searching() as library:
         model = review.model if query.strip() else review.model_name
-        found = work.find(library, query, sort, model=model, report=Report(note=notes.append))
+        found = work.find(
+            library,
+            query,
+            sort,
+            model=model,
+            language=review.language,
+            report=Report(note=notes.append),
+        )
     # The page has no option --weak.
     plain = [note.removeprefix("qks: ").partition("--weak")[0].strip(" ;") for note in notes]
-    return _listed(review, found, list(filter(None, plain)), asked.text("label"))
+    return _listed(review, found, list(filter(None, plain)), asked)
 
 
 def alike(review: Review, asked: Asked) -> Answer:
     """A listing of the photos that look most like one."""
     with review.searching() as library:
         found = work.alike(library, asked.number("photo"), model=review.model)
-    return _listed(review, found, [], asked.text("label"))
+    return _listed(review, found, [], asked)
 
 
-def _listed(review: Review, found: list[int], notes: list[str], label: str) -> Answer:
+def _listed(review: Review, found: list[int], notes: list[str], asked: Asked) -> Answer:
     number = review.listings.add(array("q", found))
-    photos = _cards(review, found[:PAGE], label)
+    photos = _cards(review, found[:PAGE], asked)
     return {"listing": number, "total": len(found), "notes": notes, "photos": photos}
 
 
@@ -76,13 +87,32 @@ def window(review: Review, asked: Asked) -> Answer:
     """Some photos of a listing, as cards; those that are gone from the library are None."""
     start, count = asked.number("start"), asked.number("count", 1, WINDOW)
     wanted = review.listings.get(asked.number("listing"))[start : start + count].tolist()
-    return {"photos": _cards(review, wanted, asked.text("label"))}
+    return {"photos": _cards(review, wanted, asked)}
 
 
-def _cards(review: Review, wanted: list[int], label: str) -> list[object]:
+def _cards(review: Review, wanted: list[int], asked: Asked) -> list[object]:
     with review.library() as library:
-        found = {one.id: one for one in work.cards(library, wanted, label)}
-    return [asdict(found[x]) if x in found else None for x in wanted]
+        name_of = namer(review, library)
+        found = {one.id: one for one in work.cards(library, wanted, _label(review, library, asked))}
+    return [
+        asdict(found[x]) | {"tags": [name_of(tag) for tag in found[x].tags]} if x in found else None
+        for x in wanted
+    ]
+
+
+def namer(review: Review, library: Library) -> Callable[[str], str]:
+    """What labels are called in the user's language."""
+    names = review.names(library)
+    return str if names is None else names.shown
+
+
+def _label(review: Review, library: Library, asked: Asked) -> str:
+    """The label that a request is about: ``label`` as it is, or the one that is meant by what
+    somebody ``typed``."""
+    typed = asked.text("typed").strip()
+    if not typed:
+        return asked.text("label").strip()
+    return meant(library, typed, review.names(library))
 
 
 def ids(review: Review, asked: Asked) -> Answer:
@@ -93,20 +123,24 @@ def ids(review: Review, asked: Asked) -> Answer:
 def photo(review: Review, asked: Asked) -> Answer:
     """One photo with its tags."""
     with review.library() as library:
-        return asdict(work.photo(library, asked.number("photo")))
+        found = work.photo(library, asked.number("photo"))
+        name_of = namer(review, library)
+    tags = [asdict(tag) | {"name": name_of(tag.label)} for tag in found.tags]
+    return asdict(found) | {"tags": tags}
 
 
 def why(review: Review, asked: Asked) -> Answer:
     """Why a photo carries a label, as a sentence."""
     with review.thinking, review.library() as library:
         reason = work.why(library, asked.number("photo"), asked.text("label"), model=review.model)
-    return {"sentence": reason.sentence}
+        return {"sentence": reason.told(namer(review, library))}
 
 
 def suggest(review: Review, asked: Asked) -> Answer:
     """Labels that typed text may mean."""
     with review.library() as library:
-        return {"labels": [asdict(one) for one in work.suggest(library, asked.text("typed"))]}
+        found = complete(library, asked.text("typed"), review.names(library))
+    return {"labels": [asdict(one) for one in found]}
 
 
 def say(review: Review, asked: Asked) -> Answer:
@@ -116,9 +150,10 @@ def say(review: Review, asked: Asked) -> Answer:
     except ValueError:
         raise UsageError("a label is confirmed, rejected or reset") from None
     with review.library() as library:
-        change = work.say(library, asked.ids(), asked.text("label").strip(), said)
+        change = work.say(library, asked.ids(), _label(review, library, asked), said)
+        name = namer(review, library)(change.label)
     number = review.changes.add(change)
-    return {"change": number, "photos": change.photos, "label": change.label}
+    return {"change": number, "photos": change.photos, "label": name}
 
 
 def undo(review: Review, asked: Asked) -> Answer:
@@ -127,8 +162,9 @@ def undo(review: Review, asked: Asked) -> Answer:
     change = review.changes.get(number)
     with review.library() as library:
         count = work.undo(library, change)
+        name = namer(review, library)(change.label)
     review.changes.drop(number)
-    return {"photos": count, "label": change.label, "ids": list(change.before)}
+    return {"photos": count, "label": name, "ids": list(change.before)}
 
 
 def first(review: Review, asked: Asked) -> str:
@@ -137,7 +173,7 @@ def first(review: Review, asked: Asked) -> str:
     if "like" in asked.values:
         return ""
     try:
-        return json.dumps(listing(review, asked))
+        return json.dumps(listing(review, Asked({**asked.values, "typed": asked.text("label")})))
     except QksError:
         return ""
 

@@ -24,11 +24,12 @@ from qks_cli.search.sorting import Sort
 from qks_cli.workflows.cutoffs import LabelScores
 from qks_cli.workflows.kept_open import KeptOpen
 from qks_cli.workflows.review import Change, find, path_of
-from qks_cli.workflows.session import open_library, opened
+from qks_cli.workflows.session import library_language, open_library, opened
 
 if TYPE_CHECKING:
     from qks_cli.library.store import Library
     from qks_cli.model.model import Model
+    from qks_cli.vocabulary.languages import Language
 
 SMALL, LARGE = 320, 1280  # longer sides, in pixels, of pictures in the grid and of single photos
 LISTINGS = 16  # kept for whoever scrolls in them
@@ -93,13 +94,15 @@ def _scores() -> Kept[LabelScores]:
 class Review:
     """One server's state. ``db`` and ``model_name`` are as on the command line; ``labels_file`` is
     the one to save cut-offs in, by default the one that the library was tagged with; ``query`` is
-    what the first page shows; ``complain`` hears, in one line, of what should not have happened."""
+    what the first page shows; ``complain`` hears, in one line, of what should not have happened.
+    Labels are shown and searched by their names in ``language`` (of ``LanguageCode``)."""
 
     db: Path | None = None
     model_name: str = "mini"
     labels_file: Path | None = None
     query: str = ""
     complain: Callable[[str], None] = lambda text: None
+    language: str = "en"
     listings: Kept[array[int]] = field(default_factory=_listings)
     changes: Kept[Change] = field(default_factory=_changes)
     scores: Kept[LabelScores] = field(default_factory=_scores)
@@ -109,6 +112,8 @@ class Review:
         self.jobs = Jobs(self.complain)
         self._searched = KeptOpen(self.db)
         self._warming: threading.Thread | None = None
+        self._naming = threading.Lock()
+        self._names: tuple[str, Language | None] | None = None  # by the digest of a vocabulary
         folder = settings.cache_path() / "thumbnails"
         self._readers = Readers()
         self._pictures = {side: Thumbnails(folder, side=side) for side in (SMALL, LARGE)}
@@ -134,6 +139,17 @@ class Review:
         found.engine.stay()
         return found
 
+    def names(self, library: Library) -> Language | None:
+        """The names of labels in the user's language; None for English."""
+        if self.language == "en":
+            return None
+        kept = library.runs.kept()
+        digest = "" if kept is None else kept.digest
+        with self._naming:
+            if self._names is None or self._names[0] != digest:
+                self._names = digest, library_language(library, self.language)
+            return self._names[1]
+
     @cached_property
     def readers_limit(self) -> CapacityLimiter:
         """How many pictures are made at a time; the rest of the server does not wait for them."""
@@ -156,7 +172,8 @@ class Review:
         with suppress(QksError, ReadersClosedError):
             with self.searching() as library:
                 model = self.model if self.query.strip() else self.model_name
-                first = find(library, self.query, Sort.score, model=model)[:FIRST]
+                order = find(library, self.query, Sort.score, model=model, language=self.language)
+                first = order[:FIRST]
             for photo_id in first:
                 with suppress(PhotoError):
                     self.picture(photo_id, SMALL)

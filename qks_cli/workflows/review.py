@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING
 
 from qks_cli.errors import PhotoError, UsageError
 from qks_cli.folding import fold
-from qks_cli.library import keywords, labels, ledger, stacks, verdicts
+from qks_cli.library import keywords, ledger, stacks, verdicts
 from qks_cli.library.described import described
 from qks_cli.library.store import Library
 from qks_cli.photos.thumbnails import QUALITY
 from qks_cli.report.page import readable
-from qks_cli.search.lookup import vocabulary_words
 from qks_cli.search.sorting import Sort
 from qks_cli.vocabulary.labels_file import Label, Vocabulary
 from qks_cli.workflows import tags
 from qks_cli.workflows.explain import Reason, explain
 from qks_cli.workflows.heat import heat_map, picture
-from qks_cli.workflows.naming import label_of
+from qks_cli.workflows.naming import label_of, meant
 from qks_cli.workflows.report import SILENT, Report
 from qks_cli.workflows.search import SearchOptions, search_ids, similar
 from qks_cli.workflows.words import Words, tagged_words
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 MOST = 5000  # photos that a search by meaning looks for in a large library
 ALIKE = 200  # photos like another one
-SUGGESTED = 12  # labels for what somebody types
 HEAD = 3  # tags of a card
 
 
@@ -66,7 +64,8 @@ class Card:
 class SeenTag:
     """A tag of a photo. ``score`` is what the model says, 0 to 1, None where it does not say it.
     ``state`` is confirmed, rejected or tagged; ``implied`` by a label below it; ``written`` into a
-    file; ``keyword`` where the user's own keywords name it too."""
+    file; ``keyword`` where the user's own keywords name it too. ``seconds`` of a video in which it
+    is seen."""
 
     label: str
     score: float | None
@@ -74,6 +73,7 @@ class SeenTag:
     implied: bool
     written: bool
     keyword: bool
+    seconds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,31 +105,24 @@ class Change:
         return len(self.before)
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """A label that typed text may mean, the synonym that it was found by ('' for its own name), and
-    how many photos carry it."""
-
-    label: str
-    synonym: str
-    photos: int
-
-
 def find(
     library: Library,
     query: str,
     sort: Sort,
     *,
     model: str | Model = "mini",
+    language: str = "en",
     report: Report = SILENT,
 ) -> list[int]:
     """Ids of all photos that answer a query, one a stack, in order; of the whole library where it
-    is empty, the newest first unless sorted otherwise. Raises as ``search``."""
+    is empty, the newest first unless sorted otherwise. ``language`` and what is raised are as for
+    ``search``."""
     if not query.strip():
         others = stacks.not_main(library)
         order = library.photos.all_in_order("date" if sort is Sort.score else sort.value)
         return [photo_id for photo_id in order if photo_id not in others]
-    return search_ids(library, query, SearchOptions(model, MOST, sort=sort), report)
+    options = SearchOptions(model, MOST, sort=sort, language=language)
+    return search_ids(library, query, options, report)
 
 
 def alike(library: Library, photo_id: int, *, model: str | Model = "mini") -> list[int]:
@@ -189,7 +182,7 @@ def photo(library: Library, photo_id: int) -> SeenPhoto:
         score = tag.score if verdict is None else verdict.score
         state = _state(tag.label, [tag.label], said)
         marks = (tag.implied, folded in written, folded in words)
-        seen.append(SeenTag(tag.label, score, state, *marks))
+        seen.append(SeenTag(tag.label, score, state, *marks, tag.seconds))
     seen += [
         SeenTag(label, verdict.score, "rejected", False, fold(label) in written, False)
         for label, verdict in sorted(said.items())
@@ -209,10 +202,11 @@ def photo(library: Library, photo_id: int) -> SeenPhoto:
 
 def say(library: Library, photo_ids: Sequence[int], label: str, said: Said) -> Change:
     """Confirm a label on photos (those that do not carry it get it), reject it, or take back what
-    was said of it. Raises ``UsageError`` for what cannot be a label."""
+    was said of it. It is the one that ``meant`` finds. Raises ``UsageError`` for what cannot be a
+    label."""
     paths = library.photos.paths_of(photo_ids)
     photos = list(paths.items())
-    name = _shown(library, label)
+    name = meant(library, label)
     before = verdicts.of(library, list(paths))
     _say(library, photos, name, said)
     known = {photo_id: own.get(name) for photo_id, own in before.items()}
@@ -237,26 +231,6 @@ def undo(library: Library, change: Change) -> int:
             _say(library, photos, change.label, said)
             count += len(photos)
     return count
-
-
-def suggest(library: Library, typed: str) -> list[Suggestion]:
-    """Labels whose names or synonyms hold typed text; those that begin with it first, then those
-    that more photos carry."""
-    wanted = fold(typed.strip())
-    counts = labels.tag_counts(library)
-    shown = labels.shown_names(library)
-    words = {fold(name): name for name in counts} | vocabulary_words(library)
-    best: dict[str, tuple[bool, bool, str]] = {}  # the best word of a label, False first
-    for word, label in words.items():
-        name = shown.get(label, label)
-        if wanted in word and name is not None:
-            found = (not word.startswith(wanted), word != fold(name), word)
-            best[name] = min(found, best.get(name, found))
-    order = sorted(best, key=lambda name: (best[name][0], -counts.get(name, 0), name))
-    return [
-        Suggestion(name, best[name][2] if best[name][1] else "", counts.get(name, 0))
-        for name in order[:SUGGESTED]
-    ]
 
 
 def why(library: Library, photo_id: int, label: str, *, model: str | Model = "mini") -> Reason:
@@ -311,16 +285,6 @@ def _say(library: Library, photos: Sequence[tuple[int, Path]], label: str, said:
         tags.reject(library, photos, label)
     else:
         tags.reset(library, photos, label)
-
-
-def _shown(library: Library, typed: str) -> str:
-    """The label that somebody means: as it is shown, by its name, or by a synonym."""
-    shown = labels.shown_names(library)
-    if typed in shown.values():
-        return typed
-    label = vocabulary_words(library).get(fold(typed), typed)
-    by_name = {fold(name): name for name in shown.values() if name is not None}
-    return by_name.get(fold(typed)) or shown.get(label) or label
 
 
 def _state(label: str, carried: Collection[str], said: Mapping[str, verdicts.Verdict]) -> str:

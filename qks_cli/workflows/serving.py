@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from qks_cli.errors import PhotoError, QksError, UsageError
 from qks_cli.library.store import Library
@@ -20,9 +20,11 @@ from qks_cli.search.folding import Stacked
 from qks_cli.search.ranking import Found, Hit
 from qks_cli.search.sorting import Sort
 from qks_cli.types import Tag
+from qks_cli.vocabulary.language_codes import LanguageCode
 from qks_cli.workflows.kept_open import KeptOpen
 from qks_cli.workflows.report import Report
 from qks_cli.workflows.search import MIN_SCORE, SearchOptions, search, similar
+from qks_cli.workflows.session import library_language
 from qks_cli.workflows.words import learned_of
 
 MOST_BYTES = 1_000_000  # of a request
@@ -30,6 +32,8 @@ MOST_TEXT = 10_000  # characters of a query or a path
 MOST_HITS = 10_000
 MOST_PHOTOS = 100  # that one request tags
 MOST_LABELS = 1000  # that it brings along
+
+_NameOf: TypeAlias = Callable[[str], str]
 
 
 class Service:
@@ -81,20 +85,24 @@ class Service:
             request.flag("weak"),
             Sort(request.one_of("sort", tuple(Sort), Sort.score)),
             every_member=request.flag("all"),
+            language=request.language(),
         )
+        name_of = self._namer(options.language)
         query = request.words("query")
         request.nothing_else()
         notes: list[str] = []
         found = search(self.library, query, options, Report(note=notes.append))
-        return _found(found) | {"notes": [note.removeprefix("qks: ").strip() for note in notes]}
+        said = [note.removeprefix("qks: ").strip() for note in notes]
+        return _found(found, name_of) | {"notes": said}
 
     def _similar(self, request: _Request) -> object:
         limit = request.count("limit", 20, MOST_HITS)
         least, every = request.share("min_score", 0.0), request.flag("all")
         options = SearchOptions(self.model, limit, least, every_member=every)
+        name_of = self._namer(request.language())
         path = request.path("path")
         request.nothing_else()
-        return _found(similar(self.library, path, options))
+        return _found(similar(self.library, path, options), name_of)
 
     def _tag(self, request: _Request) -> object:
         paths = [Path(path) for path in request.texts("paths", MOST_PHOTOS)]
@@ -103,6 +111,7 @@ class Service:
             _refuse("labels", "UTF-8 text")
         least = request.share("min_score", None)
         top = request.count("top", 20, MOST_LABELS)
+        name_of = self._namer(request.language())
         request.nothing_else()
         vocabulary = self.model.vocabulary(labels or None)
         learned = learned_of(self.model, self.library.runs.kept())
@@ -114,13 +123,16 @@ class Service:
             except PhotoError as error:
                 answers.append({"path": str(path), "error": error.reason})
                 continue
-            answers.append({"path": str(path), "tags": _tags(next(iter(tagger(tokens_1ME))))})
+            answers.append(
+                {"path": str(path), "tags": _tags(next(iter(tagger(tokens_1ME))), name_of)}
+            )
         return {"photos": answers}
 
     def _photo(self, request: _Request) -> object:
         from qks_cli.photos.walk import absolute
 
         path = absolute(request.path("path"))
+        name_of = self._namer(request.language())
         request.nothing_else()
         known = self.library.photos.known([path]).get(path)
         if known is None:
@@ -128,7 +140,7 @@ class Service:
         taken_at, camera = self.library.photos.dates_of([known.id])[known.id]
         return {
             "path": str(known.path),
-            "tags": _tags(self.library.tags.of([known.id])[known.id]),
+            "tags": _tags(self.library.tags.of([known.id])[known.id], name_of),
             "taken_at": taken_at,
             "camera": camera,
             "error": known.error,
@@ -137,9 +149,15 @@ class Service:
     def _labels(self, request: _Request) -> object:
         from qks_cli.workflows.tags import counts
 
+        name_of = self._namer(request.language())
         request.nothing_else()
         rows = self.library.derived("counts", lambda: counts(self.library))
-        return {"labels": [asdict(row) for row in rows]}
+        return {"labels": [asdict(row) | _named(row.label, name_of) for row in rows]}
+
+    def _namer(self, code: str) -> _NameOf | None:
+        """What labels are called in a language; None for English."""
+        language = library_language(self.library, code)
+        return None if language is None else language.shown
 
     def _status(self, request: _Request) -> object:
         from qks_cli import __version__
@@ -212,6 +230,9 @@ class _Request:
             _refuse(name, f"one of {', '.join(names)}")
         return str(value)
 
+    def language(self) -> str:
+        return self.one_of("language", tuple(LanguageCode), LanguageCode.en)
+
     def nothing_else(self) -> None:
         """A field that nobody asked for is a mistake, such as a misspelt one."""
         others = sorted(set(self.fields) - self.asked)
@@ -252,11 +273,11 @@ def _refuse(name: str, wanted: str) -> NoReturn:
     raise UsageError(f"{name} must be {wanted}")
 
 
-def _found(found: Found) -> dict[str, object]:
-    return {"photos": [_hit(hit) for hit in found], "total": found.total}
+def _found(found: Found, name_of: _NameOf | None) -> dict[str, object]:
+    return {"photos": [_hit(hit, name_of) for hit in found], "total": found.total}
 
 
-def _hit(hit: Hit) -> dict[str, object]:
+def _hit(hit: Hit, name_of: _NameOf | None) -> dict[str, object]:
     found: dict[str, object] = {
         "path": str(hit.path),
         "score": _rounded(hit.score),
@@ -265,7 +286,7 @@ def _hit(hit: Hit) -> dict[str, object]:
         "taken_at": hit.taken_at,
         "camera": hit.camera,
         "matched": list(hit.matched),
-        "tags": _tags(hit.tags),
+        "tags": _tags(hit.tags, name_of),
     }
     also = {
         "text": hit.text or None,
@@ -279,9 +300,15 @@ def _stack(stack: Stacked) -> dict[str, object]:
     return {"id": stack.id, "kinds": list(stack.kinds), "members": list(map(str, stack.members))}
 
 
-def _tags(tags: Sequence[Tag]) -> list[dict[str, object]]:
+def _named(label: str, name_of: _NameOf | None) -> dict[str, object]:
+    return {} if name_of is None else {"name": name_of(label)}
+
+
+def _tags(tags: Sequence[Tag], name_of: _NameOf | None) -> list[dict[str, object]]:
     return [
-        {"label": x.label, "score": _rounded(x.score), "implied": x.implied}
+        {"label": x.label}
+        | _named(x.label, name_of)
+        | {"score": _rounded(x.score), "implied": x.implied}
         | ({"seconds": list(x.seconds)} if x.seconds else {})
         for x in tags
     ]

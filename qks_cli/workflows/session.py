@@ -92,12 +92,20 @@ def library_vocabulary(library: Library) -> Vocabulary:
 
 
 def library_language(library: Library, code: str) -> Language | None:
-    """A language, with the names that the library's labels have in it; None for English."""
+    """A language, with the names that the library's labels have in it; None for English. Raises
+    ``UsageError`` for one that qks has no names of."""
     if code == "en":
         return None
+    from qks_cli.vocabulary.language_codes import LanguageCode
     from qks_cli.vocabulary.languages import open_language
 
-    return open_language(code, library_vocabulary(library))
+    if code not in tuple(LanguageCode):
+        raise UsageError(
+            f"no names in the language '{code}'", hint=f"one of {', '.join(LanguageCode)}"
+        )
+    return library.derived(
+        ("language", code), lambda: open_language(code, library_vocabulary(library))
+    )
 
 
 def selected(

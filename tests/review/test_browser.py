@@ -60,12 +60,13 @@ def db(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def served(db: Path) -> Iterator[str]:
+def served(db: Path, language: str = "en") -> Iterator[str]:
     """The address of a server over a library; whatever it complains of fails a test."""
     complaints: list[str] = []
     with listen(0) as opened:
         key = Key(opened.getsockname()[1])
-        server = make_server(Review(db, complain=complaints.append), key)
+        review = Review(db, complain=complaints.append, language=language)
+        server = make_server(review, key)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
         thread.start()
         yield key.address
@@ -232,6 +233,24 @@ def test_one_by_one(page: Page, db: Path) -> None:
     expect(page.locator("#judge")).to_have_attribute("aria-busy", "false")
     press(page, "y")
     expect(page.locator("#judge-count")).to_contain_text(f"photo 6 of {COUNT}")
+
+
+def test_labels_in_the_users_language(browser: Browser, db: Path) -> None:
+    with served(db, "de") as address, browsing(browser, address) as context:
+        page = opened(context, address)
+        press(page, "a")
+        page.keyboard.type("hun")
+        expect(page.locator("#label-list [role=option]").first).to_contain_text("Hund")
+        press(page, "ArrowDown", "Enter")
+        expect(page.locator("#label")).to_have_value("Hund")
+        expect(page.locator("#photo-0")).to_have_class(re.compile("tagged"))
+        press(page, "y")
+        expect(page.locator("#photo-0")).to_have_class(re.compile("confirmed"))
+        press(page, "Home", "Enter")
+        expect(page.locator("#tags .name").first).to_have_text("Hund")
+        press(page, "n")
+        expect(page.locator("#photo-news")).to_have_text("No: Hund")
+    assert said(db, "dog") == {0: False}
 
 
 def test_two_tabs_at_once(context: BrowserContext, page: Page, address: str, db: Path) -> None:

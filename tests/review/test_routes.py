@@ -9,13 +9,22 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
-from qks_cli.library import keywords, labels
+from qks_cli.library import keywords, labels, moments
 from qks_cli.library.store import Library
 from qks_cli.library.tags import Tags
+from qks_cli.review.app import make_app
+from qks_cli.review.security import Key
+from qks_cli.review.state import Review
+from qks_cli.types import Moment, Tag
+from qks_cli.workflows.completion import suggest
+from qks_cli.workflows.naming import TypedLabels
+from qks_cli.workflows.session import library_language
 from tests.conftest import Qks
-from tests.review.conftest import NAMES, Page
+from tests.review.conftest import NAMES, ORIGIN, Page
 
 
 def states(page: Page, label: str) -> list[str]:
@@ -134,6 +143,41 @@ def test_suggestions_know_synonyms_and_renames(page: Page, db: Path) -> None:
         assert suggested("pup") == []
 
 
+def test_labels_have_their_names_in_a_language(db: Path, key: Key) -> None:
+    app = make_app(Review(db, language="de"), key)
+    with TestClient(app, base_url=ORIGIN) as client, Library.open(db) as library:
+        assert client.get(f"/open/{key.token}").status_code == 200
+        german = Page(client, [])
+        assert german.get("/api/suggest", typed="hu")["labels"] == [
+            {"label": "dog", "name": "Hund", "synonym": "", "photos": 2}
+        ]
+        assert german.get("/api/suggest", typed="dog")["labels"][0]["name"] == "Hund"
+        cards = german.get("/api/listing", q="tag:Hund", typed="hund")["photos"]
+        assert [(card["tags"][0], card["state"]) for card in cards] == [("Hund", "tagged")] * 2
+        tags = german.get("/api/photo", photo=2)["tags"]
+        assert [(tag["label"], tag["name"]) for tag in tags] == [("dog", "Hund"), ("sky", "Himmel")]
+        # Typed in the language, stored and told as everywhere; no name of anything is a new label.
+        assert german.post("/api/say", said="confirm", typed="Hund", ids=[4])["label"] == "Hund"
+        assert {tag.label for tag in library.tags.of([4])[4]} == {"dog"}
+        german.post("/api/say", said="confirm", typed="unser Hund", ids=[3])
+        assert "unser Hund" in {tag.label for tag in library.tags.of([3])[3]}
+        german.post("/api/say", said="reject", label="sky", ids=[2])
+        assert {tag.label for tag in library.tags.of([2])[2]} == {"dog"}
+
+
+def test_a_name_that_two_labels_share_stands_for_one_of_them(db: Path) -> None:
+    with Library.open(db) as library:
+        words = library.vocabularies.id_of("new", "couch ; de: Sofa\nsofa ; de: Sofa\n")
+        library.runs.begin("tag", 1, words)
+        with library.atomic():
+            library.execute("UPDATE photos SET vocabulary_id = ?", (words,))
+        names = library_language(library, "de")
+        both = TypedLabels(library, names)
+        assert both.find("Sofa") == "couch"
+        found = [(one.label, one.name) for one in suggest(library, "sofa", names)]
+        assert sorted(found) == [("couch", "Sofa"), ("sofa", "sofa")]
+
+
 def test_a_photo_tells_whose_its_tags_are(page: Page, db: Path, folder: Path, qks: Qks) -> None:
     with Library.open(db) as library:
         keywords.keep(library, [(1, "file", ["Dog", "<u>Rex</u>"])])
@@ -143,11 +187,13 @@ def test_a_photo_tells_whose_its_tags_are(page: Page, db: Path, folder: Path, qk
     assert one["tags"] == [
         {
             "label": "dog",
+            "name": "dog",
             "score": pytest.approx(0.9),
             "state": "tagged",
             "implied": False,
             "written": True,
             "keyword": True,
+            "seconds": [],
         }
     ]
     assert one["keywords"] == ["<u>Rex</u>", "Dog"] and one["name"] == "a.png"
@@ -156,6 +202,19 @@ def test_a_photo_tells_whose_its_tags_are(page: Page, db: Path, folder: Path, qk
         ("sky", "tagged", True),
         ("dog", "rejected", True),
     ]
+
+
+def test_a_video_tells_when_its_tags_are_seen(page: Page, db: Path) -> None:
+    with Library.open(db) as library, library.atomic():
+        seen = [(2.0, ("dog", "sky")), (64.5, ("dog",))]
+        frames = [
+            Moment(second, tuple(Tag(x, 0.9, 0) for x in own), np.ones((2, 4), np.float32))
+            for second, own in seen
+        ]
+        moments.put(library, {2: frames}, 1)
+    tags = page.get("/api/photo", photo=2)["tags"]
+    assert {tag["label"]: tag["seconds"] for tag in tags} == {"dog": [2.0, 64.5], "sky": [2.0]}
+    assert [tag["seconds"] for tag in page.get("/api/photo", photo=1)["tags"]] == [[]]
 
 
 def test_pictures_are_upright_webp_and_asked_for_again_only_if_they_changed(page: Page) -> None:

@@ -82,6 +82,20 @@ def test_what_is_asked_is_heard(service: Service) -> None:
     assert len(names(ask(service, do="search", query="steam engine", weak=True))) == 4
 
 
+def test_labels_have_their_names_in_a_language(service: Service, photos: Path) -> None:
+    cat = str(photos / "cat.jpg")
+    found = ask(service, do="search", query="Katze", language="de")
+    assert names(found) == ["cat.jpg"]
+    kept = ask(service, do="photo", path=cat, language="de")["result"]
+    for tags in (found["result"]["photos"][0]["tags"], kept["tags"]):
+        assert {tag["label"]: tag["name"] for tag in tags}["cat"] == "Katze"
+    rows = ask(service, do="labels", language="de")["result"]["labels"]
+    assert {row["label"]: row["name"] for row in rows}["animal"] == "Tier"
+    assert "name" not in ask(service, do="photo", path=cat)["result"]["tags"][0]
+    wrong = ask(service, do="labels", language="xx")
+    assert not wrong["ok"] and "language must be one of en, de" in wrong["error"]["message"]
+
+
 def test_likeness_tags_and_what_is_kept(service: Service, photos: Path) -> None:
     cat = str(photos / "cat.jpg")
     assert "cat.jpg" not in names(ask(service, do="similar", path=cat))

@@ -15,7 +15,7 @@ export class LabelField {
       const option = event.target.closest("[role=option]");
       if (!option) return;
       event.preventDefault();
-      this.choose(this.labels[[...list.children].indexOf(option)].label);
+      this.choose(this.labels[[...list.children].indexOf(option)]);
     });
   }
 
@@ -25,6 +25,11 @@ export class LabelField {
 
   set value(text) {
     this.input.value = text;
+  }
+
+  // The label that was chosen from the list, or what was typed: two labels may share a name.
+  get about() {
+    return this.chosen?.name === this.value ? { label: this.chosen.label } : { typed: this.value };
   }
 
   typed() {
@@ -52,7 +57,7 @@ export class LabelField {
     this.at = -1;
     const rows = labels.map((one, number) => {
       const small = [one.synonym, one.photos.toLocaleString("en")].filter(Boolean).join(" · ");
-      return make("span", { role: "option", id: `${this.list.id}-${number}`, "aria-selected": "false" }, one.label, make("small", {}, small));
+      return make("span", { role: "option", id: `${this.list.id}-${number}`, "aria-selected": "false" }, one.name, make("small", {}, small));
     });
     this.list.replaceChildren(...rows);
     this.list.hidden = !labels.length;
@@ -78,7 +83,7 @@ export class LabelField {
       active.scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter") {
       event.preventDefault();
-      this.choose(this.at < 0 ? this.value : this.labels[this.at].label);
+      this.choose(this.at < 0 ? null : this.labels[this.at]);
     } else if (event.key === "Escape") {
       event.preventDefault();
       event.stopPropagation();
@@ -92,9 +97,13 @@ export class LabelField {
     this.onLeave?.();
   }
 
-  choose(label) {
+  // One of the list, or null for what was typed.
+  choose(one) {
     this.close();
-    this.value = label;
-    this.onChoose(label);
+    if (one) {
+      this.chosen = one;
+      this.value = one.name;
+    }
+    this.onChoose(this.value);
   }
 }

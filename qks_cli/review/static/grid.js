@@ -13,6 +13,7 @@ export class Grid {
     this.selected = new Set();
     this.tiles = new Map();
     this.label = "";
+    this.about = {};
     this.reset(0, 0);
     box.addEventListener("scroll", () => this.draw(), { passive: true });
     box.addEventListener("click", (event) => this.clicked(event));
@@ -38,9 +39,11 @@ export class Grid {
     this.layout();
   }
 
-  setLabel(label) {
-    if (label === this.label) return;
+  // `about` says which label that is, as in verdicts.js.
+  setLabel(label, about) {
+    if (label === this.label && JSON.stringify(about) === JSON.stringify(this.about)) return;
     this.label = label;
+    this.about = about;
     this.refresh();
   }
 
@@ -114,7 +117,7 @@ export class Grid {
 
   async take(number, page) {
     const { listing } = this;
-    const values = { listing, start: number * PAGE, count: PAGE, label: this.label };
+    const values = { listing, start: number * PAGE, count: PAGE, ...this.about };
     try {
       const { photos } = await ask("/api/window", values);
       if (listing !== this.listing) return;

@@ -19,9 +19,10 @@ export class Judge {
   }
 
   // `cardAt` gives the photo at an index, or null at the end; photos judged before are passed over.
-  async start(label, total, cardAt, from = 0) {
-    Object.assign(this, { label, total, cardAt, next: from, past: [], judged: 0, sending: Promise.resolve() });
-    byId("judge-question").textContent = `Is this “${label}”?`;
+  // `about` as for `say`.
+  async start(name, about, total, cardAt, from = 0) {
+    Object.assign(this, { about, total, cardAt, next: from, past: [], judged: 0, sending: Promise.resolve() });
+    byId("judge-question").textContent = `Is this “${name}”?`;
     tell("", this.news);
     openDialog(this.dialog);
     this.dialog.querySelector("[data-key=y]").focus();
@@ -102,9 +103,9 @@ export class Judge {
     if (said) {
       card.state = said === "confirm" ? "confirmed" : "rejected";
       this.judged += 1;
-      const { label } = this;
+      const { about } = this;
       // In their order: what is undone is always the last one.
-      this.sending = this.sending.then(() => say(said, label, [card.id])).catch((error) => {
+      this.sending = this.sending.then(() => say(said, about, [card.id])).catch((error) => {
         tellProblem(error, this.news);
       });
       tell(`${said === "confirm" ? "Yes" : "No"}: ${card.name}`, this.news);

@@ -25,9 +25,9 @@ async function load(cutoff = undefined) {
     tellProblem(error);
     return;
   }
-  byId("name").textContent = label.label;
-  document.title = `${label.label} – qks review`;
-  byId("photos-link").href = `/?${new URLSearchParams({ q: `tag:"${label.label.replaceAll('"', "")}"`, label: label.label })}`;
+  byId("name").textContent = label.name;
+  document.title = `${label.name} – qks review`;
+  byId("photos-link").href = `/?${new URLSearchParams({ q: `tag:"${label.name.replaceAll('"', "")}"`, label: label.name })}`;
   byId("all").hidden = false;
   byId("save-file").hidden = !label.file;
   byId("file").textContent = label.file ? `The labels file is ${label.file}` : "";
@@ -94,8 +94,8 @@ async function sayOf(key) {
   const photo = byId(strip).children[at[strip]]?.dataset.photo;
   if (!photo) return;
   try {
-    await say(key === "y" ? "confirm" : "reject", label.label, [Number(photo)]);
-    tell(`${key === "y" ? "Yes" : "No"}: ${label.label}; u undoes it`);
+    await say(key === "y" ? "confirm" : "reject", { label: label.label }, [Number(photo)]);
+    tell(`${key === "y" ? "Yes" : "No"}: ${label.name}; u undoes it`);
     move("ArrowRight");
   } catch (error) {
     tellProblem(error);
@@ -120,7 +120,7 @@ async function judgeNearest() {
       if (!pages.has(number)) pages.set(number, ask("/api/window", { listing: found.listing, start: number * PAGE, count: PAGE, label: label.label }));
       return (await pages.get(number)).photos[index % PAGE] ?? null;
     };
-    judge.start(label.label, found.total, cardAt);
+    judge.start(label.name, { label: label.label }, found.total, cardAt);
   } catch (error) {
     tellProblem(error);
   }

@@ -12,7 +12,7 @@ const address = (label, cutoff) => {
 };
 
 function row(one) {
-  const name = one.cutoff === null ? make("a", { href: `/?${new URLSearchParams({ q: "", label: one.label })}` }, one.label) : make("a", { href: address(one.label) }, one.label);
+  const name = one.cutoff === null ? make("a", { href: `/?${new URLSearchParams({ q: "", label: one.name })}` }, one.name) : make("a", { href: address(one.label) }, one.name);
   const cutoff = one.cutoff === null ? "by hand" : `${one.cutoff.toFixed(2)}${one.own ? " (its own)" : ""}`;
   const said = one.confirmed || one.rejected ? `${one.confirmed.toLocaleString("en")}, ${one.rejected.toLocaleString("en")}` : "";
   const remarks = one.remarks.map((remark) => {
@@ -32,7 +32,7 @@ function row(one) {
 
 function show() {
   const wanted = filter.value.trim().toLowerCase();
-  const found = rows.filter((one) => one.label.toLowerCase().includes(wanted));
+  const found = rows.filter((one) => one.name.toLowerCase().includes(wanted) || one.label.toLowerCase().includes(wanted));
   body.replaceChildren(...found.map(row));
   const urgent = found.filter((one) => one.remarks.length).length;
   byId("count").textContent = `${counted(found.length, "label")}, ${urgent.toLocaleString("en")} to look at`;

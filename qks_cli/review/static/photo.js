@@ -5,6 +5,19 @@ import { onChange, say, undo } from "./verdicts.js";
 
 const SAID = { y: "confirm", n: "reject", r: "reset" };
 
+const MOMENTS = 8; // of a tag that are named
+
+// Seconds of a video, as players show them.
+function moments(seconds) {
+  const clock = (second) => {
+    const [hours, minutes, rest] = [second / 3600, (second / 60) % 60, second % 60].map(Math.floor);
+    const two = (number) => String(number).padStart(2, "0");
+    return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+  };
+  const named = seconds.slice(0, MOMENTS).map(clock).join(" ");
+  return seconds.length > MOMENTS ? `${named} and ${seconds.length - MOMENTS} more` : named;
+}
+
 export class PhotoView {
   constructor(grid, { onAlike }) {
     Object.assign(this, { grid, onAlike, tags: [], at: 0 });
@@ -82,15 +95,16 @@ export class PhotoView {
     if (tag.implied) facts.push("from a label below it");
     if (tag.score !== null) facts.push(`model ${tag.score.toFixed(2)}`);
     else facts.push("not by the model");
+    if (tag.seconds.length) facts.push(`seen at ${moments(tag.seconds)}`);
     if (tag.written) facts.push("written");
     if (tag.keyword) facts.push("your keyword");
-    const about = tag.label;
+    const about = tag.name;
     const buttons = [
       make("button", { type: "button", "data-said": "y", class: "yes", "aria-label": `Yes, ${about}` }, "Yes"),
       make("button", { type: "button", "data-said": "n", class: "no", "aria-label": `No, not ${about}` }, "No"),
     ];
     if (tag.state !== "tagged") buttons.push(make("button", { type: "button", "data-said": "r", "aria-label": `Take back what you said of ${about}` }, "Reset"));
-    return make("li", { class: tag.state }, make("button", { type: "button", class: "name" }, tag.label), make("small", {}, facts.join(", ")), ...buttons);
+    return make("li", { class: tag.state }, make("button", { type: "button", class: "name" }, tag.name), make("small", {}, facts.join(", ")), ...buttons);
   }
 
   mark() {
@@ -139,7 +153,7 @@ export class PhotoView {
   async heat(wanted) {
     const { card } = this;
     await this.ready;
-    const label = this.tags[this.at]?.label;
+    const { label, name } = this.tags[this.at] ?? {};
     if (card !== this.card || !label) return;
     this.hot = wanted;
     byId("heat").setAttribute("aria-pressed", String(wanted));
@@ -154,7 +168,7 @@ export class PhotoView {
       if (card !== this.card || label !== this.tags[this.at]?.label || !this.hot) return;
       tell(sentence, this.news);
       this.picture.src = `/heat/${card.id}?${new URLSearchParams({ label })}`;
-      this.picture.alt = `${card.name}, warm where the score of ${label} comes from`;
+      this.picture.alt = `${card.name}, warm where the score of ${name} comes from`;
     } catch (error) {
       tellProblem(error, this.news);
     }
@@ -166,19 +180,19 @@ export class PhotoView {
     this.at = [...this.rows.children].indexOf(row);
     this.mark();
     const said = event.target.closest("button[data-said]")?.dataset.said;
-    if (said) this.say(said, this.tags[this.at].label);
+    if (said) this.say(said, { label: this.tags[this.at].label });
   }
 
   async sayOfTag(key) {
     const { card } = this;
     await this.ready;
-    if (card === this.card) await this.say(key, this.tags[this.at]?.label);
+    const label = this.tags[this.at]?.label;
+    if (card === this.card && label) await this.say(key, { label });
   }
 
-  async say(key, label) {
-    if (!label) return;
+  async say(key, about) {
     try {
-      const answer = await say(SAID[key], label, [this.card.id]);
+      const answer = await say(SAID[key], about, [this.card.id]);
       tell(`${{ y: "Yes", n: "No", r: "Taken back" }[key]}: ${answer.label}`, this.news);
     } catch (error) {
       tellProblem(error, this.news);
@@ -187,7 +201,7 @@ export class PhotoView {
 
   async add(label) {
     if (!label) return;
-    await this.say("y", label);
+    await this.say("y", this.field.about);
     this.field.value = "";
   }
 

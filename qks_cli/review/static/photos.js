@@ -54,11 +54,12 @@ async function search() {
   try {
     const brought = first.text !== "";
     const answer = first.take() ?? await (wanted.like
-      ? ask("/api/alike", { photo: wanted.like, label: field.value }, asking.signal)
-      : ask("/api/listing", { q: wanted.q, sort: wanted.sort, label: field.value }, asking.signal));
+      ? ask("/api/alike", { photo: wanted.like, ...field.about }, asking.signal)
+      : ask("/api/listing", { q: wanted.q, sort: wanted.sort, ...field.about }, asking.signal));
     total = answer.total;
     notes = wanted.like ? ["photos like the first one"] : answer.notes;
     grid.label = field.value;
+    grid.about = field.about;
     grid.show(answer.listing, answer.total, answer.photos);
     if (brought && field.value !== wanted.label) grid.refresh(); // the page did not know the label
     count();
@@ -97,12 +98,11 @@ function count() {
 }
 
 function chooseLabel(label) {
-  field.value = label;
   const values = new URLSearchParams(location.search);
   if (label) values.set("label", label);
   else values.delete("label");
   history.replaceState(null, "", values.size ? `/?${values}` : "/");
-  grid.setLabel(label);
+  grid.setLabel(label, field.about);
   grid.box.focus();
 }
 
@@ -116,7 +116,7 @@ async function sayOf(key) {
   const ids = grid.chosen();
   if (!ids.length) return;
   try {
-    const answer = await say(key === "y" ? "confirm" : "reject", label, ids);
+    const answer = await say(key === "y" ? "confirm" : "reject", field.about, ids);
     tell(`${key === "y" ? "Yes" : "No"}: ${answer.label} on ${counted(answer.photos, "photo")}; u undoes it`);
     if (!grid.selected.size) grid.moveTo(grid.current + 1);
   } catch (error) {
@@ -139,8 +139,8 @@ function judgeAll() {
     tell("Which label? Type it, then Enter, then j.");
     return;
   }
-  grid.setLabel(field.value);
-  judge.start(field.value, grid.total, (index) => grid.card(index), grid.current);
+  grid.setLabel(field.value, field.about);
+  judge.start(field.value, field.about, grid.total, (index) => grid.card(index), grid.current);
 }
 
 // Whether the key meant something here.

@@ -28,8 +28,9 @@ function inTurn(work) {
   return result;
 }
 
-export const say = (said, label, ids) => inTurn(async () => {
-  const answer = await send("/api/say", { said, label, ids });
+// `about` is a label, as { label }, or what somebody types for one, as { typed }.
+export const say = (said, about, ids) => inTurn(async () => {
+  const answer = await send("/api/say", { said, ...about, ids });
   done.push(answer.change);
   changed(ids);
   return answer;

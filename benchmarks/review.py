@@ -147,12 +147,15 @@ def main() -> None:
     """Build, look around, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=100_000)
+    parser.add_argument("--keep", type=Path, help="folder to make the library in, or that has it")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
-        folder = Path(name)
-        os.environ["QKS_CACHE"] = str(folder / "cache")
-        paths = make_photos(folder / "photos", arguments.photos, SIZE, DIFFERENT)
-        make_library(folder / "library.db", paths, SIZE)
+        folder = arguments.keep or Path(name)
+        os.environ["QKS_CACHE"] = str(Path(name) / "cache")
+        if not (folder / "library.db").exists():
+            folder.mkdir(exist_ok=True)
+            paths = make_photos(folder / "photos", arguments.photos, SIZE, DIFFERENT)
+            make_library(folder / "library.db", paths, SIZE)
         size = (folder / "library.db").stat().st_size
         told("library", 0, photos=arguments.photos, mb=size >> 20, processors=processors())
         chromium = shutil.which("chromium")

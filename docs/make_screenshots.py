@@ -23,6 +23,7 @@ from playwright.sync_api import Page, sync_playwright
 
 DOCS = Path(__file__).parent
 PHOTOS = DOCS.parent / "examples" / "photos"
+PATIENCE = 180_000  # milliseconds until a page is ready, on a machine that does other work
 SIZE = {"width": 1000, "height": 640}
 TALL = {"width": 1000, "height": 960}
 DRAWN = """Promise.all([...document.images]
@@ -174,6 +175,7 @@ def main(chosen: Sequence[str]) -> None:
         chromium = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
+        page.set_default_timeout(PATIENCE)
         environment = tagged(Path(name))
         if "report" in chosen:
             show_report(page, environment, Path(name) / "report")

@@ -1,12 +1,14 @@
-"""Which labels become tags: pure choice, no model and no storage. Axis: C labels."""
+"""Which labels become tags: pure choice, no model and no storage. Axes: B photos, C labels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
-from qks_cli.types import BoolArray, Float32Array, IntArray, Tag
+from qks_cli.types import Float32Array, Tag
 from qks_cli.vocabulary.labels_file import Vocabulary
 
 TOP = 20  # tags a photo at most, where the user says nothing
@@ -37,31 +39,36 @@ class Selector:
         )
         self.groups = [label.group for label in vocabulary.labels]
 
-    def may_fire(self, scores_BC: Float32Array) -> BoolArray:
-        """Which photos [B] may have tags: most have none where labels are few."""
-        any_B = (scores_BC >= self.cutoffs_C).any(axis=1)
-        children = self.parents_C >= 0
-        if children.any():
-            any_B |= (scores_BC[:, children] >= HINT).any(axis=1)
-        return np.asarray(any_B)
-
     def __call__(
-        self, scores_C: Float32Array, winners: Callable[[IntArray], IntArray]
+        self, scores_BC: Float32Array, winners: Callable[[int, list[int]], list[int]]
+    ) -> list[tuple[Tag, ...]]:
+        """The tags of each photo, best first, ties by name. ``scores_BC`` are calibrated;
+        ``winners`` tells the query tokens of some labels of a photo, given as row and columns."""
+        raised_BC = self._with_parents(scores_BC)
+        rows, columns = np.nonzero(raised_BC >= self.cutoffs_C)
+        ends = np.searchsorted(rows, np.arange(len(raised_BC) + 1)).tolist()
+        fired, scores = columns.tolist(), raised_BC[rows, columns].tolist()
+        return [
+            self._tags(dict(zip(fired[at:end], scores[at:end], strict=True)), partial(winners, row))
+            if at < end
+            else ()
+            for row, (at, end) in enumerate(pairwise(ends))
+        ]
+
+    def _tags(
+        self, scores: Mapping[int, float], winners: Callable[[list[int]], list[int]]
     ) -> tuple[Tag, ...]:
-        """Tags best first, ties by name. ``scores_C`` are calibrated; ``winners`` tells the query
-        tokens [K] of some labels, given as columns [K]."""
-        scores_C = self._with_parents(scores_C)
-        fired = np.flatnonzero(scores_C >= self.cutoffs_C)
-        if not len(fired):
-            return ()
-        ranked = sorted(fired.tolist(), key=lambda c: (-scores_C[c], self.names[c]))
-        best = self._one_of_each_group(ranked, scores_C)[: self.top]
-        tokens = winners(np.array(best, np.intp))
-        chosen = {
-            self.names[c]: Tag(self.names[c], float(scores_C[c]), int(token))
-            for c, token in zip(best, tokens, strict=True)
-        }
-        for tag in tuple(chosen.values()):
+        """Of one photo, of the labels that fired: columns and scores."""
+        ranked = sorted(scores, key=lambda c: (-scores[c], self.names[c]))
+        best = self._one_of_each_group(ranked, scores)[: self.top]
+        tags = [
+            Tag(self.names[c], scores[c], token)
+            for c, token in zip(best, winners(best), strict=True)
+        ]
+        if not any(tag.label in self.parent_of for tag in tags):
+            return tuple(tags)
+        chosen = {tag.label: tag for tag in tags}
+        for tag in tags:
             parent = self.parent_of.get(tag.label)
             while parent is not None:
                 known = chosen.get(parent)
@@ -70,26 +77,30 @@ class Selector:
                 parent = self.parent_of.get(parent)
         return tuple(sorted(chosen.values(), key=_best_first))
 
-    def _with_parents(self, scores_C: Float32Array) -> Float32Array:
-        hints = np.flatnonzero((scores_C >= HINT) & (self.parents_C >= 0))
-        if not len(hints):
-            return scores_C
-        wrong_C = np.ones(len(scores_C), np.float32)
-        np.multiply.at(wrong_C, self.parents_C[hints], 1 - scores_C[hints])
-        sure = hints[scores_C[hints] >= self.cutoffs_C[hints]]
-        wrong_C[self.parents_C[sure]] = 1  # implied by that child
-        return np.maximum(scores_C, 1 - wrong_C)
+    def _with_parents(self, scores_BC: Float32Array) -> Float32Array:
+        children = np.flatnonzero(self.parents_C >= 0)
+        rows, at = np.nonzero(scores_BC[:, children] >= HINT)
+        if not len(rows):
+            return scores_BC
+        columns = children[at]
+        parents, hints = self.parents_C[columns], scores_BC[rows, columns]
+        wrong_BC = np.ones_like(scores_BC)
+        np.multiply.at(wrong_BC, (rows, parents), 1 - hints)
+        sure = hints >= self.cutoffs_C[columns]
+        wrong_BC[rows[sure], parents[sure]] = 1  # implied by that child
+        np.subtract(1, wrong_BC, out=wrong_BC)
+        return np.maximum(scores_BC, wrong_BC, out=wrong_BC)
 
-    def _one_of_each_group(self, ranked: list[int], scores_C: Float32Array) -> list[int]:
+    def _one_of_each_group(self, ranked: list[int], scores: Mapping[int, float]) -> list[int]:
         best: dict[str, float] = {}
         shown: dict[str, int] = {}
         kept = []
         for column in ranked:
             group = self.groups[column]
             if group is not None:
-                top = best.setdefault(group, float(scores_C[column]))
+                top = best.setdefault(group, scores[column])
                 shown[group] = shown.get(group, 0) + 1
-                if shown[group] > 2 or scores_C[column] < CLOSE * top:
+                if shown[group] > 2 or scores[column] < CLOSE * top:
                     continue
             kept.append(column)
         return kept

@@ -6,7 +6,6 @@ Axes: B photos, M query tokens, E label space, C labels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from qks_cli.model.calibration import Calibration, LabelStats
 from qks_cli.model.selection import Selector
 from qks_cli.similarity import max_similarity, winners
-from qks_cli.types import Float32Array, IntArray, Tag
+from qks_cli.types import Float32Array, Tag
 
 if TYPE_CHECKING:
     from qks_cli.model.learned import Placed
@@ -60,15 +59,11 @@ class Tagger:
         step = max(1, SCORES // max(1, len(self.trust_C)))
         tags: list[tuple[Tag, ...]] = []
         for at in range(0, len(tokens_BME), step):
-            part = tokens_BME[at : at + step]
-            fits_BC = self.scores(part)
-            tags += [
-                self.selector(fits_C, partial(self._winners, tokens_ME)) if may_fire else ()
-                for may_fire, fits_C, tokens_ME in zip(
-                    self.selector.may_fire(fits_BC).tolist(), fits_BC, part, strict=True
-                )
-            ]
-        return tags
+            part_BME = tokens_BME[at : at + step]
 
-    def _winners(self, tokens_ME: Float32Array, columns_K: IntArray) -> IntArray:
-        return winners(tokens_ME, self.labels_CE[columns_K])
+            def won(row: int, columns: list[int], part_BME: Float32Array = part_BME) -> list[int]:
+                found: list[int] = winners(part_BME[row], self.labels_CE[columns]).tolist()
+                return found
+
+            tags += self.selector(self.scores(part_BME), won)
+        return tags

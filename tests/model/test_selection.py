@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,13 @@ VOCABULARY, _ = parse_labels("animal > dog > puppy\nanimal > cat ; cutoff: 0.9\n
 def select(scores: list[float], **options: float) -> tuple[Tag, ...]:
     chosen = {"min_score": 0.5, "top": 20} | options
     selector = Selector(VOCABULARY, min_score=chosen["min_score"], top=int(chosen["top"]))
-    return selector(np.array(scores, np.float32), lambda columns: columns)
+    return only(selector, scores)
+
+
+def only(selector: Selector, scores: Sequence[float]) -> tuple[Tag, ...]:
+    """The tags of one photo; query tokens are said to be columns."""
+    (tags,) = selector(np.array([scores], np.float32), lambda row, columns: columns)
+    return tags
 
 
 def test_parents_are_implied_all_the_way_up() -> None:
@@ -50,7 +58,7 @@ def test_of_a_group_the_best_is_shown_and_one_that_comes_close() -> None:
     selector = Selector(parse_labels(text, "x")[0], min_score=0.5)
 
     def shown(*scores: float) -> list[str]:
-        return [t.label for t in selector(np.array(scores, np.float32), lambda columns: columns)]
+        return [t.label for t in only(selector, scores)]
 
     assert shown(0.9, 0.6, 0.55, 0.5) == ["bedroom", "bed"]
     assert shown(0.6, 0.75, 0.74, 0.5) == ["kitchen", "office", "bed"]
@@ -75,11 +83,18 @@ def test_what_always_holds(scores: list[float], top: int) -> None:
 
 
 @given(
-    st.lists(st.floats(0, 1, width=32), min_size=5, max_size=5), st.floats(0.015625, 1, width=32)
+    st.lists(st.lists(st.floats(0, 1, width=32), min_size=5, max_size=5), max_size=6),
+    st.floats(0.015625, 1, width=32),
 )
-def test_whoever_gets_a_tag_was_said_to_be_able_to(scores: list[float], least: float) -> None:
+def test_photos_do_not_meddle_with_each_other(scores: list[list[float]], least: float) -> None:
     selector = Selector(VOCABULARY, min_score=least)
-    scores_BC = np.array([scores, [0.0] * 5], np.float32)
-    may_fire_B = selector.may_fire(scores_BC)
-    assert may_fire_B[0] or selector(scores_BC[0], lambda columns: columns) == ()
-    assert not may_fire_B[1]
+    scores_BC = np.array(scores, np.float32).reshape(-1, 5)
+    asked: list[int] = []
+
+    def winners(row: int, columns: list[int]) -> list[int]:
+        asked.append(row)
+        return columns
+
+    found = selector(scores_BC, winners)
+    assert found == [only(selector, own) for own in scores]
+    assert asked == [row for row, tags in enumerate(found) if tags]

@@ -59,7 +59,7 @@ def cluster(address: str | None = None, workers: int = 0) -> Iterator[Sizes]:
         try:
             with _no_native_lines():
                 _connect(ray, address, workers)
-        except (ConnectionError, RuntimeError, OSError, ValueError) as error:
+        except Exception as error:  # Ray raises all kinds, also bare ones
             raise UsageError(f"no Ray cluster: {' '.join(str(error).split())}") from error
     context: Any = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -114,6 +114,7 @@ def _connect(ray: Any, address: str | None, workers: int) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     ray.init(
+        address="local",  # else it would take a Ray that somebody started here
         num_cpus=workers or None,
         include_dashboard=False,
         object_store_memory=STORE,

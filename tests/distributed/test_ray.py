@@ -59,8 +59,12 @@ def tags_in(db: Path) -> dict[str, list[Tag]]:
         return {str(paths[x]): tags[x] for x in ids}
 
 
+def read_again(*_: object) -> None:
+    raise AssertionError("read again")
+
+
 def test_the_tags_are_those_of_qks_tag(
-    photos: Path, fake_model: Path, tmp_path: Path, qks: Qks
+    photos: Path, fake_model: Path, tmp_path: Path, qks: Qks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (photos / "broken.jpg").write_bytes(b"no photo")
     assert qks("tag", photos, "-q").returncode == 0
@@ -78,9 +82,13 @@ def test_the_tags_are_those_of_qks_tag(
     again = qks("tag", photos, "--db", copy, "--format", "jsonl", "-q")
     assert again.stdout.count(b'"unchanged"') == 4
 
-    # What has its row is not read again: the photos need not even be there.
+    # What has its row is not read again: the photos need not even be there, and of a finished
+    # partition nobody looks at the rows.
     (photos / "cat.jpg").unlink()
-    assert tag_archive([], str(out), options).tagged == 0
+    with monkeypatch.context() as only_footers:
+        only_footers.setattr(DataSet, "groups", read_again)
+        only_footers.setattr("qks_cli.distributed.tagging.list_of", read_again)
+        assert tag_archive([], str(out), options).tagged == 0
     # A file that was cut off while being written is written again, and no other.
     cut = next(file for file in out.glob("photos/partition=1/*.parquet"))
     rest = {file: file.stat().st_mtime_ns for file in out.glob("photos/*/*") if file != cut}
@@ -116,7 +124,9 @@ def at_work(title: str) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc here")
-def test_a_lost_worker_costs_its_batch(tmp_path: Path, fake_model: Path) -> None:
+@pytest.mark.parametrize("work", ["MapBatches(Read)", "MapBatches(TagPixels)"])
+def test_a_lost_worker_costs_its_batch(work: str, tmp_path: Path, fake_model: Path) -> None:
+    """One that decodes, and the one that holds the model."""
     folder = tmp_path / "large"
     folder.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
@@ -133,7 +143,7 @@ def test_a_lost_worker_costs_its_batch(tmp_path: Path, fake_model: Path) -> None
     def kill() -> None:
         deadline = time.monotonic() + 60
         while not killed and time.monotonic() < deadline:
-            for number in at_work("MapBatches(Read)")[:1]:
+            for number in at_work(work)[:1]:
                 os.kill(number, signal.SIGKILL)
                 killed.append(number)
             time.sleep(0.05)
@@ -172,6 +182,29 @@ def test_the_python_names(
         qks_cli.tag_archive([], "archive")
     with pytest.raises(UsageError, match="no data set"):
         qks_cli.retag_archive("nothing", "other")
+
+
+def test_a_ray_that_others_started_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an address Ray would look for one, and then refuse to be told of processors."""
+    from qks_cli.distributed import cluster
+
+    given: dict[str, Any] = {}
+
+    class Other:
+        @staticmethod
+        def is_initialized() -> bool:
+            return False
+
+        @staticmethod
+        def init(**options: Any) -> None:
+            given.update(options)
+            raise Exception("the node timed out\n during startup")  # as Ray does
+
+    monkeypatch.setitem(sys.modules, "ray", Other)
+    told = pytest.raises(UsageError, match="no Ray cluster: the node timed out during startup")
+    with told, cluster.cluster(workers=2):
+        pass
+    assert given["address"] == "local" and given["num_cpus"] == 2
 
 
 def test_nobody_else_gets_in() -> None:

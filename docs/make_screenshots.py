@@ -26,12 +26,12 @@ PHOTOS = DOCS.parent / "examples" / "photos"
 PATIENCE = 180_000  # milliseconds until a page is ready, on a machine that does other work
 SIZE = {"width": 1000, "height": 640}
 TALL = {"width": 1000, "height": 960}
-DRAWN = """Promise.all([...document.images]
-    .filter((one) => one.getBoundingClientRect().top < innerHeight).map((one) => one.decode()))"""
-
-# Nothing in sight still waits for its picture, or moves.
-ALL_DRAWN = """[...document.images].every((one) => one.getBoundingClientRect().top >= innerHeight
-    || !one.checkVisibility() || (one.src && one.complete && one.naturalWidth))
+IN_SIGHT = """[...document.images].filter((one) =>
+    one.checkVisibility() && one.getBoundingClientRect().top < innerHeight)"""
+DRAWN = f"Promise.all({IN_SIGHT}.map((one) => one.decode()))"
+# Nothing in sight still waits for its picture, or moves. A function, as all that is waited for: the
+# pages let nobody evaluate text.
+READY = f"""() => {IN_SIGHT}.every((one) => one.src && one.complete && one.naturalWidth)
     && document.getAnimations().every((one) => one.playState !== 'running')"""
 QKS = [sys.executable, "-m", "qks_cli"]
 
@@ -71,7 +71,7 @@ def show_report(page: Page, environment: dict[str, str], folder: Path) -> None:
     subprocess.run(make, check=True, env=environment)
     page.set_viewport_size(TALL)  # type: ignore[arg-type]
     page.goto((folder / "index.html").as_uri())
-    page.wait_for_function("document.getElementById('count').value")
+    page.wait_for_function("() => document.getElementById('count').value")
     page.evaluate(DRAWN)
 
 
@@ -107,7 +107,7 @@ def search(page: Page, query: str) -> None:
     with page.expect_response("**/api/listing?*"):
         press(page, "Enter")
     page.wait_for_selector("#photo-0 img[src]")
-    page.wait_for_function("document.activeElement.id === 'grid'")
+    page.wait_for_function("() => document.activeElement.id === 'grid'")
 
 
 def grid(page: Page) -> None:
@@ -118,7 +118,9 @@ def grid(page: Page) -> None:
     press(page, "n")
     page.wait_for_selector("#grid .tile.rejected")
     press(page, "ArrowRight", "x", "ArrowDown", "x")
-    page.wait_for_function("document.getElementById('count').textContent.includes('2 selected')")
+    page.wait_for_function(
+        "() => document.getElementById('count').textContent.includes('2 selected')"
+    )
 
 
 def photo(page: Page) -> None:
@@ -137,7 +139,9 @@ def heat(page: Page) -> None:
     """The same photo, warm where the score of a tag comes from."""
     press(page, "ArrowUp", "h")
     page.wait_for_selector("#photo-picture[src^='/heat/']")
-    page.wait_for_function("document.getElementById('photo-news').textContent.includes('cut-off')")
+    page.wait_for_function(
+        "() => document.getElementById('photo-news').textContent.includes('cut-off')"
+    )
 
 
 def judge(page: Page) -> None:
@@ -149,7 +153,7 @@ def judge(page: Page) -> None:
     page.wait_for_selector("#judge[open][aria-busy=false]")
     press(page, "y")
     page.wait_for_function(
-        "document.getElementById('judge-count').textContent.includes('1 judged')"
+        "() => document.getElementById('judge-count').textContent.includes('1 judged')"
     )
     page.wait_for_selector("#judge[aria-busy=false]")
 
@@ -188,7 +192,7 @@ def main(chosen: Sequence[str]) -> None:
             page.wait_for_selector("#photo-0 img[src]")
             for shot, act in SHOTS.items():
                 act(page)
-                page.wait_for_function(ALL_DRAWN)
+                page.wait_for_function(READY)
                 page.evaluate(DRAWN)
                 take(page, shot)
 

@@ -22,16 +22,53 @@ Int64Array: TypeAlias = npt.NDArray[np.int64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
 class Photo:
-    """A file as the walk found it. ``path`` is absolute and leads through no link; undecodable
-    names keep surrogates. ``found_as`` is the path that led to it, where that is another one."""
+    """A file as the walk found it, immutable. ``path`` is absolute and leads through no link;
+    undecodable names keep surrogates. ``size`` is in bytes, ``hard_links`` the names that it has on
+    its disk. ``found_as`` is the path that led to it, where that is another one.
 
-    path: Path
-    size: int  # bytes
-    mtime_ns: int
-    hard_links: int = 1  # names that it has on its disk
-    found_as: Path | None = None
+    ``text`` is the path as text. A ``Path`` takes longer to make and to compare than all the rest
+    of a photo that has not changed, so it is made when it is first asked for."""
+
+    __slots__ = ("_path", "found_as", "hard_links", "mtime_ns", "size", "text")
+
+    def __init__(
+        self,
+        path: Path | str,
+        size: int,
+        mtime_ns: int,
+        hard_links: int = 1,
+        found_as: Path | None = None,
+    ) -> None:
+        self._path = None if isinstance(path, str) else path
+        self.text = str(path)
+        self.size = size
+        self.mtime_ns = mtime_ns
+        self.hard_links = hard_links
+        self.found_as = found_as
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        if self._path is None:
+            self._path = Path(self.text)
+        return self._path
+
+    def at(self, path: Path) -> Photo:
+        """The same file under another path."""
+        return Photo(path, self.size, self.mtime_ns, self.hard_links, self.found_as)
+
+    def _values(self) -> tuple[object, ...]:
+        return self.text, self.size, self.mtime_ns, self.hard_links, self.found_as
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Photo) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        return f"Photo({', '.join(map(repr, self._values()))})"
 
 
 @dataclass(frozen=True, slots=True)

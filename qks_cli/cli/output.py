@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qks_cli.types import Tag
 
 
+HELD = 500  # rows that are written together at most
 BAR = 40  # characters of the longest bar of a table
 
 
@@ -40,7 +41,7 @@ class Row:
     """One photo. ``extra`` are further fields of its JSON line, after the path; ``parents`` are
     labels that a table leaves out: it shows their children."""
 
-    path: Path
+    path: Path | str
     tags: Sequence[Tag] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     note: str = ""  # stands before the tags in the table
@@ -87,21 +88,26 @@ class Writer:
         self.end = "\0" if nul else "\n"
         self.begun = False
         self.name_of: Callable[[str], str] | None = None
+        self._held: list[str] = []
 
-    def write(self, rows: Iterable[Row]) -> None:
-        """Write and flush. Raises ``ReaderGoneError`` once nobody reads."""
+    def write(self, rows: Iterable[Row], *, hold: bool = False) -> None:
+        """Write and flush. Rows that come in great numbers at once may be held back (``hold``): a
+        few hundred are written together, or with the next row that is not. Raises
+        ``ReaderGoneError`` once nobody reads."""
         if self.silent:
             return
-        text = "".join(self._text(row) for row in rows)
         if self.format is Format.csv and not self.begun:
-            text = _csv([("path", "label", "score", "implied")]) + text
+            self._held.append(_csv([("path", "label", "score", "implied")]))
+        self._held += map(self._text, rows)
         self.begun = True
-        if text:
+        if self._held and (len(self._held) >= HELD or not hold):
+            text = "".join(self._held)
+            self._held.clear()
             emit(text)
 
     def close(self) -> None:
-        """Write what even an empty answer has (the CSV header)."""
-        if not self.begun:
+        """Write what was held back, and what even an empty answer has (the CSV header)."""
+        if self._held or not self.begun:
             self.write([])
 
     def _text(self, row: Row) -> str:

@@ -26,7 +26,7 @@ from qks_cli.cli.options import (
     Target,
     Top,
 )
-from qks_cli.cli.output import Row, Writer, say
+from qks_cli.cli.output import Format, Row, Writer, say
 from qks_cli.cli.progress import Progress
 from qks_cli.cli.signals import StopSignal
 from qks_cli.cli.tally import Tally
@@ -114,7 +114,8 @@ def tag(
             model, labels, device, kept=kept, min_score=min_score, top=top, report=told
         )
         writer.name_of = names_in(language, tagging.vocabulary)
-        load = LoadOptions(batch_size, workers, limits, readers)
+        known_tags = not (quiet if writer.silent else writer.format is Format.paths)
+        load = LoadOptions(batch_size, workers, limits, readers, known_tags)
         walking = Walking(paths, exclude or [], hidden, nul)
         writing = None if write is None else Options(to=write, language=language)
         run = _run(tagging, walking, writer, load, writing, db=db, dry_run=dry_run, quiet=quiet)
@@ -156,7 +157,8 @@ def _run(
             if result.warning and not quiet:
                 progress.problem(result.photo.path, result.warning)
             tally.add(result)
-            writer.write([result_row(result, tagging.vocabulary)])
+            row = result_row(result, tagging.vocabulary)
+            writer.write([row], hold=result.status == "unchanged")
         writer.close()
     if not quiet:
         library_note = "" if dry_run else f"; library {db or settings.index_path()}"
@@ -185,7 +187,7 @@ def result_row(result: Result, vocabulary: Vocabulary) -> Row:
         extra["error"] = result.reason
         note = f"failed: {result.reason} "
     parents = vocabulary.parents_among(tag.label for tag in result.tags)
-    return Row(result.photo.path, result.tags, extra, note, parents)
+    return Row(result.photo.text, result.tags, extra, note, parents)
 
 
 def _exit(counts: Counter[str], *, stopped: bool, strict: bool) -> None:

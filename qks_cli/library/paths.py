@@ -10,7 +10,13 @@ from qks_cli.folding import fold
 
 def path_key(path: Path) -> str | bytes:
     """How a path is stored: text, or its bytes where the name is not UTF-8."""
-    text = str(path)
+    return text_key(str(path))
+
+
+def text_key(text: str) -> str | bytes:
+    """The same of a path as text."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -9,8 +9,8 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from qks_cli.library.database import Database
-from qks_cli.library.paths import key_path, path_key
-from qks_cli.types import Details, PhotoFailure, TaggedPhoto
+from qks_cli.library.paths import key_path, path_key, text_key
+from qks_cli.types import Details, Photo, PhotoFailure, TaggedPhoto
 
 DETAILS = tuple(field.name for field in fields(Details))  # columns of ``photos``
 _ORDERS = {"date": "taken_at DESC NULLS LAST, ", "rating": "rating DESC NULLS LAST, "}
@@ -49,6 +49,31 @@ class Photos:
         if rest and self._database.row("SELECT 1 FROM names LIMIT 1"):
             names = "names JOIN photos ON photos.id = names.photo_id"
             found |= self._known(rest, "names.path", names)
+        return found
+
+    def unchanged(
+        self, photos: Sequence[Photo], model_id: int, vocabulary_id: int, selection: str
+    ) -> dict[str, int]:
+        """Ids of those photos, by their path as text, that are stored just so: of this size and
+        time, with their details, and tags of this model, chosen this way. What is asked by another
+        name than its own is left out."""
+        wanted: dict[str | bytes, Photo] = {}
+        for photo in photos:
+            if photo.found_as is None:
+                wanted[text_key(photo.text)] = photo
+        rows = self._database.rows_in(
+            # "+" keeps SQLite from an index that nearly all photos share.
+            "SELECT path, id, size, mtime_ns FROM photos WHERE +model_id = ? "
+            "AND +vocabulary_id = ? AND +selection = ? "
+            "AND +status = 'ok' AND +detailed AND path IN ({})",
+            list(wanted),
+            before=[model_id, vocabulary_id, selection],
+        )
+        found = {}
+        for key, photo_id, size, mtime_ns in rows:
+            photo = wanted[key]
+            if photo.size == size and photo.mtime_ns == mtime_ns:
+                found[photo.text] = photo_id
         return found
 
     def _known(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from qks_cli.model.calibration import Calibration, LabelStats
 from qks_cli.model.engine import Engine, open_engine
 from qks_cli.model.floor import Floor
 from qks_cli.model.selection import TOP, Selector
-from qks_cli.model.tagger import Tagger, selection_name
+from qks_cli.model.tagger import LabelSpace, Tagger, selection_name
 from qks_cli.packing import as_stored
 from qks_cli.types import BoolArray, Float32Array, Tag, UInt8Array
 from qks_cli.vocabulary import neighbours
@@ -273,26 +273,30 @@ class Model:
         to 1; None: the model's own cut-off). ``learned`` are heads of this model that say more
         than the words of their labels, and labels that are known by examples alone."""
         cutoff = self.cutoff if min_score is None else min_score
-        raw_CE = self.embedded(vocabulary.labels)
-        labels_CE = self._interpolated(vocabulary.labels, raw_CE)
+        placed = None if learned is None else learned.over(vocabulary)
+        extra = () if placed is None else placed.extra
+        return Tagger(
+            self.calibration,
+            Selector(
+                Vocabulary((*vocabulary.labels, *extra)) if extra else vocabulary,
+                min_score=cutoff,
+                top=top,
+            ),
+            selection_name(cutoff, top, placed),
+            partial(self._space, vocabulary.labels, len(extra)),
+            placed,
+        )
+
+    def _space(self, labels: Sequence[Label], extra: int) -> LabelSpace:
+        """Of labels with words, and of ``extra`` ones that are known by examples alone."""
+        raw_CE = self.embedded(labels)
+        labels_CE = self._interpolated(labels, raw_CE)
         trust_C = np.ones(len(raw_CE), np.float32)
         if self.taught is not None:
             trust_C = neighbours.trust(raw_CE, self.taught)
         stats = self.calibration.label_stats(labels_CE)
-        placed = None if learned is None else learned.over(vocabulary)
-        if placed is not None and placed.extra:
-            vocabulary = Vocabulary((*vocabulary.labels, *placed.extra))
-            none_XE = np.zeros((len(placed.extra), labels_CE.shape[1]), labels_CE.dtype)
-            labels_CE = np.concatenate([labels_CE, none_XE])
-        return Tagger(
-            labels_CE,
-            trust_C,
-            self.calibration,
-            stats,
-            Selector(vocabulary, min_score=cutoff, top=top),
-            selection_name(cutoff, top, placed),
-            placed,
-        )
+        none_XE = np.zeros((extra, labels_CE.shape[1]), labels_CE.dtype)
+        return LabelSpace(np.concatenate([labels_CE, none_XE]), trust_C, stats)
 
     def meanings(self, sums: Sequence[Sequence[Phrase]]) -> list[Meaning]:
         """What each sum of phrases asks of photos, on the same scale as tags."""

@@ -5,7 +5,9 @@ Axes: B photos, M query tokens, E label space, C labels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,21 +30,50 @@ def selection_name(cutoff: float, top: int, learned: Placed | None = None) -> st
 
 
 @dataclass(frozen=True, slots=True)
+class LabelSpace:
+    """Where labels are: their vectors, what a label's score is worth (vocabulary/neighbours.py),
+    how each scores over the bank. Labels that are known by examples alone have vectors of zeros,
+    which stand after the others, and nothing else."""
+
+    labels_CE: Float32Array
+    trust_C: Float32Array
+    stats: LabelStats
+
+
+@dataclass(frozen=True)
 class Tagger:
     """``Model.tagger`` makes one.
 
     ``selection`` says how tags are chosen; tags stored under another one are chosen again.
-    ``trust_C`` is what a label's score is worth (vocabulary/neighbours.py). ``learned`` heads
-    (model/learned.py) write over the scores of their labels; those that they add have vectors of
-    zeros, and stand in ``labels_CE`` and ``selector`` after the others."""
+    ``learned`` heads (model/learned.py) write over the scores of their labels; those that they add
+    stand in ``labels_CE`` and ``selector`` after the others. ``place`` makes the labels' space when
+    the first photo is scored: a run over photos that have not changed does without."""
 
-    labels_CE: Float32Array
-    trust_C: Float32Array
     calibration: Calibration
-    stats: LabelStats
     selector: Selector
     selection: str
+    place: Callable[[], LabelSpace]
     learned: Placed | None = None
+
+    @cached_property
+    def space(self) -> LabelSpace:
+        """Where the labels are. Raises what embedding them raises."""
+        return self.place()
+
+    @property
+    def labels_CE(self) -> Float32Array:
+        """As ``LabelSpace``."""
+        return self.space.labels_CE
+
+    @property
+    def trust_C(self) -> Float32Array:
+        """As ``LabelSpace``."""
+        return self.space.trust_C
+
+    @property
+    def stats(self) -> LabelStats:
+        """As ``LabelSpace``."""
+        return self.space.stats
 
     def scores(self, tokens_BME: Float32Array) -> Float32Array:
         """Calibrated scores [B, C], 0 to 1."""

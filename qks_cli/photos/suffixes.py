@@ -6,8 +6,6 @@ A suffix only says which files of a folder are worth opening; what a file is com
 
 from __future__ import annotations
 
-from pathlib import Path
-
 PHOTOS = frozenset(
     ".jpg .jpeg .jpe .jfif .jif .jps .mpo .pjp .pjpeg .png .apng .webp .gif .bmp .dib .tif .tiff "
     ".heic .heif .hif .heics .heifs .avif .avifs .jp2 .j2k .jpf .jpx .jpc .psd".split()
@@ -45,4 +43,5 @@ KINDS = {
 def kind_of(name: str) -> str:
     """What a file's name promises: ``photo``, ``raw``, ``jxl``, ``video``, ``other-video``,
     ``sidecar`` or ``other``."""
-    return KINDS.get(Path(name).suffix.lower(), "other")
+    at = name.rfind(".")  # as ``Path.suffix``, which takes ten times as long
+    return KINDS.get(name[at:].lower(), "other") if at > 0 else "other"

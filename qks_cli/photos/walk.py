@@ -102,7 +102,7 @@ class _Walker:
         self.on_skip = on_skip
         self.kinds = kinds_read()
         self.on_name = on_name
-        self.files: dict[Identity, Path] = {}
+        self.files: dict[int, str] = {}  # by device and inode, where each was found first
         self.folders: Counter[Identity] = Counter()
 
     def argument(self, path: Path) -> Iterator[Photo]:
@@ -154,13 +154,17 @@ class _Walker:
             names: set[str] = set()  # in lower case, once a video asks for them
             straight = folder == real  # then a path that is no link itself is its own real path
             for entry in entries:
-                path = Path(entry.path)
-                if self.is_hidden(entry.name) or self.excluded(path):
+                if self.is_hidden(entry.name):
+                    continue
+                # Most entries are photos under their own path, of which no ``Path`` is made.
+                if self.exclude and self.excluded(Path(entry.path)):
                     continue
                 try:
-                    own = path if straight and not entry.is_symlink() else _real(entry, real)
+                    plain = straight and not entry.is_symlink()
                     if entry.is_dir():
                         if entry.name.casefold() not in SKIPPED_FOLDERS:
+                            path = Path(entry.path)
+                            own = path if plain else _real(entry, real)
                             deeper.append((path, own, entry.stat(), above))
                         continue
                     kind = kind_of(entry.name)
@@ -170,27 +174,38 @@ class _Walker:
                         kind == "video" and _is_live(entry.name, entry.stat().st_size, names)
                     ):
                         status = entry.stat()
-                        if stat.S_ISREG(status.st_mode):
+                        if not stat.S_ISREG(status.st_mode):
+                            if not times:
+                                self.on_skip(Path(entry.path), "special")
+                        elif plain and _identity(status) not in self.files:
+                            yield self.first(entry.path, status)
+                        else:
+                            path = Path(entry.path)
+                            own = path if plain else _real(entry, real)
                             yield from self.file(path, own, status)
-                        elif not times:
-                            self.on_skip(path, "special")
                     elif kind != "sidecar" and not times:
-                        self.on_skip(path, kind)
+                        self.on_skip(Path(entry.path), kind)
                 except OSError as error:
-                    self.on_problem(path, error.strerror or str(error))
+                    self.on_problem(Path(entry.path), error.strerror or str(error))
             waiting.extend(reversed(deeper))
+
+    def first(
+        self, path: Path | str, status: os.stat_result, found_as: Path | None = None
+    ) -> Photo:
+        """A file that no other path has led to."""
+        size, time = status.st_size, status.st_mtime_ns
+        photo = Photo(path, size, time, status.st_nlink, found_as)
+        self.files[_identity(status)] = photo.text
+        return photo
 
     def file(self, path: Path, real: Path, status: os.stat_result) -> Iterator[Photo]:
         """The file, unless another path led to it before."""
-        identity = (status.st_dev, status.st_ino)
-        own = self.files.get(identity)
-        if own is None:
-            own = self.files[identity] = real if _says_what_it_is(path, real) else path
-            found_as = None if own == path else path
-            size, time = status.st_size, status.st_mtime_ns
-            yield Photo(own, size, time, status.st_nlink, found_as)
-        if own is path is real:  # nearly always
-            return
+        before = self.files.get(_identity(status))
+        if before is None:
+            own = real if _says_what_it_is(path, real) else path
+            yield self.first(own, status, None if own == path else path)
+        else:
+            own = Path(before)
         for name in {path, real} - {own}:
             self.on_name(own, name)
 
@@ -211,6 +226,11 @@ class _Walker:
             fnmatch.fnmatchcase(path.name, glob) or fnmatch.fnmatchcase(path.as_posix(), glob)
             for glob in self.exclude
         )
+
+
+def _identity(status: os.stat_result) -> int:
+    """Device and inode in one number, which takes half the room of two."""
+    return status.st_dev << 64 | status.st_ino
 
 
 def _is_live(name: str, size: int, names: Container[str]) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qks_cli.library import names, presence
@@ -16,6 +17,8 @@ from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.photos.walk import absolute
 from qks_cli.types import Photo, TaggedPhoto
 
+FRESH = 60.0  # seconds for which a file that was there counts as there
+GROWTH = 4096  # ids for which room is made at a time
 MANY = 20  # from here on, more than half of a folder's photos gone looks like an unmounted drive
 
 
@@ -63,6 +66,28 @@ class Presence:
         return len(self.gone) >= MANY and 2 * len(self.gone) > self.known
 
 
+class Seen:
+    """Photos, by their ids, whose files a run has just seen where the library has them, with the
+    size and time that it knows: a byte each."""
+
+    def __init__(self) -> None:
+        self._ids = bytearray()
+        self._since = time.monotonic()
+
+    def add(self, photo_ids: Collection[int]) -> None:
+        """These were seen."""
+        most = max(photo_ids, default=-1)
+        if most >= len(self._ids):
+            self._ids.extend(bytes(most + GROWTH - len(self._ids)))
+        for photo_id in photo_ids:
+            self._ids[photo_id] = 1
+
+    def ids(self) -> bytes:
+        """1 by id for every photo that need not be looked for again; none after some time: it may
+        have gone meanwhile."""
+        return bytes(self._ids) if time.monotonic() - self._since < FRESH else b""
+
+
 def find_changes(library: Library, photos: Sequence[Photo], wanted: Wanted) -> list[Change]:
     """One change a photo, in order. Reads the edges of files that may have been moved."""
     known, moved = _known(library, photos), {}
@@ -79,7 +104,7 @@ def find_changes(library: Library, photos: Sequence[Photo], wanted: Wanted) -> l
         if row is not None and origin is None and row.path != photo.path:
             # A library of before links were told apart may hold the link as a photo's own path.
             if row.path != photo.found_as and _is_one(row.path, photo.path):
-                name, photo = photo.path, replace(photo, path=row.path)
+                name, photo = photo.path, photo.at(row.path)
             else:
                 origin = row.path
         state = "new" if row is None else _state(photo, row, wanted, moved=origin is not None)
@@ -129,12 +154,15 @@ def tell_apart(library: Library, tagged: Sequence[TaggedPhoto]) -> None:
         presence.keep_hashes(library, hashes)
 
 
-def look(library: Library, root: Path | None) -> Presence:
-    """Which photos that are known at or below ``root`` (None: everywhere) are still there."""
+def look(library: Library, root: Path | None, seen: Seen | None = None) -> Presence:
+    """Which photos that are known at or below ``root`` (None: everywhere) are still there. Those
+    that were just ``seen`` are."""
     found = Presence()
+    there = b"" if seen is None else seen.ids()
     for photo_id, key, missing in presence.paths_under(library, root):
         found.known += 1
-        if not os.path.lexists(key):
+        is_there = photo_id < len(there) and there[photo_id]
+        if not is_there and not os.path.lexists(key):
             found.gone.append((photo_id, key_path(key)))
         elif missing:
             found.back.append(photo_id)

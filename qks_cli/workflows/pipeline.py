@@ -7,7 +7,7 @@ its stored query tokens where the vocabulary or the cut-off changed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,8 +20,8 @@ from qks_cli.model.tagger import Tagger
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.loader import load
 from qks_cli.photos.readers import Readers
-from qks_cli.types import DecodedBatch, Details, Moment, Photo, PhotoFailure, TaggedPhoto
-from qks_cli.workflows.changes import Change, find_changes, tell_apart
+from qks_cli.types import DecodedBatch, Details, Moment, Photo, PhotoFailure, Tag, TaggedPhoto
+from qks_cli.workflows.changes import Change, Seen, find_changes, tell_apart
 from qks_cli.workflows.companions import Companions
 from qks_cli.workflows.moments import choose_tags, merged, moments_of
 from qks_cli.workflows.results import Destination, Result
@@ -33,12 +33,14 @@ COMMIT_SECONDS = 1.0  # with one batch on top, what a kill can lose stays under 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
     """How photos are read. ``workers`` are decoding threads. ``readers`` were started beforehand,
-    with limits of their own, and are closed when the photos are read."""
+    with limits of their own, and are closed when the photos are read. Without ``known_tags`` the
+    results of photos that have not changed come without their tags, which takes less time."""
 
     batch_size: int = 32
     workers: int = 2
     limits: Limits = field(default_factory=Limits)
     readers: Readers | None = None
+    known_tags: bool = True
 
 
 def tag_photos(
@@ -49,14 +51,17 @@ def tag_photos(
     destination: Destination | None,
     options: LoadOptions,
     stop: Callable[[], bool] = lambda: False,
+    seen: Seen | None = None,
 ) -> Generator[Result, None, None]:
     """One result a photo, in the order of ``photos``, each after it was stored.
 
     ``destination`` None stores and looks up nothing. Once ``stop`` says so, the batch in hand is
-    finished and stored, and the iterator ends.
+    finished and stored, and the iterator ends. ``seen`` is told of photos that have not changed.
     """
     with options.readers or Readers(options.limits) as readers:
-        run = _Run(model, tagger, destination, options, readers, stop)
+        run = _Run(
+            model, tagger, destination, options, readers, stop, Seen() if seen is None else seen
+        )
         for group in _groups(iter(photos)):
             if stop():
                 return
@@ -87,6 +92,7 @@ class _Run:
         options: LoadOptions,
         readers: Readers,
         stop: Callable[[], bool],
+        seen: Seen,
     ) -> None:
         self.model = model
         self.tagger = tagger
@@ -94,31 +100,54 @@ class _Run:
         self.options = options
         self.readers = readers
         self.stop = stop
+        self.seen = seen
         self.warnings: dict[Path, str] = {}
 
     def group(self, photos: Sequence[Photo]) -> Iterator[Result]:
         """Results in order: those from the library wait for the read ones before them."""
         changes: Sequence[Change] = ()
+        ready: dict[str, Result] = {}
         if self.destination is not None:
-            wanted = self.destination.wanted(self.tagger.selection)
-            changes = find_changes(self.destination.library, photos, wanted)
-            photos = [change.photo for change in changes]
-        yield from self._in_order(photos, self._from_library(changes))
+            ready = self._unchanged(photos, self.destination)
+            rest = [photo for photo in photos if photo.text not in ready]
+            if rest:
+                wanted = self.destination.wanted(self.tagger.selection)
+                changes = find_changes(self.destination.library, rest, wanted)
+                own = {old.text: x.photo for old, x in zip(rest, changes, strict=True)}
+                photos = [own.get(photo.text, photo) for photo in photos]
+                ready |= self._from_library(changes)
+        yield from self._in_order(photos, ready)
         links = [(x.photo.path, x.other_name) for x in changes if x.other_name is not None]
         if self.destination is not None and links:
             names.add(self.destination.library, links)
 
-    def _in_order(self, photos: Sequence[Photo], ready: dict[object, Result]) -> Iterator[Result]:
+    def _unchanged(self, photos: Sequence[Photo], target: Destination) -> dict[str, Result]:
+        """Results of the photos of which nothing has changed, nearly always all of them: found
+        without a look at anything else."""
+        ids = target.library.photos.unchanged(
+            photos, target.model_id, target.vocabulary_id, self.tagger.selection
+        )
+        self.seen.add(ids.values())
+        tags: Mapping[int, Sequence[Tag]] = {}
+        if self.options.known_tags:
+            tags = target.library.tags.of(list(ids.values()))
+        return {
+            photo.text: Result(photo, "unchanged", tuple(tags.get(ids[photo.text], ())))
+            for photo in photos
+            if photo.text in ids
+        }
+
+    def _in_order(self, photos: Sequence[Photo], ready: dict[str, Result]) -> Iterator[Result]:
         waiting = iter(photos)
         due = next(waiting, None)
-        unread = [photo for photo in photos if photo.path not in ready]
-        for results in self._unread(photos, unread):
-            ready.update((result.photo.path, result) for result in results)
-            while due is not None and due.path in ready:
-                yield ready.pop(due.path)
+        unread = [photo for photo in photos if photo.text not in ready]
+        for results in self._unread(photos, unread) if unread else ():
+            ready.update((result.photo.text, result) for result in results)
+            while due is not None and due.text in ready:
+                yield ready.pop(due.text)
                 due = next(waiting, None)
-        while due is not None and due.path in ready:
-            yield ready.pop(due.path)
+        while due is not None and due.text in ready:
+            yield ready.pop(due.text)
             due = next(waiting, None)
 
     def _unread(self, photos: Sequence[Photo], unread: Sequence[Photo]) -> Iterator[list[Result]]:
@@ -134,7 +163,7 @@ class _Run:
         if alone and not self.stop():
             yield from self._read(alone)
 
-    def _from_library(self, changes: Sequence[Change]) -> dict[object, Result]:
+    def _from_library(self, changes: Sequence[Change]) -> dict[str, Result]:
         if self.destination is None:
             return {}
         target = self.destination
@@ -151,8 +180,8 @@ class _Run:
         same = [(x, x.row) for x in changes if x.row and x.state == "unchanged"]
         stale = [(x.photo, x.row) for x in changes if x.row and x.state == "stale"]
         stored = target.library.tags.of([row.id for _, row in same])
-        ready: dict[object, Result] = {
-            x.photo.path: Result(
+        ready = {
+            x.photo.text: Result(
                 x.photo, "moved" if x.moved_from else "unchanged", tuple(stored[row.id])
             )
             for x, row in same
@@ -166,7 +195,7 @@ class _Run:
 
     def _retag(
         self, stale: Sequence[tuple[Photo, KnownPhoto]], target: Destination
-    ) -> dict[object, Result]:
+    ) -> dict[str, Result]:
         by_id = {row.id: photo for photo, row in stale}
         ids, tokens_NME = target.library.tokens.of(list(by_id), target.model_id)
         if tokens_NME is None:
@@ -180,7 +209,7 @@ class _Run:
             moments_of=found,
         )
         return {
-            by_id[photo_id].path: Result(by_id[photo_id], "retagged", own)
+            by_id[photo_id].text: Result(by_id[photo_id], "retagged", own)
             for photo_id, own in zip(ids, tags, strict=True)
         }
 

@@ -24,7 +24,7 @@ from qks_cli.types import Photo
 from qks_cli.vocabulary.labels_file import Vocabulary, format_labels
 from qks_cli.wording import count_of
 from qks_cli.workflows import stacks
-from qks_cli.workflows.changes import look, note
+from qks_cli.workflows.changes import Seen, look, note
 from qks_cli.workflows.moments import ChosenTags, tags_of
 from qks_cli.workflows.photo_writer import Options as WriteOptions
 from qks_cli.workflows.pipeline import LoadOptions, tag_photos
@@ -129,6 +129,7 @@ class TagRun:
     report: Report = SILENT
     counts: Counter[str] = field(default_factory=Counter)
     names: list[tuple[Path, Path]] = field(default_factory=list)
+    seen: Seen = field(default_factory=Seen)
 
     def name(self, path: Path, name: Path) -> None:
         """Another name of a photo, as the walk tells it; kept when the run ends."""
@@ -160,7 +161,9 @@ class TagRun:
                 names.add(self.library, self.names)
             if not self.stop():
                 for root in below:
-                    self.counts["missing"] += note_absences(self.library, root, self.report)
+                    self.counts["missing"] += note_absences(
+                        self.library, root, self.report, self.seen
+                    )
                 shared = self._stack(self.library, target)
                 if self.counts["tagged"] or self.counts["shared"] or shared:
                     compact.refresh(self.library, target.model_id)
@@ -179,6 +182,7 @@ class TagRun:
             destination=target,
             options=self.options,
             stop=self.stop,
+            seen=self.seen,
         )
         with closing(results):
             for result in results:
@@ -221,12 +225,15 @@ class TagRun:
                     break
 
 
-def note_absences(library: Library, root: Path, report: Report = SILENT) -> int:
-    """Mark photos at or below ``root`` whose files are gone; how many. Nothing is removed.
+def note_absences(
+    library: Library, root: Path, report: Report = SILENT, seen: Seen | None = None
+) -> int:
+    """Mark photos at or below ``root`` whose files are gone; how many. Nothing is removed. Those
+    that were just ``seen`` are not looked for.
 
     Where most of them are gone a drive may not be mounted: then nothing is marked, and ``report``
     hears of it."""
-    found = look(library, root)
+    found = look(library, root, seen)
     if found.suspicious:
         report.note(
             f"qks: {len(found.gone):,} of {count_of(found.known, 'photo')} known in {shown(root)} "

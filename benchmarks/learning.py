@@ -8,6 +8,11 @@ photos are ranked by the text match, by what `qks learn` makes of it (kept only 
 held-out gain says so), by a logistic regression and by the five nearest neighbours, on the
 same features. Intervals are 95 % of the mean over seeds and labels, by the bootstrap over labels.
 
+    python benchmarks/learning.py --data EVAL --sets coco msrc --examples
+
+shows the first 5 and 10 photos of a label, without its name and without photos that lack it, as
+`qks learn --label` does, and measures the label on all other photos.
+
     python benchmarks/learning.py --photos 100000
 
 stores made-up query tokens of so many photos in a new library, confirms and rejects 100 photos of
@@ -23,6 +28,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +45,11 @@ from qks_cli.model.learning import Evidence, learn
 from qks_cli.model.model import Model
 from qks_cli.packing import as_stored
 from qks_cli.types import Photo, TaggedPhoto
-from qks_cli.workflows.learn import learn_labels
+from qks_cli.workflows.learn import ALIKE, PRESUMED, learn_labels
 from qks_cli.workflows.tag import Tagging
 
 COUNTS = (5, 20, 100)
+EXAMPLES = (5, 10)
 LEAST = 10  # photos of each kind that a label needs to be measured
 CHUNK = 4096
 METHODS = ("text", "learned", "logistic_regression", "nearest_neighbours")
@@ -55,6 +62,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["coco", "msrc"])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--photos", type=int, help="time so many photos instead")
+    parser.add_argument("--examples", action="store_true", help="labels without a name")
     parser.add_argument("--library", type=Path, help="where to keep what is made for that")
     parser.add_argument("--model", default="mini")
     given = parser.parse_args()
@@ -69,7 +77,8 @@ def main() -> None:
             print(json.dumps(timed(model, file)), flush=True)
         return
     for name in given.sets:
-        for row in quality(model, EvaluationSet.read(given.data / name), given.seeds):
+        measure_set = named_by_examples if given.examples else quality
+        for row in measure_set(model, EvaluationSet.read(given.data / name), given.seeds):
             print(json.dumps({"set": name, "model": model.name} | row), flush=True)
 
 
@@ -100,6 +109,47 @@ def compared(
         row["changed"] = round(float((found["learned"] != found["text"]).mean()), 2)
         rows.append(row)
     return rows
+
+
+def named_by_examples(
+    model: Model, photos: EvaluationSet, seeds: int
+) -> Iterator[dict[str, object]]:
+    features_NF = features(model.tokens_of(photos.photos)[0])
+    for count in EXAMPLES:
+        found: dict[str, list[float]] = {}
+        for c in np.flatnonzero(photos.truth_NC.sum(0) >= 2 * LEAST).tolist():
+            for seed in range(seeds):
+                one = by_examples(
+                    features_NF, photos.truth_NC[:, c], count, model.cutoff, [c, seed]
+                )
+                for name, value in one.items():
+                    found.setdefault(name, []).append(value)
+        means = {name: round(float(np.mean(values)), 3) for name, values in found.items()}
+        yield {"examples": count, "labels": len(found["f1"]) // seeds, "seeds": seeds} | means
+
+
+def by_examples(
+    features_NF: Any, truth_N: Any, count: int, cutoff: float, seed: list[int]
+) -> dict[str, float]:
+    """A label from ``count`` of its photos and random ones, as workflows/learn.py presumes them."""
+    rng = np.random.default_rng(seed)
+    shown = rng.choice(np.flatnonzero(truth_N), count, replace=False)
+    others = rng.permutation(np.setdiff1d(np.arange(len(truth_N)), shown))[:PRESUMED]
+    scaled_NF = (features_NF - features_NF.mean(0)) / (features_NF.std(0) + 1e-6)
+    alike = np.argsort(scaled_NF[others] @ scaled_NF[shown].mean(0), kind="stable")
+    judged = np.concatenate([shown, others[alike[: int(len(others) * (1 - ALIKE))]]])
+    evidence = Evidence(features_NF[judged], None, np.arange(len(judged)) < count)
+    head, measured = learn("", evidence, features_NF, cutoff=cutoff)
+    kept = np.setdiff1d(np.arange(len(truth_N)), shown)
+    ranks, y = features_NF[kept] @ head.weights_F + head.bias, truth_N[kept]
+    said = ranks >= logit(np.float32(cutoff))
+    return {
+        "average_precision": float(average_precision_score(y, ranks)),
+        "f1": f1(y, said),
+        "precision": float((y & said).sum() / max(1, said.sum())),
+        "recall": float((y & said).sum() / y.sum()),
+        "learned": float(measured.better),
+    }
 
 
 def summary(values_K: Any) -> list[float]:

@@ -23,7 +23,7 @@ from qks_cli.types import BoolArray, Float32Array
 
 # Deviations of the prior, in logits for a photo of common length. A name that is known by examples
 # alone has no text match to start from.
-STRENGTHS, STRENGTHS_ALONE = (1.0, 2.0, 4.0), (4.0, 8.0)
+STRENGTHS, STRENGTHS_ALONE = (1.0, 2.0, 4.0), (8.0,)
 SHIFT = 2.0  # the deviation of the shift's prior, in logits
 DRAWS = 100  # of the photos, that tell the noise of a measure
 FOLDS = 5

@@ -6,8 +6,10 @@ import io
 import os
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import Qks
@@ -17,7 +19,11 @@ fsspec = pytest.importorskip("fsspec")
 pq = pytest.importorskip("pyarrow.parquet")
 
 from qks_cli.distributed import sources  # noqa: E402
+from qks_cli.distributed.dataset import DataSet  # noqa: E402
+from qks_cli.distributed.manifest import Manifest, stored_basis  # noqa: E402
 from qks_cli.distributed.reading import Read  # noqa: E402
+from qks_cli.distributed.table import Entry  # noqa: E402
+from qks_cli.distributed.tagging import outstanding  # noqa: E402
 from qks_cli.errors import UsageError  # noqa: E402
 from qks_cli.photos.walk import read_names  # noqa: E402
 
@@ -122,6 +128,40 @@ def test_a_photo_of_a_store_reads_as_the_same_file_here(store: str, photos: Path
     assert there.mtime_ns is None or there.mtime_ns > 0
     assert gone.error == missing.error == ("missing", "the file is gone")
     assert other.error[0] == "unsupported"
+
+
+def test_what_is_left_to_do(tmp_path: Path) -> None:
+    """Of a partition that was cut off only photos without a row are read, however many files it
+    has; one that is listed twice has two rows; a file that is no whole one is removed."""
+    basis = stored_basis(np.eye(3, 2, dtype=np.float32))
+    made = Manifest("fake", "1", "hash", 2, 3, "digest", "dog", "", None, 20, basis, 4)
+    target = DataSet.create(str(tmp_path / "set"), made)
+    names = ["/a.jpg", "/b.jpg", "/b.jpg", "/c.jpg", "/d.jpg", "/e.jpg", "/f.jpg"]
+    photos = sources.write_list(target, (Entry(name, None, None) for name in names))
+    target = target.keep(replace(made, photos=photos))
+
+    def left() -> list[tuple[int, list[str]]]:
+        return [
+            (part.column("partition").to_pylist()[0], part.column("path").to_pylist())
+            for part in outstanding(target, 3)
+        ]
+
+    def write(name: str, *paths: str) -> Path:
+        file = tmp_path / "set" / "photos" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        rows = [Entry(path, 1, 2, error=("missing", "the file is gone")) for path in paths]
+        pq.write_table(target.shape.table(rows), file)
+        return file
+
+    assert left() == [(0, names[:3]), (0, names[3:4]), (1, names[4:])]
+    write("partition=0/one.parquet", "/b.jpg")
+    write("partition=0/two.parquet", "/c.jpg")
+    cut = write("partition=1/one.parquet", "/d.jpg", "/e.jpg", "/f.jpg")
+    assert left() == [(0, ["/a.jpg", "/b.jpg"])]
+    write("partition=0/three.parquet", "/b.jpg", "/a.jpg")
+    assert left() == []
+    cut.write_bytes(cut.read_bytes()[:-9])
+    assert left() == [(1, names[4:])] and not cut.exists()
 
 
 def test_a_list_of_a_store_that_is_not_there(tmp_path: Path, fake_model: Path, qks: Qks) -> None:

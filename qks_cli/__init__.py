@@ -22,10 +22,9 @@ if TYPE_CHECKING:
         heat_map,
         load_model,
         open_library,
-        retag_archive,
-        search_archive,
-        tag_archive,
+        restore_library,
     )
+    from qks_cli.api.archives import retag_archive, search_archive, tag_archive
     from qks_cli.errors import (
         LibraryError,
         ModelError,
@@ -66,9 +65,10 @@ _PLACES = {
     "heat_map": "qks_cli.api",
     "load_model": "qks_cli.api",
     "open_library": "qks_cli.api",
-    "retag_archive": "qks_cli.api",
-    "search_archive": "qks_cli.api",
-    "tag_archive": "qks_cli.api",
+    "restore_library": "qks_cli.api",
+    "retag_archive": "qks_cli.api.archives",
+    "search_archive": "qks_cli.api.archives",
+    "tag_archive": "qks_cli.api.archives",
 }
 
 __all__ = [
@@ -92,6 +92,7 @@ __all__ = [
     "heat_map",
     "load_model",
     "open_library",
+    "restore_library",
     "retag_archive",
     "search_archive",
     "tag_archive",

@@ -39,6 +39,7 @@ def test_the_exported_names() -> None:
         "heat_map",
         "load_model",
         "open_library",
+        "restore_library",
         "retag_archive",
         "search_archive",
         "tag_archive",
@@ -163,3 +164,54 @@ def test_reasons_for_labels_and_for_a_photo(photos: Path, fake_model: Path) -> N
     assert looked.tolist() == [[1.0, 0.0], [0.0, 0.0]]
     with pytest.raises(qks_cli.UsageError):
         qks_cli.explain("nowhere.jpg")
+
+
+def test_a_library_keeps_its_words_and_what_was_said(
+    photos: Path, tmp_path: Path, fake_model: Path
+) -> None:
+    """As for `qks tag`: words and cut-off stay those of the last time, verdicts hold."""
+    with qks_cli.open_library(tmp_path / "my.db", create=True) as library:
+        named = list(library.tag([photos], labels=["kitten", "sky"], min_score=0.3, dry_run=True))
+        assert len(named) == 4 and len(library) == 0
+        list(library.tag([photos], labels=["cat", "sky"], min_score=0.3))
+        assert set(library.labels()) <= {"cat", "sky"}
+        assert {x.state for x in library.status([photos])} == {"unchanged"}
+        again = list(library.tag([photos]))
+        assert {result.status for result in again} == {"unchanged"}
+        assert library.retag().anew == 0
+        assert library.reject("cat", [photos / "cat.jpg"]) == 1
+        assert library.tags(photos / "cat.jpg") == []
+        assert library.reset("cat", everything=True) == 1
+        assert [tag.label for tag in library.tags(photos / "cat.jpg")] == ["cat"]
+        library.rename_label("cat", "tiger")
+        assert "tiger" in library.labels()
+        assert library.undo_label_edit() is not None
+        name = library.namer("de")
+        assert name is not None and name("cat") == "Katze"
+        assert library.vocabulary().names == ("cat", "sky")
+        named = list(library.tag([photos], labels=Path("default")))
+        assert named[0].status == "retagged"
+
+
+def test_files_get_their_bytes_back(photos: Path, tmp_path: Path, fake_model: Path) -> None:
+    from qks_cli.workflows.photo_writer import Options, Target
+
+    before = {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()}
+    with qks_cli.open_library(tmp_path / "my.db", create=True) as library:
+        list(library.tag([photos]))
+        for options in (Options(), Options(to=Target.embed)):
+            written = list(library.write([photos], options))
+            assert {x.status for x in written} == {"written"}
+            assert {x.status for x in library.verify(everything=True)} == {"ok"}
+            (*_,) = library.undo()
+            assert {p: p.read_bytes() for p in photos.rglob("*") if p.is_file()} == before
+        assert list(library.undo()) == []
+        (photos / "cat.jpg").unlink()
+        gone = library.find_gone()
+        assert list(gone.photos.values()) == [photos / "cat.jpg"]
+        library.forget(gone)
+        assert len(library) == 3
+        assert library.back_up(tmp_path / "copy.db") == 3
+    assert qks_cli.restore_library(tmp_path / "copy.db", tmp_path / "other.db") is None
+    with qks_cli.open_library(tmp_path / "other.db") as copy:
+        assert len(copy) == 3

@@ -68,6 +68,7 @@ DOORS: dict[str, set[str]] = {
         "vocabulary",
     },
     "cli": {
+        "api",
         "keywords",
         "library",
         "model",

@@ -20,11 +20,10 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing copy.")] = False,
 ) -> None:
     """Write a complete, checked copy of the library, also while another run uses it."""
-    from qks_cli.workflows.backup import back_up
-    from qks_cli.workflows.session import open_library
+    from qks_cli.api import open_library
 
     with open_library(db) as library:
-        photos = back_up(library, file, replace=force)
+        photos = library.back_up(file, replace=force)
     say(f"{count_of(photos, 'photo')} in {shown(file)}; `qks restore` brings them back")
 
 

@@ -19,15 +19,13 @@ def clusters(
 ) -> None:
     """Group photos by meaning, with typical photos and words of each group.
 
-    The words come from --labels, else from the model's own: what fits many groups is worth a line
-    in your labels file.
+    The words come from --labels, else from those that the library was last tagged with.
     """
     writer = Records(format, ("cluster", "photos", "words", "typical"))
-    from qks_cli.workflows.clusters import clusters as group
-    from qks_cli.workflows.session import open_library
+    from qks_cli.api import open_library
 
     with open_library(db) as library:
-        found = group(library, count, labels=labels, model=model)
+        found = library.clusters(count, labels=labels, model=model)
     writer.write(
         {
             "cluster": number,

@@ -36,13 +36,10 @@ def diff(
     tags stored in this library. Exit code 1 where nothing differs.
     """
     writer = Writer(format, nul=nul, run=True)
-    from qks_cli.model.selection import TOP
-    from qks_cli.workflows.diff import Choice
-    from qks_cli.workflows.diff import diff as compare
-    from qks_cli.workflows.session import open_library
+    from qks_cli.api import open_library
 
     with open_library(db) as library:
-        found = compare(library, old, new, Choice(model, min_score, top or TOP))
+        found = library.diff(old, new, model=model, min_score=min_score, top=top)
     writer.write(_row(one) for one in found.changed)
     writer.close()
     if writer.silent:

@@ -31,11 +31,10 @@ def duplicates(
     are none.
     """
     writer = Records(format, ("group", "kind", "path", "width", "height"), nul=nul)
-    from qks_cli.workflows.duplicates import duplicates as find
-    from qks_cli.workflows.session import open_library
+    from qks_cli.api import open_library
 
     with open_library(db) as library:
-        groups = find(library, near=near, model=model)
+        groups = library.duplicates(near=near, model=model)
     records = [
         {
             "group": number,

@@ -103,11 +103,10 @@ def cutoff(
 def versions(db: Db = None, format: RecordFormat = None) -> None:
     """List the vocabularies that this library was tagged with; `qks diff` compares them."""
     writer = Records(format, ("version", "first_used", "labels", "photos"))
-    from qks_cli.workflows.labels import versions as used
-    from qks_cli.workflows.session import open_library
+    from qks_cli.api import open_library
 
     with open_library(db) as library:
-        found = used(library)
+        found = library.label_versions()
     writer.write(
         {
             "version": one.number,

@@ -88,9 +88,8 @@ def search(
     Words that are labels or synonyms match tags; the whole phrase matches by meaning, where photos
     fit it better than they fit meaningless words. Years, months and names of folders match dates
     and folders; where `qks text` has read, text in photos is found too. Filters, OR, NOT and more:
-    --help-query. With --language words of that language are taken for their English ones first. A
-    stack (raw and JPEG, live photo, burst, edited copies) is listed once; --all lists each member
-    that fits.
+    --help-query. With --language words may be in that language, too. A stack (raw and JPEG, live
+    photo, burst, edited copies) is listed once; --all lists each member that fits.
 
     Exit code 0 where photos were found, 1 where none was, 2 on an error.
     """
@@ -98,28 +97,26 @@ def search(
         raise UsageError("--tags-only and --semantic-only exclude each other")
     writer = Writer(format, nul=nul)
     use_one_thread()
+    from qks_cli.api import open_library
     from qks_cli.workflows.report import Report
-    from qks_cli.workflows.search import SearchOptions
-    from qks_cli.workflows.search import search as find
-    from qks_cli.workflows.session import library_language, library_vocabulary, open_library
 
-    options = SearchOptions(
-        model,
-        limit,
-        min_score,
-        not semantic_only,
-        not tags_only,
-        exact,
-        weak,
-        sort,
-        language,
-        every_member=members,
-    )
     with open_library(db) as library:
-        if (own := library_language(library, language)) is not None:
-            writer.name_of = own.shown
-        hits = find(library, " ".join(query), options, Report(note=say))
-        words = library_vocabulary(library)
+        writer.name_of = library.namer(language)
+        hits = library.search(
+            " ".join(query),
+            limit=limit,
+            min_score=min_score,
+            model=model,
+            tags_only=tags_only,
+            semantic_only=semantic_only,
+            exact=exact,
+            weak=weak,
+            sort=sort,
+            language=language,
+            every_member=members,
+            report=Report(note=say),
+        )
+        words = library.vocabulary()
     _show(writer, hits, words, names=names)
     if view:
         open_viewer([hit.path for hit in hits])
@@ -143,16 +140,19 @@ def similar(
     """
     writer = Writer(format, nul=nul)
     use_one_thread()
-    from qks_cli.workflows.search import SearchOptions
-    from qks_cli.workflows.search import similar as find
-    from qks_cli.workflows.session import library_language, library_vocabulary, open_library
+    from qks_cli.api import open_library
 
     with open_library(db) as library:
-        if (own := library_language(library, language)) is not None:
-            writer.name_of = own.shown
-        options = SearchOptions(model, limit, min_score, exact=exact, every_member=members)
-        hits = find(library, photo, options)
-        words = library_vocabulary(library)
+        writer.name_of = library.namer(language)
+        hits = library.similar(
+            photo,
+            limit=limit,
+            min_score=min_score,
+            model=model,
+            exact=exact,
+            every_member=members,
+        )
+        words = library.vocabulary()
     _show(writer, hits, words)
 
 

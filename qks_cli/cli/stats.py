@@ -40,9 +40,8 @@ def stats(
     Files that belong together (a raw file and its JPEG, the shots of a burst) count once.
     """
     writer = Records(format, (by.value, "photos"), bar="photos")
-    from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.stats import stats as count
+    from qks_cli.api import open_library
 
     with open_library(db) as library:
-        rows = count(library, by.value, limit, every_file=every)
+        rows = library.stats(by.value, limit=limit, every_file=every)
     writer.write({by.value: name, "photos": photos} for name, photos in rows)

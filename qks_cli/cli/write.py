@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qks_cli.cli import inputs
-from qks_cli.cli.options import All, Db, Language, MinScore, Null, Paths, RowFormat
+from qks_cli.cli.options import All, Db, Language, Null, Paths, RowFormat
 from qks_cli.cli.output import Records, count_of, say, tell_problem
 from qks_cli.escape import shown
 from qks_cli.keywords.choices import Backend, Compat, Mtime, Style, Target
@@ -52,12 +52,23 @@ RunId = Annotated[
 ]
 
 
+LeastScore = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Write tags from this score on. Default: all that the library has.",
+        envvar="QKS_MIN_SCORE",
+    ),
+]
+
+
 def write(
     paths: Paths = None,
     everything: All = False,
     to: To = Target.sidecar,
     sidecar_style: SidecarStyle = Style.ext,
-    min_score: MinScore = None,
+    min_score: LeastScore = None,
     only_confirmed: OnlyConfirmed = False,
     backup: Backup = None,
     mtime: MtimeOption = Mtime.bump,
@@ -80,9 +91,8 @@ def write(
     that language, and their parents' names; --synonyms then adds their other names.
     """
     writer = Records(format, FIELDS, run=True)
+    from qks_cli.api import open_library
     from qks_cli.workflows.photo_writer import Options
-    from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.write import write as put
 
     options = Options(
         to,
@@ -97,11 +107,10 @@ def write(
         language,
     )
     with open_library(db) as library:
-        photos = selected(library, paths, everything=everything, nul=nul)
-        outcomes = put(
-            library,
-            photos,
+        outcomes = library.write(
+            list(inputs.given(paths or [], nul=nul)),
             options,
+            everything=everything,
             min_score=min_score or 0.0,
             only_confirmed=only_confirmed,
         )
@@ -124,14 +133,13 @@ def untag(
     made is removed.
     """
     writer = Records(format, FIELDS, run=True)
+    from qks_cli.api import open_library
     from qks_cli.workflows.photo_writer import Options
-    from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.write import untag as take_out
 
     options = Options(mtime=mtime, backup=_folder(backup), dry_run=dry_run)
     with open_library(db) as library:
-        photos = selected(library, paths, everything=everything, nul=nul)
-        _tell(writer, take_out(library, photos, options))
+        named = list(inputs.given(paths or [], nul=nul))
+        _tell(writer, library.untag(named, options, everything=everything))
 
 
 def undo(
@@ -148,13 +156,12 @@ def undo(
     to undo.
     """
     writer = Records(format, FIELDS, run=True)
+    from qks_cli.api import open_library
     from qks_cli.workflows.photo_writer import Options
-    from qks_cli.workflows.session import open_library
-    from qks_cli.workflows.write import undo as take_back
 
     options = Options(mtime=mtime, backup=_folder(backup), dry_run=dry_run)
     with open_library(db) as library:
-        if not _tell(writer, take_back(library, options, run_id=run)):
+        if not _tell(writer, library.undo(run, options)):
             raise typer.Exit(1)
 
 
@@ -174,12 +181,11 @@ def verify(
     as versions before 0.2 did: `qks write` gives each its own).
     """
     writer = Records(format, FIELDS, run=True)
-    from qks_cli.workflows.checking import verify_all
-    from qks_cli.workflows.session import open_library
+    from qks_cli.api import open_library
 
     with open_library(db) as library:
-        photos = selected(library, paths, everything=everything, nul=nul)
-        found = list(verify_all(library, photos))
+        named = list(inputs.given(paths or [], nul=nul))
+        found = list(library.verify(named, everything=everything))
     counts = Counter(outcome.status for outcome in found)
     writer.write(_record(outcome) for outcome in found)
     if writer.silent:

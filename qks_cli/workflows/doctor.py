@@ -22,9 +22,9 @@ from qks_cli.workflows.changes import look
 # What reads more than photos: of what, the module, its package, and what installs it.
 _READERS = (
     ("RAW", "rawpy", "rawpy", "pip install rawpy"),
-    ("JPEG XL", "pillow_jxl", "pillow-jxl-plugin", "pip install 'qks[jxl]'"),
-    ("videos", "av", "av", "pip install 'qks[video]'"),
-    ("text in photos", "rapidocr", "rapidocr", "pip install 'qks[text]'"),
+    ("JPEG XL", "pillow_jxl", "pillow-jxl-plugin", "pip install '.[jxl]'"),
+    ("videos", "av", "av", "pip install '.[video]'"),
+    ("text in photos", "rapidocr", "rapidocr", "pip install '.[text]'"),
 )
 
 

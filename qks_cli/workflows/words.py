@@ -45,15 +45,15 @@ class Words:
 def choose_words(
     model: Model,
     kept: Kept | None,
-    labels: Path | None = None,
+    labels: Path | Vocabulary | None = None,
     *,
     min_score: float | None = None,
     top: int | None = None,
     report: Report = SILENT,
 ) -> Words:
-    """What to tag with. ``labels`` is a file, ``DEFAULT`` for the model's own, or None for what was
-    ``kept``: what the library was last tagged with. So are ``min_score`` and ``top``. ``report``
-    hears of what is kept, and of lines of a file that look wrong.
+    """What to tag with. ``labels`` is a file, a vocabulary, ``DEFAULT`` for the model's own, or
+    None for what was ``kept``: what the library was last tagged with. So are ``min_score`` and
+    ``top``. ``report`` hears of what is kept, and of lines of a file that look wrong.
 
     Raises ``VocabularyError``."""
     before = Chosen() if kept is None or labels == DEFAULT else kept.chosen
@@ -61,6 +61,8 @@ def choose_words(
     most = before.top if top is None else top
     if labels == DEFAULT or (labels is None and before.labels == ""):
         words = Words(read_vocabulary(None, model, report), Chosen("", cutoff, most))
+    elif isinstance(labels, Vocabulary):
+        words = Words(labels, Chosen(None, cutoff, most))
     elif labels is not None:
         words = Words(read_vocabulary(labels, model, report), Chosen(str(labels), cutoff, most))
     else:

@@ -222,9 +222,9 @@ def test_doctor_says_what_is_read_and_what_would_be(
     lines = bare.stdout.decode().splitlines()
     for what, install in (
         ("ok   not read: RAW", "`pip install rawpy`"),
-        ("ok   not read: JPEG XL", "`pip install 'qks[jxl]'`"),
-        ("ok   not read: videos", "`pip install 'qks[video]'`"),
-        ("ok   not read: text in photos", "`pip install 'qks[text]'`"),
+        ("ok   not read: JPEG XL", "`pip install '.[jxl]'`"),
+        ("ok   not read: videos", "`pip install '.[video]'`"),
+        ("ok   not read: text in photos", "`pip install '.[text]'`"),
     ):
         assert lines[lines.index(what) + 1].strip() == install
     assert lines[-1].strip() == "`apt-get install libimage-exiftool-perl`"

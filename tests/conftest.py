@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from qks_cli.model.fake import Picture, write_fake_bundle
@@ -26,6 +27,10 @@ from qks_cli.types import UInt8Array
 # A shell lets its background jobs ignore Ctrl-C, and what they start inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# An example that takes long says that the machine is busy, not that something is wrong.
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 
 # What the fake model sees in each of ``photos``: words with cosines. From 0.6 on a score is over
 # one half, which is the default cut-off; 0.58 gives 0.38.

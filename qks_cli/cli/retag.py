@@ -9,6 +9,7 @@ import typer
 
 from qks_cli.cli.options import Db, Labels, MinScore, Model, Top
 from qks_cli.cli.output import count_of, say
+from qks_cli.cli.threads import use_one_thread
 
 
 def retag(
@@ -25,6 +26,7 @@ def retag(
     run goes on where it stopped.
     """
     began = time.monotonic()
+    use_one_thread()  # each of several threads scores photos of its own
     from qks_cli.workflows.report import Report
     from qks_cli.workflows.session import open_library, tagged_model
     from qks_cli.workflows.tag import Tagging

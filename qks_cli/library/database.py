@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 CHUNK = 500  # SQL parameters at a time
 BUSY_SECONDS = 30
+ROOMY_KB = 32 * 1024
 PRESENT = "photo_id NOT IN (SELECT id FROM photos WHERE missing_since IS NOT NULL)"
 DAMAGED = "run `qks doctor`; `qks restore BACKUP` puts a copy in its place"
 _SIGNS_OF_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, AssertionError)
@@ -197,6 +198,17 @@ class Database:
         """Run one statement for each of many values."""
         with explained(self.path):
             self._connection.executemany(sql, values)
+
+    @contextmanager
+    def roomy(self) -> Iterator[None]:
+        """Within it, more of the file is kept in memory: for whoever writes to all of it, where
+        pages of indexes would be written and read again and again."""
+        before = self.value("PRAGMA cache_size")
+        self.execute(f"PRAGMA cache_size = -{ROOMY_KB}")
+        try:
+            yield
+        finally:
+            self.execute(f"PRAGMA cache_size = {int(before)}")
 
     @contextmanager
     def impatient(self) -> Iterator[None]:

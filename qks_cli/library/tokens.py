@@ -5,7 +5,8 @@ Axes: N photos, M query tokens, E label space.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -29,8 +30,16 @@ class Tokens:
 
     def of(self, photo_ids: Sequence[int], model_id: int) -> tuple[list[int], Float32Array | None]:
         """Ids that have this model's query tokens, in the order given, and those [N, M, E]."""
+        have, unpacked = self.waiting(photo_ids, model_id)
+        return have, unpacked() if have else None
+
+    def waiting(
+        self, photo_ids: Sequence[int], model_id: int
+    ) -> tuple[list[int], Callable[[], Float32Array]]:
+        """The same as they are stored, and what unpacks them: on any thread, for the library is not
+        asked again."""
         have, stored = self._stored(photo_ids, model_id)
-        return have, self._array(stored, model_id) if have else None
+        return have, partial(self._array, stored, self.shape(model_id) or (0, 0))
 
     def similarity(
         self, photo_ids: Sequence[int], model_id: int, vectors_KE: Float32Array
@@ -44,7 +53,8 @@ class Tokens:
             return have, packed_similarity(raw_NS, vectors_KE, queries, width)
         if not have:
             return [], np.empty((0, len(vectors_KE)), np.float32)
-        return have, max_similarity(self._array(stored, model_id), vectors_KE)
+        shape = self.shape(model_id) or (0, 0)
+        return have, max_similarity(self._array(stored, shape), vectors_KE)
 
     def iterate(
         self, model_id: int, *, chunk: int = 2048
@@ -55,8 +65,9 @@ class Tokens:
             "SELECT photo_id, tokens, packed FROM query_tokens "
             f"WHERE model_id = ? AND {PRESENT} ORDER BY photo_id"
         )
+        shape = self.shape(model_id) or (0, 0)
         for part in self._database.parts(sql, (model_id,), size=chunk):
-            yield [row[0] for row in part], self._array([row[1:] for row in part], model_id)
+            yield [row[0] for row in part], self._array([row[1:] for row in part], shape)
 
     def shape(self, model_id: int) -> tuple[int, int] | None:
         """Query tokens a photo, and their width, of a model; None where it is not known."""
@@ -134,8 +145,8 @@ class Tokens:
             )
         return np.frombuffer(whole, np.uint8).reshape(len(blobs), size)
 
-    def _array(self, stored: Sequence[_Stored], model_id: int) -> Float32Array:
-        queries, width = self.shape(model_id) or (0, 0)
+    def _array(self, stored: Sequence[_Stored], shape: tuple[int, int]) -> Float32Array:
+        queries, width = shape
         tokens_NME = np.empty((len(stored), queries, width), np.float32)
         for packed, size in ((1, size_of(queries, width)), (0, 2 * queries * width)):
             rows = [row for row, one in enumerate(stored) if one[1] == packed]

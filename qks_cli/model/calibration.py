@@ -40,6 +40,13 @@ class LabelStats:
         offset = None if self.offset is None else self.offset[columns]
         return LabelStats(self.mean[columns], self.std[columns], self.high[columns], offset)
 
+    def with_odds(self, times_C: Float32Array) -> LabelStats:
+        """The same where the odds of every label count so many times."""
+        with np.errstate(divide="ignore"):  # none at all
+            more_C = np.log(times_C)
+        offset_C = more_C if self.offset is None else self.offset + more_C
+        return LabelStats(self.mean, self.std, self.high, offset_C)
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from qks_cli.model.calibration import Calibration, LabelStats
 from qks_cli.model.selection import Selector
 from qks_cli.similarity import max_similarity, winners
@@ -78,11 +76,9 @@ class Tagger:
     def scores(self, tokens_BME: Float32Array) -> Float32Array:
         """Calibrated scores [B, C], 0 to 1."""
         scores_BC = max_similarity(tokens_BME, self.labels_CE[: len(self.trust_C)])
-        fits_BC = self.calibration.probabilities(scores_BC, self.stats)
         # What a word is not trusted with lowers its odds: a score of 0.9 stays one of 0.86 at a
         # trust of 0.7, where a product would bring it below what is shown.
-        odds_BC = fits_BC * self.trust_C
-        text_BC = np.asarray(odds_BC / (1 - fits_BC + odds_BC), np.float32)
+        text_BC = self.calibration.probabilities(scores_BC, self.stats.with_odds(self.trust_C))
         return text_BC if self.learned is None else self.learned.applied(tokens_BME, text_BC)
 
     def __call__(self, tokens_BME: Float32Array) -> list[tuple[Tag, ...]]:

@@ -5,13 +5,14 @@ Axes: N photos, M query tokens, E label space.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qks_cli import settings
 from qks_cli.escape import shown
 from qks_cli.library import moments, names
 from qks_cli.library.runs import Chosen, Kept, Run
@@ -20,7 +21,7 @@ from qks_cli.model.model import Model
 from qks_cli.model.selection import TOP
 from qks_cli.model.tagger import Tagger
 from qks_cli.search import compact
-from qks_cli.types import Photo
+from qks_cli.types import Float32Array, Photo
 from qks_cli.vocabulary.labels_file import Vocabulary, format_labels
 from qks_cli.wording import count_of
 from qks_cli.workflows import stacks
@@ -34,7 +35,8 @@ from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.words import Words, choose_words, learned_of
 from qks_cli.workflows.writing import write_all
 
-GROUP = 2048  # photos that retag scores and stores together; a kill can lose two groups
+GROUP = 1024  # photos that retag scores together
+STORED = 8  # groups that it stores together: what a kill can lose
 MANY_LABELS = 2000  # from here on embedding them takes long enough to say so
 READ = ("tagged", "shared", "retagged")
 
@@ -288,33 +290,40 @@ def choose_anew(
     ``retag``."""
     selection, done = tagging.tagger.selection, 0
 
-    def store(have: Sequence[int], scored: Future[ChosenTags]) -> int:
-        tags, found = scored.result()
+    def scored(
+        have: Sequence[int],
+        unpacked: Callable[[], Float32Array],
+        kept: Mapping[int, moments.Kept],
+    ) -> ChosenTags:
+        return tags_of(tagging.tagger, have, unpacked(), kept)
+
+    def store(groups: Sequence[tuple[Sequence[int], Future[ChosenTags]]]) -> int:
+        found = [(have, *future.result()) for have, future in groups]
         library.retag(
-            zip(have, tags, strict=True),
+            [one for have, tags, _ in found for one in zip(have, tags, strict=True)],
             model_id=target.model_id,
             vocabulary_id=target.vocabulary_id,
             selection=selection,
-            moments_of=found,
+            moments_of={k: v for _, _, of_moments in found for k, v in of_moments.items()},
         )
-        return len(have)
+        return sum(len(have) for have, _, _ in found)
 
     ids = library.photos.stale_ids(target.model_id, target.vocabulary_id, selection)
-    # One group is scored on a thread of its own while the one before is stored and the next read.
-    scored: tuple[Sequence[int], Future[ChosenTags]] | None = None
-    with ThreadPoolExecutor(1) as thread:
+    workers = settings.processors()
+    # Groups are scored on threads of their own while those before are stored and the next are read.
+    waiting: deque[tuple[Sequence[int], Future[ChosenTags]]] = deque()
+    with library.roomy(), ThreadPoolExecutor(workers) as threads:
         for at in range(0, len(ids), GROUP):
             advance(at, len(ids))
             if stop():
                 break
-            have, tokens_NME = library.tokens.of(ids[at : at + GROUP], target.model_id)
-            if tokens_NME is None:
+            have, unpacked = library.tokens.waiting(ids[at : at + GROUP], target.model_id)
+            if not have:
                 continue
             kept = moments.of(library, have, target.model_id)
-            own = thread.submit(tags_of, tagging.tagger, have, tokens_NME, kept)
-            before, scored = scored, (have, own)
-            if before is not None:
-                done += store(*before)
-        if scored is not None:
-            done += store(*scored)
+            waiting.append((have, threads.submit(scored, have, unpacked, kept)))
+            if len(waiting) >= STORED + workers:
+                done += store([waiting.popleft() for _ in range(STORED)])
+        if waiting:
+            done += store(waiting)
     return done, len(ids)

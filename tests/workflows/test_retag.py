@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from qks_cli.library.store import Library
 from qks_cli.model.fake import Picture, write_fake_bundle
@@ -21,9 +22,16 @@ def stored(library: Library) -> dict[int, Sequence[Tag]]:
     return dict(library.tags.of(library.photos.tagged_ids()))
 
 
+@pytest.mark.parametrize("group", [1, 2, 1024])
 def test_tags_chosen_again_are_the_same_to_the_last_digit(
-    photos: Path, pictures: dict[str, UInt8Array], tmp_path: Path
+    photos: Path,
+    pictures: dict[str, UInt8Array],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    group: int,
 ) -> None:
+    monkeypatch.setattr("qks_cli.workflows.tag.GROUP", group)
+    monkeypatch.setattr("qks_cli.workflows.tag.STORED", 2)
     known = [Picture(pixels, SEEN[name]) for name, pixels in pictures.items()]
     model = Model.open(str(write_fake_bundle(tmp_path / "fake", known, LABELS)))
     # Noise in every channel, which 7 and 8 bits cannot hold as it is.

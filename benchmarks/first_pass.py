@@ -6,7 +6,10 @@ photos by every query token the share that is among its own best 1, 2, 4 and 8 i
 mean over phrases and the least. ``growth`` has, for libraries of growing size, how many photos
 the compact first pass has to hand on to find 0.98 and 0.99 of the best twenty, and all of them for
 the median, 95 of 100 and the worst phrase. ``--libraries`` adds faiss (inverted lists and product
-quantisation) and usearch (a graph, half precision), over every query token and over their mean.
+quantisation) and usearch (a graph, half precision), over every query token and over their mean,
+and ``lists``: photos in lists by their mean token, as an index of compact vectors on a disk would
+have them, of which a search reads those whose mean query tokens fit best: of the best twenty the
+share that is in the first 2 to 30 hundredths of all photos.
 
     python benchmarks/first_pass.py --pool POOL --folder SCRATCH --photos 20000
 """
@@ -64,6 +67,12 @@ def main() -> None:
         show({"growth": count} | growth(tokens_NME[:count], phrases_KE))
         count *= 2
     if given.libraries:
+        for count in (2500, 5000, 10_000, 20_000):  # as far as there are photos
+            if count <= len(tokens_NME):
+                some_NME = tokens_NME[:count]
+                nearest = best_of(max_similarity(some_NME, phrases_KE))
+                for row in lists(some_NME, phrases_KE, nearest):
+                    show({"photos": count} | row)
         for row in libraries(tokens_NME, phrases_KE, best):
             show(row)
 
@@ -214,6 +223,34 @@ def libraries(
                 "build_s": round(built, 1),
                 "ms": round((time.process_time() - began) / len(phrases_KE) * 1e3, 2),
             } | agreed(keys.astype(np.int64) // per, best, hundredths, photos)
+
+
+def lists(
+    tokens_NME: Float32Array, phrases_KE: Float32Array, best: IntArray
+) -> Iterator[dict[str, object]]:
+    """What of the best twenty lies in the lists that fit a phrase best."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    photos = len(tokens_NME)
+    means_NE = tokens_NME.mean(1)
+    means_NE -= means_NE.mean(0)
+    for count in (int(photos**0.5), 4 * int(photos**0.5)):
+        clusters = faiss.Kmeans(means_NE.shape[1], count, niter=12, seed=1)
+        clusters.train(means_NE)
+        list_N = clusters.index.search(means_NE, 1)[1][:, 0]
+        sizes_L = np.bincount(list_N, minlength=count)
+        filled = np.flatnonzero(sizes_L)
+        centres_LME = np.stack([tokens_NME[list_N == one].mean(0) for one in filled])
+        order_LK = filled[np.argsort(-max_similarity(centres_LME, phrases_KE), axis=0)]
+        found: dict[str, object] = {"lists": count}
+        for hundredths in (2, 5, 10, 20, 30):
+            shares = []
+            for own, wanted in zip(order_LK.T, best.T, strict=True):
+                read = own[: np.searchsorted(sizes_L[own].cumsum(), photos * hundredths / 100) + 1]
+                shares.append(float(np.isin(list_N[wanted], read).mean()))
+            found[f"{hundredths}%"] = [round(float(np.mean(shares)), 3), min(shares)]
+        yield found
 
 
 def agreed(found: IntArray, best: IntArray, hundredths: int, photos: int) -> dict[str, object]:

@@ -37,10 +37,11 @@ import numpy as np
 from PIL import Image
 
 PHOTOS = 300  # at the beginning
+MOST = 1500  # from here on more go than come
 KILL_EVERY = 5.0  # seconds; the long form has 20
 QUERIES = ("red", "type:jpg score>0.1", "sky water", "missing:tags OR red", "name:moved*")
 QKS = (sys.executable, "-m", "qks_cli")
-PATIENCE = 600.0  # seconds that the last commands may take
+PATIENCE = 1800.0  # seconds that the last commands may take
 NAMES = ("tag1", "tag2", "watch", "review", "search")
 WORDS = ("sharp", "keep", "red")  # labels that are said of photos
 QUARTERS = 4
@@ -68,7 +69,7 @@ class Photos:
         self.alive.append(path)
 
     def stir(self) -> None:
-        """Some come, one changes, one moves, one goes."""
+        """Some come, one changes, one moves, one goes or some do."""
         for _ in range(self.random.randint(1, 8)):
             self.add()
         one = self.random.choice(self.alive)
@@ -80,8 +81,9 @@ class Photos:
         self.moved.add(str(moving))
         self.alive.remove(moving)
         self.alive.append(target)
-        if len(self.alive) > PHOTOS:
-            self.alive.pop(self.random.randrange(len(self.alive))).unlink()
+        for _ in range(1 if len(self.alive) < MOST else 8):
+            if len(self.alive) > PHOTOS:
+                self.alive.pop(self.random.randrange(len(self.alive))).unlink()
 
 
 @dataclass
@@ -262,7 +264,11 @@ def settled(load: Load, photos: Photos, reviewer: Reviewer, db: Path) -> dict[st
     forgotten = load.reported - known - photos.moved
     folder = str(load.photos)
     for words in (("tag", folder), ("prune", "--yes"), ("status", folder), ("doctor",)):
-        done = subprocess.run([*QKS, *words], capture_output=True, timeout=PATIENCE)
+        try:
+            done = subprocess.run([*QKS, *words], capture_output=True, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            load.faults.append(f"{' '.join(words)} did not end")
+            continue
         if done.returncode:
             said = (done.stdout + done.stderr).decode(errors="replace")
             load.faults.append(f"{' '.join(words)}: exit {done.returncode}: {said[-600:]}")

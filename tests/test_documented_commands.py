@@ -44,6 +44,7 @@ NOT_RUN = {
     "qks ray tag": "starts Ray; tests/distributed/test_ray.py",
     "qks eval": "needs a trained model; tests/cli/test_train.py",
     "qks tag ~/Photos --model runs/": "needs a trained model; tests/cli/test_train.py",
+    "qks tag ~/Photos --labels labels.txt --scoring": "needs weights; tests/evaluation",
 }
 # Lines that run until they are interrupted: what they say when they are ready, and exit codes.
 ENDLESS = {

@@ -43,6 +43,7 @@ class TaggingPart(Opened):
         workers: int = 0,
         max_decoded_mb: float = DECODED_MB,
         write: Options | None = None,
+        scoring: str | None = None,
         dry_run: bool = False,
         stop: Stop = never,
         report: Report = SILENT,
@@ -55,7 +56,8 @@ class TaggingPart(Opened):
         that the library was last tagged with, ``Path("default")`` the model's own. ``min_score`` is
         0 to 1, ``top`` the most tags per photo. ``exclude`` are globs, ``hidden`` takes hidden
         files too, ``workers`` 0 decodes on every core, ``write`` puts the tags into files as well,
-        and ``dry_run`` stores nothing. A photo that cannot be read has a result with a ``reason``.
+        ``scoring`` puts labels in the order of a method, as `qks tag --scoring`, and ``dry_run``
+        stores nothing. A photo that cannot be read has a result with a ``reason``.
         """
         from qks_cli.photos.limits import Limits
         from qks_cli.photos.walk import walk
@@ -66,8 +68,9 @@ class TaggingPart(Opened):
         load = LoadOptions(
             batch_size, workers or settings.processors(), Limits(decoded_mb=max_decoded_mb)
         )
+        tagging = self._tagging(model, labels, min_score, top, report)
         run = TagRun(
-            self._tagging(model, labels, min_score, top, report),
+            tagging if scoring is None else tagging.scored_by(scoring),
             None if dry_run else self._store,
             options=load,
             writing=write,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,6 +45,16 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 32
 
+
+class Scoring(StrEnum):
+    """Orders of the labels."""
+
+    own = "own"
+    sparc = "sparc"
+    piaa = "piaa"
+    tagclip = "tagclip"
+
+
 PhotosAndFolders = Annotated[
     list[Path], typer.Argument(help="Photos and folders; - reads paths from stdin.")
 ]
@@ -57,6 +68,10 @@ MaxDecoded = Annotated[
 Write = Annotated[
     Target | None,
     typer.Option(help="Write the tags as keywords too; `qks write` has more options."),
+]
+ScoringOption = Annotated[
+    Scoring,
+    typer.Option(help="By whose scores labels are put in order: the model's own, or a method."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the tags, store nothing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary; errors only.")]
@@ -80,6 +95,7 @@ def tag(
     max_decoded_mb: MaxDecoded = 512.0,
     write: Write = None,
     language: Language = LanguageCode.en,
+    scoring: ScoringOption = Scoring.own,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     strict: Strict = False,
@@ -110,9 +126,11 @@ def tag(
         from qks_cli.workflows.tag import Tagging
 
         told = Report() if quiet else Report(note=say)
+        method = None if scoring is Scoring.own else str(scoring)
         tagging = Tagging.open(
-            model, labels, device, kept=kept, min_score=min_score, top=top, report=told
-        )
+            model, labels, device,
+            kept=kept, min_score=min_score, top=top, scoring=method, report=told,
+        )  # fmt: skip
         writer.name_of = names_in(language, tagging.vocabulary)
         known_tags = not (quiet if writer.silent else writer.format is Format.paths)
         load = LoadOptions(batch_size, workers, limits, readers, known_tags)

@@ -15,7 +15,8 @@ Axes: N photos, C labels, K compound prompts, E label space, R prompts that name
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -77,14 +78,71 @@ def fuse(
 ) -> Float32Array:
     """SPARC's scores [N, C]. ``own_NC`` are the labels' scores over the prompt pool, ``simple_NC``
     those of their bare names, ``compound_NK`` the compound prompts'."""
-    own_NC = _over_photos(_over_labels(own_NC, own_NC))
-    compound_NK = _over_photos(_over_labels(compound_NK, simple_NC))
-    out_NC = np.empty_like(own_NC)
+    fusion = Fusion.of(own_NC, simple_NC, compound_NK, members_KC)
+    return fusion(own_NC, simple_NC, compound_NK)
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """What the fusion takes from many photos: means and deviations of the scores over them, and of
+    each label the weights [R] of its ordered prompts and its own score."""
+
+    members_KC: BoolArray
+    own: Spread
+    compound: Spread
+    weights: tuple[Float32Array, ...]
+
+    @classmethod
+    def of(
+        cls,
+        own_NC: Float32Array,
+        simple_NC: Float32Array,
+        compound_NK: Float32Array,
+        members_KC: BoolArray,
+    ) -> Fusion:
+        """Measured on photos; scores as for ``fuse``."""
+        own_NC = _over_labels(own_NC, own_NC)
+        compound_NK = _over_labels(compound_NK, simple_NC)
+        spread, other = Spread.of(own_NC), Spread.of(compound_NK)
+        parts = _parts(spread(own_NC), other(compound_NK), members_KC)
+        return cls(members_KC, spread, other, tuple(map(_first_component, parts)))
+
+    def __call__(
+        self, own_NC: Float32Array, simple_NC: Float32Array, compound_NK: Float32Array
+    ) -> Float32Array:
+        """SPARC's scores [N, C] of these or other photos."""
+        own_NC, compound_NK = _over_labels(own_NC, own_NC), _over_labels(compound_NK, simple_NC)
+        out_NC = self.own(own_NC)
+        parts = _parts(out_NC, self.compound(compound_NK), self.members_KC)
+        for c, (both_NR, weights_R) in enumerate(zip(parts, self.weights, strict=True)):
+            out_NC[:, c] = 0.5 * (both_NR @ weights_R) + 0.5 * both_NR[:, -1]
+        return out_NC
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean and deviation of each column [C] over photos."""
+
+    mean_C: Float32Array
+    deviation_C: Float32Array
+
+    @classmethod
+    def of(cls, scores_NC: Float32Array) -> Spread:
+        """Of some photos."""
+        return cls(scores_NC.mean(0), np.maximum(scores_NC.std(0), 1e-9))
+
+    def __call__(self, scores_NC: Float32Array) -> Float32Array:
+        """Standardised [N, C]."""
+        return np.asarray((scores_NC - self.mean_C) / self.deviation_C, np.float32)
+
+
+def _parts(
+    own_NC: Float32Array, compound_NK: Float32Array, members_KC: BoolArray
+) -> Iterator[Float32Array]:
+    """Of each label its prompts' scores in order, its own behind them [N, R]."""
     for c in range(own_NC.shape[1]):
         ordered_NR = np.sort(compound_NK[:, members_KC[:, c]], axis=1)
-        both_NR = np.concatenate([ordered_NR, own_NC[:, c : c + 1]], axis=1)
-        out_NC[:, c] = 0.5 * (both_NR @ _first_component(both_NR)) + 0.5 * own_NC[:, c]
-    return out_NC
+        yield np.concatenate([ordered_NR, own_NC[:, c : c + 1]], axis=1)
 
 
 def _over_labels(scores_NC: Float32Array, reference_NC: Float32Array) -> Float32Array:
@@ -92,11 +150,6 @@ def _over_labels(scores_NC: Float32Array, reference_NC: Float32Array) -> Float32
     mean_N1 = reference_NC.mean(1, keepdims=True)
     spread_N1 = reference_NC.std(1, keepdims=True)
     return np.asarray((scores_NC - mean_N1) / np.maximum(spread_N1, 1e-9), np.float32)
-
-
-def _over_photos(scores_NC: Float32Array) -> Float32Array:
-    mean_1C, spread_1C = scores_NC.mean(0, keepdims=True), scores_NC.std(0, keepdims=True)
-    return np.asarray((scores_NC - mean_1C) / np.maximum(spread_1C, 1e-9), np.float32)
 
 
 def _first_component(values_NR: Float32Array) -> Float32Array:

@@ -6,7 +6,10 @@ range, the box around the patches that speak for it is cut out and read as a pho
 its score becomes the mean of both. The paper also refines the patches' scores by attention and
 hides the rest of the box from the class token; both are left out.
 
-Axes: B photos of a batch, L places, C labels, E label space, S image side.
+A model without patches in the label space has its query tokens for places, and each of these counts
+in the cells where it looked.
+
+Axes: B photos of a batch, L places, P cells of a grid, C labels, S image side, K crops.
 """
 
 from __future__ import annotations
@@ -17,19 +20,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-SCALE = 100.0  # CLIP's own temperature
+SCALE = 100.0  # of cosines: CLIP's own temperature
 CANDIDATES = 10  # labels of a photo that are looked at again, at most
 
 
 def rescore(
-    places_BLE: Tensor,
+    likely_BLC: Tensor,
+    cells_BPC: Tensor,
     pixels_BSS3: Tensor,
-    labels_CE: Tensor,
     grid: tuple[int, int],
-    read: Callable[[Tensor], Tensor],
+    again: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """Scores [B, C]. ``read`` turns pixels uint8 [B, S, S, 3] into unit image vectors [B, E]."""
-    likely_BLC = ((places_BLE @ labels_CE.T) * SCALE).softmax(-1)
+    """Scores [B, C]. ``likely_BLC`` are what each place says of the labels, adding up to 1,
+    ``cells_BPC`` the same of the cells of ``grid``, of patches the same once more. ``again`` turns
+    crops, uint8 [K, S, S, 3], into what they say of the labels [K, C]."""
     scores_BC = likely_BLC.amax(1)
     for row, (likely_LC, scores_C) in enumerate(zip(likely_BLC, scores_BC, strict=True)):
         middle = likely_LC.min() + 0.5 * (likely_LC.max() - likely_LC.min())
@@ -39,12 +43,11 @@ def rescore(
             continue
         crops = torch.stack(
             [
-                _crop(pixels_BSS3[row], box_of(likely_LC[:, c].reshape(grid)), grid)
+                _crop(pixels_BSS3[row], box_of(cells_BPC[row, :, c].reshape(grid)), grid)
                 for c in candidates
             ]
         )
-        again_KC = ((read(crops) @ labels_CE.T) * SCALE).softmax(-1)
-        own = again_KC[torch.arange(len(candidates)), candidates]
+        own = again(crops)[torch.arange(len(candidates)), candidates]
         scores_BC[row, candidates] = 0.5 * scores_C[candidates] + 0.5 * own
     return scores_BC
 

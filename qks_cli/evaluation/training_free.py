@@ -8,8 +8,9 @@ Axes: N photos, B photos of a batch, C labels, K compound prompts, L places, E l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import isqrt
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,13 +22,18 @@ from torch import Tensor
 from qks_cli.errors import UsageError
 from qks_cli.evaluation import piaa, sparc, tagclip
 from qks_cli.evaluation.compare import Reader, Reading, Scores
+from qks_cli.evaluation.vectors import unit_vectors
 from qks_cli.model.model import Model
+from qks_cli.network.model import scores as model_scores
 from qks_cli.photos.loader import pixel_batches
 from qks_cli.similarity import unit
-from qks_cli.types import Float32Array
+from qks_cli.types import Float32Array, UInt8Array
+from qks_cli.vocabulary.labels_file import Label
 
 FIT_PHOTOS = 2000  # unlabelled training photos that PIAA's classifier is made of, at most
+BATCH = 32  # photos that ``PhotoScorer`` reads together
 Scorer = Callable[[npt.NDArray[Any]], Float32Array]
+PhotosScored = Callable[[Tensor, Reading], Float32Array]
 
 
 class Watcher(Protocol):
@@ -64,6 +70,7 @@ class Setting:
 
     model: Model
     names: Sequence[str]
+    labels_CE: Float32Array  # what the model itself compares with, as ``own_vectors``
     baseline_CE: Float32Array
     photos: int
     unlabelled: Sequence[Any]  # photos that PIAA learns from, never their labels
@@ -160,25 +167,127 @@ class _TagClip:
 
     def __init__(self, setting: Setting) -> None:
         self.reader = Reader(setting.model.bundle, setting.device)
+        self.engine = setting.model.engine
         grid = self.reader.source.grid
-        if grid is None:
-            raise UsageError(
-                "tagclip looks at places again, which this model does not lay out as a grid",
-                hint="take a ViT: qks models pull ViT-B-16/openai",
-            )
-        self.grid = grid
-        self.labels_CE = torch.from_numpy(setting.baseline_CE).to(setting.device)
+        self.patches = grid is not None
+        self.grid = grid if grid is not None else _attended(setting.model)
+        # A small model's scores are logits as they are; cosines need CLIP's temperature.
+        labels_CE = setting.baseline_CE * tagclip.SCALE if self.patches else setting.labels_CE
+        self.labels_CE = torch.from_numpy(labels_CE).to(setting.device)
         self.scores_NC = np.zeros((setting.photos, len(setting.names)), np.float32)
 
     def watch(self, rows: slice, pixels: Tensor, reading: Reading) -> None:
-        again = tagclip.rescore(
-            reading.places_BLE,
-            pixels,
-            self.labels_CE,
-            self.grid,
-            lambda crops: self.reader(crops).image_BE,
-        )
+        tokens_BLE = reading.places_BLE if self.patches else reading.query_BME
+        likely_BLC = (tokens_BLE @ self.labels_CE.T).softmax(-1)
+        cells_BPC = likely_BLC if self.patches else self._spread(likely_BLC, pixels)
+        again = tagclip.rescore(likely_BLC, cells_BPC, pixels, self.grid, self._again)
         self.scores_NC[rows] = again.float().cpu().numpy()
+
+    def _spread(self, likely_BLC: Tensor, pixels: Tensor) -> Tensor:
+        """What query tokens say, in the cells [B, P, C] where each of them looked."""
+        looked_BMP = self.engine.attention(pixels.cpu().numpy())
+        assert looked_BMP is not None  # ``_attended`` asked
+        return torch.from_numpy(looked_BMP).to(likely_BLC).transpose(1, 2) @ likely_BLC
+
+    def _again(self, crops: Tensor) -> Tensor:
+        """What the image vector, or the best query token, says of each label [K, C]."""
+        reading = self.reader(crops)
+        if self.patches:
+            return (reading.image_BE @ self.labels_CE.T).softmax(-1)
+        return model_scores(reading.query_BME, self.labels_CE)[0].softmax(-1)
 
     def scorer(self, scores: Scores) -> Scorer:
         return lambda columns: self.scores_NC[:, columns]
+
+
+def _attended(model: Model) -> tuple[int, int]:
+    """The grid of cells in which a model's query tokens look. Raises ``UsageError``."""
+    side = model.bundle.image_size
+    looked_BMP = model.engine.attention(np.zeros((1, side, side, 3), np.uint8))
+    if looked_BMP is None:
+        raise UsageError(
+            "tagclip looks at places again, and this model tells of none where they are",
+            hint="the bundled model does, and ViTs: qks models pull ViT-B-16/openai",
+        )
+    return isqrt(looked_BMP.shape[2]), isqrt(looked_BMP.shape[2])
+
+
+class PhotoScorer:
+    """One method's scores of photos as they come. What SPARC and PIAA learn of many photos, they
+    learn of a ``sample``: batches of pixels, uint8 [B, S, S, 3]. TagCLIP needs none."""
+
+    def __init__(
+        self, method: str, model: Model, labels: Sequence[Label], sample: Iterable[UInt8Array]
+    ) -> None:
+        """Raises ``UsageError`` where the model cannot take the method, or the sample is empty."""
+        self.baseline_CE = unit_vectors(model, labels)
+        names = [label.name for label in labels]
+        own_CE = model.label_vectors(labels)
+        self.setting = Setting(model, names, own_CE, self.baseline_CE, BATCH, ())
+        self.reader = Reader(model.bundle, "cpu")
+        self.labels_CE = torch.from_numpy(self.baseline_CE)
+        makers = {"sparc": self._sparc, "piaa": self._piaa, "tagclip": self._tagclip}
+        with torch.inference_mode():
+            self.of = makers[method](self._first(method, sample))
+
+    def __call__(self, pixels_BSS3: UInt8Array) -> Float32Array:
+        """Scores [B, C]."""
+        out_BC = np.zeros((len(pixels_BSS3), len(self.baseline_CE)), np.float32)
+        with torch.inference_mode():
+            for at, read in enumerate(self._readings(pixels_BSS3)):
+                out_BC[at * BATCH : (at + 1) * BATCH] = self.of(*read)
+        return out_BC
+
+    def _readings(self, pixels_NSS3: UInt8Array) -> Iterator[tuple[Tensor, Reading]]:
+        for at in range(0, len(pixels_NSS3), BATCH):
+            pixels = torch.from_numpy(pixels_NSS3[at : at + BATCH])
+            yield pixels, self.reader(pixels)
+
+    def _first(self, method: str, sample: Iterable[UInt8Array]) -> Iterator[Reading]:
+        """What the model makes of the sample."""
+        empty = True
+        for pixels_BSS3 in sample:
+            for _, reading in self._readings(pixels_BSS3):
+                empty = False
+                yield reading
+        if empty:
+            raise UsageError(f"{method} found no photo that it could read first")
+
+    def _class(self, reading: Reading) -> Float32Array:
+        return np.asarray((reading.image_BE @ self.labels_CE.T).numpy(), np.float32)
+
+    def _sparc(self, sample: Iterator[Reading]) -> PhotosScored:
+        prompts = _Sparc(self.setting)
+
+        def scores(reading: Reading) -> tuple[Float32Array, Float32Array, Float32Array]:
+            simple, compound = (
+                np.asarray((reading.image_BE @ vectors.T).numpy(), np.float32)
+                for vectors in (prompts.names_CE, prompts.compounds_KE)
+            )
+            return self._class(reading), simple, compound
+
+        parts = map(scores, sample)
+        many = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        fusion = sparc.Fusion.of(many[0], many[1], many[2], prompts.members_KC)
+        return lambda pixels, reading: fusion(*scores(reading))
+
+    def _piaa(self, sample: Iterator[Reading]) -> PhotosScored:
+        bank = piaa.PatchBank(self.labels_CE)
+        for reading in sample:
+            bank.add(reading.places_BLE)
+        classifier = bank.fit()
+
+        def scores(pixels: Tensor, reading: Reading) -> Float32Array:
+            best_BC = classifier(reading.places_BLE).softmax(-1).amax(1)
+            return piaa.fuse(self._class(reading), best_BC.numpy())
+
+        return scores
+
+    def _tagclip(self, sample: Iterator[Reading]) -> PhotosScored:
+        method = _TagClip(self.setting)
+
+        def scores(pixels: Tensor, reading: Reading) -> Float32Array:
+            method.watch(slice(0, len(pixels)), pixels, reading)
+            return method.scores_NC[: len(pixels)].copy()
+
+        return scores

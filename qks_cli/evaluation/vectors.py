@@ -29,6 +29,13 @@ def baseline_vectors(model: Model, names: Sequence[str]) -> Float32Array:
     that are not of unit length. Of a small model's vectors the last coordinate, a constant, is left
     out.
     """
+    return unit_vectors(model, [Label(name) for name in names], as_written=True)
+
+
+def unit_vectors(
+    model: Model, labels: Sequence[Label], *, as_written: bool = False
+) -> Float32Array:
+    """The same of labels that say how they are asked; ``as_written`` as for ``embed_labels``."""
     bundle = model.bundle
     clip = bundle.config["model"].get("clip") is not None
 
@@ -37,12 +44,12 @@ def baseline_vectors(model: Model, names: Sequence[str]) -> Float32Array:
         return unit(vectors_NE) if clip else vectors_NE
 
     raw_CE = embed_labels(
-        [Label(name) for name in names],
+        labels,
         templates=bundle.templates,
         embed=embed,
         model_hash=bundle.hash[:12] + "base",
         cache=model.cache,
         length=bundle.label_length,
-        as_written=True,
+        as_written=as_written,
     )
     return unit(raw_CE if bundle.label_length is None else raw_CE[:, :-1])

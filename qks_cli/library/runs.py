@@ -21,11 +21,13 @@ _TAGGED = (
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """What a run was asked to tag with: the labels file as it was named ('' for the model's own,
-    None where nobody knows), the cut-off and the tags per photo (None: the model's own)."""
+    None where nobody knows), the cut-off and the tags per photo (None: the model's own), and whose
+    order the labels had (None: that of the model's own scores)."""
 
     labels: str | None = ""
     min_score: float | None = None
     top: int | None = None
+    scoring: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Runs:
         with self._database.atomic():
             return self._database.execute(
                 "INSERT INTO runs (started_at, command, model_id, vocabulary_id, status, labels, "
-                "min_score, top) VALUES (?, ?, ?, ?, 'running', ?, ?, ?)",
+                "min_score, top, scoring) VALUES (?, ?, ?, ?, 'running', ?, ?, ?, ?)",
                 (
                     now(),
                     command,
@@ -122,13 +124,14 @@ class Runs:
                     asked.labels,
                     asked.min_score,
                     asked.top,
+                    asked.scoring,
                 ),
             )
 
     def kept(self) -> Kept | None:
         """What the library was last tagged with; None where it never was."""
         row = self._database.row(
-            "SELECT digest, text, labels, min_score, top FROM runs "
+            "SELECT digest, text, labels, min_score, top, scoring FROM runs "
             f"JOIN vocabularies ON vocabularies.id = runs.vocabulary_id WHERE {_TAGGED} "
             "ORDER BY runs.id DESC LIMIT 1"
         )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from qks_cli.model.calibration import Calibration, LabelStats
 from qks_cli.model.selection import Selector
 from qks_cli.similarity import max_similarity, winners
@@ -19,6 +21,17 @@ if TYPE_CHECKING:
     from qks_cli.model.learned import Placed
 
 SCORES = 1 << 18  # [B, C] values in flight: 1 MB, which a processor's cache holds
+
+
+def in_order_of(scores_BC: Float32Array, order_BC: Float32Array) -> Float32Array:
+    """The same scores of each photo, given to its labels in the order of others [B, C']: the best
+    by ``order_BC`` gets the best. Where there are more scores than C', the others stay."""
+    count = order_BC.shape[1]
+    out_BC = scores_BC.copy()
+    best_BC = np.argsort(-order_BC, axis=1, kind="stable")
+    falling_BC = -np.sort(-scores_BC[:, :count], axis=1)
+    np.put_along_axis(out_BC, best_BC, falling_BC, axis=1)
+    return out_BC
 
 
 def selection_name(cutoff: float, top: int, learned: Placed | None = None) -> str:
@@ -45,13 +58,16 @@ class Tagger:
     ``selection`` says how tags are chosen; tags stored under another one are chosen again.
     ``learned`` heads (model/learned.py) write over the scores of their labels; those that they add
     stand in ``labels_CE`` and ``selector`` after the others. ``place`` makes the labels' space when
-    the first photo is scored: a run over photos that have not changed does without."""
+    the first photo is scored: a run over photos that have not changed does without.
+    ``reads_photos`` says that ``selection`` takes the order of another method, which query tokens
+    alone do not give."""
 
     calibration: Calibration
     selector: Selector
     selection: str
     place: Callable[[], LabelSpace]
     learned: Placed | None = None
+    reads_photos: bool = False
 
     @cached_property
     def space(self) -> LabelSpace:
@@ -81,8 +97,11 @@ class Tagger:
         text_BC = self.calibration.probabilities(scores_BC, self.stats.with_odds(self.trust_C))
         return text_BC if self.learned is None else self.learned.applied(tokens_BME, text_BC)
 
-    def __call__(self, tokens_BME: Float32Array) -> list[tuple[Tag, ...]]:
-        """The tags of each photo, best first."""
+    def __call__(
+        self, tokens_BME: Float32Array, order_BC: Float32Array | None = None
+    ) -> list[tuple[Tag, ...]]:
+        """The tags of each photo, best first. ``order_BC`` are another method's scores of the
+        labels, whose order is taken (``in_order_of``)."""
         step = max(1, SCORES // max(1, len(self.trust_C)))
         tags: list[tuple[Tag, ...]] = []
         for at in range(0, len(tokens_BME), step):
@@ -92,5 +111,8 @@ class Tagger:
                 found: list[int] = winners(part_BME[row], self.labels_CE[columns]).tolist()
                 return found
 
-            tags += self.selector(self.scores(part_BME), won)
+            fits_BC = self.scores(part_BME)
+            if order_BC is not None:
+                fits_BC = in_order_of(fits_BC, order_BC[at : at + step])
+            tags += self.selector(fits_BC, won)
         return tags

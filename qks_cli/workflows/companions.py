@@ -18,8 +18,9 @@ from qks_cli.photos.fingerprint import fingerprint
 from qks_cli.photos.readers import shared
 from qks_cli.photos.stacking import Candidate, could_be_one, leads, photos_beside
 from qks_cli.photos.suffixes import kind_of
-from qks_cli.types import Details, Photo, Tag, TaggedPhoto
+from qks_cli.types import Details, Photo, TaggedPhoto
 from qks_cli.workflows.changes import tell_apart
+from qks_cli.workflows.moments import shared_tags
 from qks_cli.workflows.results import Destination, Result
 
 Pair = tuple[Photo, Path]  # a raw file or a video, and its photo
@@ -125,9 +126,9 @@ class Companions:
         self._left += [photo for photo, _ in pairs if photo.path not in taken]
         if not fitting:
             return []
-        chosen: Sequence[tuple[Tag, ...]] = self.tagger(
-            np.stack([tokens[lead] for _, lead, _ in fitting]).astype(np.float32)
-        )
+        photos = [lead for _, lead, _ in fitting]
+        tokens_NME = np.stack([tokens[lead] for lead in photos]).astype(np.float32)
+        chosen = shared_tags(library, self.tagger, photos, tokens_NME)
         tagged = []
         for (photo, lead, own), tags in zip(fitting, chosen, strict=True):
             width, height = sizes[lead]

@@ -159,6 +159,7 @@ def evaluate(request: Request, say: Say = lambda text: None) -> Evaluation:
     setting = training_free.Setting(
         model,
         data.names,
+        labels_CE,
         baseline_CE,
         len(test),
         # An evaluation set has no training photos; nobody's labels are looked at either way.

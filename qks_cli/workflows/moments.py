@@ -54,6 +54,17 @@ def choose_tags(
     return tags_of(tagger, photo_ids, tokens_NME, kept)
 
 
+def shared_tags(
+    library: Library, tagger: Tagger, photo_ids: Sequence[int], tokens_NME: Float32Array
+) -> list[tuple[Tag, ...]]:
+    """The tags that others take over from stored photos: those that ``tagger`` chooses, or those
+    that they carry where query tokens do not tell."""
+    if not tagger.reads_photos:
+        return tagger(tokens_NME)
+    stored = library.tags.of(photo_ids)
+    return [tuple(stored[photo_id]) for photo_id in photo_ids]
+
+
 def tags_of(
     tagger: Tagger,
     photo_ids: Sequence[int],

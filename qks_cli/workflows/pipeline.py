@@ -20,12 +20,24 @@ from qks_cli.model.tagger import Tagger
 from qks_cli.photos.limits import Limits
 from qks_cli.photos.loader import load
 from qks_cli.photos.readers import Readers
-from qks_cli.types import DecodedBatch, Details, Moment, Photo, PhotoFailure, Tag, TaggedPhoto
+from qks_cli.types import (
+    DecodedBatch,
+    Details,
+    Float32Array,
+    Moment,
+    Photo,
+    PhotoFailure,
+    Tag,
+    TaggedPhoto,
+    UInt8Array,
+)
 from qks_cli.workflows.changes import Change, Seen, find_changes, tell_apart
 from qks_cli.workflows.companions import Companions
-from qks_cli.workflows.moments import choose_tags, merged, moments_of
+from qks_cli.workflows.moments import choose_tags, merged
 from qks_cli.workflows.results import Destination, Result
 
+Scoring = Callable[[UInt8Array], Float32Array]
+"""Pixels, uint8 [B, S, S, 3], to another method's scores of the labels [B, C]."""
 GROUP = 2048  # photos looked up in the library together; results come in order within and across
 COMMIT_SECONDS = 1.0  # with one batch on top, what a kill can lose stays under 2 s
 
@@ -50,18 +62,20 @@ def tag_photos(
     tagger: Tagger,
     destination: Destination | None,
     options: LoadOptions,
+    scoring: Scoring | None = None,
     stop: Callable[[], bool] = lambda: False,
     seen: Seen | None = None,
 ) -> Generator[Result, None, None]:
     """One result a photo, in the order of ``photos``, each after it was stored.
 
-    ``destination`` None stores and looks up nothing. Once ``stop`` says so, the batch in hand is
-    finished and stored, and the iterator ends. ``seen`` is told of photos that have not changed.
+    ``destination`` None stores and looks up nothing. ``scoring`` puts labels in another order; it
+    reads photos, so that stored query tokens are no use to it. Once ``stop`` says so, the batch in
+    hand is finished and stored, and the iterator ends. ``seen`` is told of photos that have not
+    changed.
     """
+    seen = Seen() if seen is None else seen
     with options.readers or Readers(options.limits) as readers:
-        run = _Run(
-            model, tagger, destination, options, readers, stop, Seen() if seen is None else seen
-        )
+        run = _Run(model, tagger, destination, options, readers, scoring, stop, seen)
         for group in _groups(iter(photos)):
             if stop():
                 return
@@ -91,6 +105,7 @@ class _Run:
         destination: Destination | None,
         options: LoadOptions,
         readers: Readers,
+        scoring: Scoring | None,
         stop: Callable[[], bool],
         seen: Seen,
     ) -> None:
@@ -99,6 +114,7 @@ class _Run:
         self.destination = destination
         self.options = options
         self.readers = readers
+        self.scoring = scoring
         self.stop = stop
         self.seen = seen
         self.warnings: dict[Path, str] = {}
@@ -179,6 +195,8 @@ class _Run:
             presence.move(target.library, moves)
         same = [(x, x.row) for x in changes if x.row and x.state == "unchanged"]
         stale = [(x.photo, x.row) for x in changes if x.row and x.state == "stale"]
+        if self.scoring is not None:
+            stale = []  # read again
         stored = target.library.tags.of([row.id for _, row in same])
         ready = {
             x.photo.text: Result(
@@ -244,12 +262,13 @@ class _Run:
     def _tagged(self, batch: DecodedBatch) -> Iterator[TaggedPhoto]:
         """What the model says of a batch; of a video what it says of its frames."""
         tokens_BME = self.model.query_tokens(batch.pixels_BHW3)
-        tags = self.tagger(tokens_BME)
+        tags = self._tags(batch.pixels_BHW3, tokens_BME)
         for row, frames in enumerate(batch.frames):
             moments: tuple[Moment, ...] = ()
             if frames is not None:
                 tokens_KME = self.model.query_tokens(frames.pixels_KHW3)
-                moments = moments_of(self.tagger, frames.seconds, tokens_KME)
+                own = self._tags(frames.pixels_KHW3, tokens_KME)
+                moments = tuple(map(Moment, frames.seconds, own, tokens_KME))
             yield TaggedPhoto(
                 batch.photos[row],
                 merged(moments) if moments else tags[row],
@@ -259,6 +278,11 @@ class _Run:
                 batch.details[row],
                 moments,
             )
+
+    def _tags(self, pixels_BHW3: UInt8Array, tokens_BME: Float32Array) -> list[tuple[Tag, ...]]:
+        if self.scoring is None:
+            return self.tagger(tokens_BME)
+        return self.tagger(tokens_BME, self.scoring(pixels_BHW3))
 
     def _save(
         self, tagged: Sequence[TaggedPhoto], failures: Sequence[PhotoFailure]

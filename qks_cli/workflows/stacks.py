@@ -22,6 +22,7 @@ from qks_cli.library.store import Library
 from qks_cli.photos.stacking import Candidate, home_of
 from qks_cli.photos.stacking import stacks as find
 from qks_cli.types import Float32Array, StackMember, StackRole
+from qks_cli.workflows.moments import shared_tags
 
 if TYPE_CHECKING:
     from qks_cli.model.tagger import Tagger
@@ -71,7 +72,9 @@ def share(library: Library, tagger: Tagger, model_id: int, vocabulary_id: int) -
         ]
         tags = []
         if new:
-            tags = tagger(np.stack([tokens[lead] for _, lead in new]).astype(np.float32))
+            leads = [lead for _, lead in new]
+            tokens_NME = np.stack([tokens[lead] for lead in leads]).astype(np.float32)
+            tags = shared_tags(library, tagger, leads, tokens_NME)
         with library.atomic():
             members = [member for member, _ in new]
             library.tokens.put(members, model_id, [tokens[lead] for _, lead in new])

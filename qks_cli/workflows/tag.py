@@ -9,10 +9,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qks_cli import settings
+from qks_cli.errors import UsageError
 from qks_cli.escape import shown
 from qks_cli.library import moments, names
 from qks_cli.library.runs import Chosen, Kept, Run
@@ -20,6 +21,7 @@ from qks_cli.library.store import Library
 from qks_cli.model.model import Model
 from qks_cli.model.selection import TOP
 from qks_cli.model.tagger import Tagger
+from qks_cli.photos.suffixes import kind_of
 from qks_cli.search import compact
 from qks_cli.types import Float32Array, Photo
 from qks_cli.vocabulary.labels_file import Vocabulary, format_labels
@@ -31,6 +33,7 @@ from qks_cli.workflows.photo_writer import Options as WriteOptions
 from qks_cli.workflows.pipeline import LoadOptions, tag_photos
 from qks_cli.workflows.report import SILENT, Report, Stop, never
 from qks_cli.workflows.results import Destination, Result
+from qks_cli.workflows.scoring import METHODS, PhotoScoring
 from qks_cli.workflows.session import tagged_model
 from qks_cli.workflows.words import Words, choose_words, learned_of
 from qks_cli.workflows.writing import write_all
@@ -49,6 +52,18 @@ class Tagging:
     vocabulary: Vocabulary
     tagger: Tagger
     chosen: Chosen
+
+    def scored_by(self, method: str) -> Tagging:
+        """The same, with the labels in the order of a method of ``scoring.METHODS``. Raises
+        ``UsageError`` for another."""
+        if method not in METHODS:
+            raise UsageError(f"no scoring '{method}'", hint=f"one of {', '.join(METHODS)}")
+        selection = f"{self.tagger.selection}, scoring {method}"
+        return replace(
+            self,
+            tagger=replace(self.tagger, selection=selection, reads_photos=True),
+            chosen=replace(self.chosen, scoring=method),
+        )
 
     @classmethod
     def of(
@@ -73,9 +88,11 @@ class Tagging:
         kept: Kept | None = None,
         min_score: float | None = None,
         top: int | None = None,
+        scoring: str | None = None,
         report: Report = SILENT,
     ) -> Tagging:
-        """The model of that name or folder, and the words of a labels file, as ``choose_words``.
+        """The model of that name or folder, and the words of a labels file, as ``choose_words``;
+        ``scoring`` is a method of ``scoring.METHODS``, for this run alone.
 
         Raises ``ModelError`` and ``VocabularyError``."""
         model = Model.open(name, device=device)
@@ -83,7 +100,14 @@ class Tagging:
         vocabulary = words.vocabulary
         if len(vocabulary.labels) > MANY_LABELS:
             report.note(f"{len(vocabulary.labels):,} labels: embedding new ones takes a moment")
-        return cls.from_words(model, words)
+        tagging = cls.from_words(model, words)
+        before = None if kept is None else kept.chosen.scoring
+        if before is not None and scoring is None:
+            report.note(
+                f"qks: the last run put labels in the order of {before}, which reads photos; this "
+                f"one goes by the model's own scores (`qks tag --scoring {before}`)"
+            )
+        return tagging if scoring is None else tagging.scored_by(scoring)
 
     @classmethod
     def from_words(cls, model: Model, words: Words) -> Tagging:
@@ -177,12 +201,24 @@ class TagRun:
     def _tagged(
         self, photos: Iterable[Photo], target: Destination | None
     ) -> Generator[Result, None, None]:
+        scoring = None
+        if self.tagging.chosen.scoring is not None:
+            photos = list(photos)  # some of them are looked at beforehand
+            scoring = PhotoScoring(
+                self.tagging.chosen.scoring,
+                self.tagging.model,
+                self.tagging.vocabulary,
+                [photo for photo in photos if kind_of(photo.path.name) != "video"],
+                self.options,
+                self.report,
+            )
         results = tag_photos(
             photos,
             model=self.tagging.model,
             tagger=self.tagging.tagger,
             destination=target,
             options=self.options,
+            scoring=scoring,
             stop=self.stop,
             seen=self.seen,
         )
@@ -201,6 +237,8 @@ class TagRun:
     def _renew(self, library: Library, target: Destination) -> None:
         """Where another model had heads of these labels, learn them for this one: its tokens are
         here now. The photos are then tagged with them."""
+        if self.tagging.chosen.scoring is not None:  # that reads photos; the next run does this
+            return
         from qks_cli.workflows.learn import renew
 
         count = renew(library, self.tagging.model)

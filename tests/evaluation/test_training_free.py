@@ -95,9 +95,11 @@ def test_tagclip_reads_the_box_of_a_label_again() -> None:
 
     def read(crops: torch.Tensor) -> torch.Tensor:
         seen.append(crops)
-        return torch.eye(3)[torch.tensor([1] * len(crops))]  # nothing of what was expected
+        # Nothing of what was expected.
+        return (torch.eye(3)[torch.tensor([1] * len(crops))] * tagclip.SCALE).softmax(-1)
 
-    again = tagclip.rescore(places, pixels, labels, (2, 2), read)
+    likely = (places @ labels.T * tagclip.SCALE).softmax(-1)
+    again = tagclip.rescore(likely, likely, pixels, (2, 2), read)
     assert seen[0].shape == (2, 4, 4, 3)
     bright = [int(crop.float().mean()) for crop in seen[0]]
     assert 200 in bright  # the first label's box is the bright corner alone

@@ -30,6 +30,7 @@ NAMES = (
     "m015_stacks",
     "m016_folders",
     "m017_videos",
+    "m018_scoring",
 )
 COUNT = len(NAMES)
 

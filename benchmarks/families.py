@@ -347,8 +347,7 @@ def _tiny_tokenizer(folder: Path) -> Path:
 def compare(name: str, work: Path) -> Agreement:
     """Pull a model into ``work`` and hold it against open_clip."""
     photos = _whole_photos(work / "photos")
-    folder = pull(name, work / "models", references=photos)
-    bundle = read_bundle(str(folder))
+    bundle = read_bundle(str(pulled(name, work)))
     engine = TorchEngine(bundle, "cpu")
     side = bundle.image_size
     pixels = np.zeros((len(photos), side, side, 3), np.uint8)
@@ -364,6 +363,20 @@ def compare(name: str, work: Path) -> Agreement:
         _least(images - centre, expected_images - centre),
         _least(texts, expected_texts),
     )
+
+
+def pulled(name: str, work: Path) -> Path:
+    """The folder of a model that is pulled into ``work`` and calibrated on the photos there: by the
+    command where its weights are a file. For those of a tag that would ask for a network."""
+    models, photos = work / "models", _whole_photos(work / "photos")
+    if not Path(name.partition("/")[2]).is_file():
+        return pull(name, models, references=photos)
+    models.mkdir(exist_ok=True)
+    os.environ["QKS_MODELS"] = str(models)
+    before = {*models.iterdir()}
+    _qks("models", "pull", name, "--photos", str(work / "photos"))
+    (made,) = {*models.iterdir()} - before
+    return made
 
 
 @torch.inference_mode()

@@ -66,6 +66,25 @@ def test_a_family_gives_what_open_clip_gives(
     assert found.texts > 0.9999, found
 
 
+# One family that reads texts in its own way, and one that reads photos so; every family is run by
+# ``benchmarks/families.py --used``.
+@pytest.mark.parametrize("family", ["SigLIP", "MobileCLIP"])
+def test_the_commands_run_on_a_family(
+    family: str, registered: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pulled from a file of weights; tags and finds, then once more with a head trained on it."""
+    work, names = registered
+    for variable in (
+        "QKS_DB",
+        "QKS_CACHE",
+        "QKS_MODELS",
+    ):  # the script sets them; undone afterwards
+        monkeypatch.setenv(variable, str(work))
+    architecture = names[family].split("/")[0]
+    folder = families.pulled(f"{architecture}/{work / architecture}.pt", work)
+    assert families.used(work, folder.name)
+
+
 def clip_of(family: str) -> torch.nn.Module:
     torch.manual_seed(1)
     made = build_clip(families.TINY[family])

@@ -22,7 +22,7 @@ from qks_cli.types import Float32Array, UInt8Array
 
 TEXT_BATCH = 256
 FEW_TEXTS = 16  # up to here, making a graph faster takes longer than running it as it is
-IMAGE_BATCH = 8  # more do not fit a processor's caches, which the decoding threads need too
+IMAGE_BATCH = 4  # more do not fit a processor's caches, which the decoding threads need too
 
 CPU_FLAGS = Path("/proc/cpuinfo")
 

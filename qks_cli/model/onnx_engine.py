@@ -54,10 +54,13 @@ class OnnxEngine:
 
     def query_tokens(self, pixels_BHW3: UInt8Array) -> Float32Array:
         """See ``Engine``."""
-        parts = [
-            self._image.run(["tokens"], {"pixels": pixels_BHW3[at : at + IMAGE_BATCH]})[0]
-            for at in range(0, len(pixels_BHW3), IMAGE_BATCH)
-        ]
+        parts = []
+        for at in range(0, len(pixels_BHW3), IMAGE_BATCH):
+            some = pixels_BHW3[at : at + IMAGE_BATCH]
+            # A batch of another size may be computed another way, which differs in the last
+            # digits: a photo's tokens must not depend on how many others are read with it.
+            full = np.pad(some, ((0, IMAGE_BATCH - len(some)), (0, 0), (0, 0), (0, 0)))
+            parts.append(self._image.run(["tokens"], {"pixels": full})[0][: len(some)])
         return np.concatenate(parts, dtype=np.float32)
 
     def stay(self) -> None:

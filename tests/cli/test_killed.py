@@ -28,7 +28,7 @@ import os, signal, sys
 from itertools import count
 from qks_cli.app import main
 from qks_cli.workflows import tag
-tag.GROUP = 4
+tag.GROUP, tag.STORED = 4, 1
 steps, at = count(1), int(sys.argv.pop(1))
 def watch(frame, event, value):
     if event == "call" and frame.f_code.co_filename.endswith("library/database.py"):

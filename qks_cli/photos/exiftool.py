@@ -37,13 +37,16 @@ def by_exiftool(path: Path) -> dict[str, Any]:
         return {}
     wanted = [f"-{name}" for name, *_ in (*_NAMES, *_PLACES)]
     try:
-        done = subprocess.run(
-            [program, "-json", "-n", "-fast", *wanted, str(path)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        # By its bytes, not by its name: exiftool takes "-x" for an option, and before 12.38 ran
+        # what stands before a "|" at the end of a name.
+        with path.open("rb") as stream:
+            done = subprocess.run(
+                [program, "-json", "-n", "-fast", *wanted, "-"],
+                stdin=stream,
+                capture_output=True,
+                timeout=_SECONDS,
+                check=False,
+            )
         (said,) = json.loads(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError, TypeError):
         return {}

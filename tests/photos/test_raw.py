@@ -123,10 +123,10 @@ SAID = {
 
 
 def exiftool_that(does: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put a program of this name into the way; it notes what it was asked of."""
+    """Put a program of this name into the way; it notes the file that it was given."""
     program, asked = folder / "bin" / "exiftool", folder / "asked"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nfor last; do :; done\necho "$last" >> {asked}\n{does}\n')
+    program.write_text(f"#!/bin/sh\nreadlink /proc/$$/fd/0 >> {asked}\n{does}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     return asked
@@ -147,6 +147,19 @@ def test_exiftool_is_asked_of_raw_files_that_say_nothing_themselves(
     assert (found.camera, found.taken_at) == ("Konica Minolta 7", "2004-11-18T23:14:58")
     assert (found.iso, found.focal) == (64, 7.2)
     assert (found.latitude, found.longitude) == (-33.5, 16.25)
+
+
+@pytest.mark.usefixtures("rawpy")
+def test_exiftool_is_not_told_the_name_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exiftool_that(f"echo \"$@\" > {tmp_path}/words", tmp_path, monkeypatch)
+    monkeypatch.setattr("qks_cli.photos.exif.by_exifread", lambda stream: {})
+    (tmp_path / "touch harm|").write_bytes(dng(picture()))
+    read_details(tmp_path / "touch harm|")
+    words = (tmp_path / "words").read_text().split()
+    assert (words[0], words[-1]) == ("-json", "-")
+    assert "harm|" not in words
 
 
 @pytest.mark.usefixtures("rawpy")

@@ -17,6 +17,7 @@ an eighth.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -51,16 +52,12 @@ def unpack(packed_NS: UInt8Array, queries: int, width: int) -> Float32Array:
     count = len(packed_NS)
     tokens_NME = np.empty((count, queries, width), np.float32)
     blocks = -(-width // BLOCK)
-    padded_PMP = np.empty((min(count, PART), queries, blocks * BLOCK), np.float32)
     back = np.ascontiguousarray(_transform(queries).T)
-    for at in range(0, count, PART):
-        part_PS = packed_NS[at : at + PART]
-        turned_PMP = padded_PMP[: len(part_PS)]
-        scales_PMB = _spread(part_PS, turned_PMP)
+    for part, turned_PMP, scales_PMB in _parts(packed_NS, queries, blocks, PART):
         turned_PMP[:, 1:] -= 64
-        turned_PMBk = turned_PMP.reshape(len(part_PS), queries, blocks, BLOCK)
+        turned_PMBk = turned_PMP.reshape(*scales_PMB.shape, BLOCK)
         turned_PMBk *= scales_PMB[..., None]
-        tokens_NME[at : at + PART] = (back @ turned_PMP)[:, :, :width]
+        tokens_NME[part] = (back @ turned_PMP)[:, :, :width]
     return tokens_NME
 
 
@@ -82,23 +79,31 @@ def packed_similarity(
         by_block_BkBK[block, :, block] = parted_KBk[:, block].T
     by_block = by_block_BkBK.reshape(blocks * BLOCK, blocks * few)
     offset_BK = 64 * parted_KBk.sum(-1).T
-    numbers_PMP = np.empty((min(count, FITTED), queries, blocks * BLOCK), np.float32)
     back = np.ascontiguousarray(_transform(queries).T)
-    for at in range(0, count, FITTED):
-        part_PS = packed_NS[at : at + FITTED]
-        turned_PMP = numbers_PMP[: len(part_PS)]
-        scales_PMB = _spread(part_PS, turned_PMP)
+    for part, turned_PMP, scales_PMB in _parts(packed_NS, queries, blocks, FITTED):
         products = turned_PMP.reshape(-1, blocks * BLOCK) @ by_block
-        sums_PMBK = products.reshape(len(part_PS), queries, blocks, few)
+        sums_PMBK = products.reshape(*scales_PMB.shape, few)
         sums_PMBK[:, 1:] -= offset_BK
         sums_PMBK *= scales_PMB[..., None]
-        best_NK[at : at + FITTED] = (back @ sums_PMBK.sum(2)).max(1)
+        best_NK[part] = (back @ sums_PMBK.sum(2)).max(1)
     return best_NK
 
 
 def as_stored(tokens_NME: Float32Array) -> Float32Array:
     """Query tokens as they will come back from the library."""
     return unpack(pack(tokens_NME), *tokens_NME.shape[1:])
+
+
+def _parts(
+    packed_NS: UInt8Array, queries: int, blocks: int, size: int
+) -> Iterator[tuple[slice, Float32Array, Float32Array]]:
+    """``size`` photos at a time: which, and as ``_spread``. The array of the numbers serves again
+    for the next ones."""
+    room_PMP = np.empty((min(len(packed_NS), size), queries, blocks * BLOCK), np.float32)
+    for at in range(0, len(packed_NS), size):
+        part_PS = packed_NS[at : at + size]
+        turned_PMP = room_PMP[: len(part_PS)]
+        yield slice(at, at + size), turned_PMP, _spread(part_PS, turned_PMP)
 
 
 def _spread(packed_PS: UInt8Array, out_PMP: Float32Array) -> Float32Array:

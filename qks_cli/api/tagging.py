@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qks_cli import settings
 from qks_cli.api.opened import Opened, Paths, whole
+from qks_cli.photos.limits import MAX_DECODED_MB
 from qks_cli.workflows import session
 from qks_cli.workflows.report import SILENT, Report, Stop, never
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from qks_cli.workflows.status import Status
     from qks_cli.workflows.tag import Retagged, Tagging
     from qks_cli.workflows.texts import TextResult
-
-DECODED_MB = 512.0  # memory that a photo may take
 
 
 class TaggingPart(Opened):
@@ -41,7 +40,7 @@ class TaggingPart(Opened):
         hidden: bool = False,
         batch_size: int = 32,
         workers: int = 0,
-        max_decoded_mb: float = DECODED_MB,
+        max_decoded_mb: float = MAX_DECODED_MB,
         write: Options | None = None,
         scoring: str | None = None,
         dry_run: bool = False,
@@ -168,7 +167,7 @@ class TaggingPart(Opened):
         everything: bool = False,
         query: str = "",
         workers: int = 0,
-        max_decoded_mb: float = DECODED_MB,
+        max_decoded_mb: float = MAX_DECODED_MB,
         stop: Stop = never,
     ) -> Generator[TextResult, None, None]:
         """Read the text in photos of the library at or below ``paths``, or in those that answer

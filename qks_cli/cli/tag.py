@@ -34,6 +34,7 @@ from qks_cli.cli.tally import Tally
 from qks_cli.cli.threads import use_one_thread
 from qks_cli.cli.walking import Walking
 from qks_cli.errors import UsageError
+from qks_cli.photos.limits import MAX_DECODED_MB
 from qks_cli.vocabulary.language_codes import LanguageCode
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def tag(
     workers: Workers = 0,
     exclude: Exclude = None,
     hidden: Hidden = False,
-    max_decoded_mb: MaxDecoded = 512.0,
+    max_decoded_mb: MaxDecoded = MAX_DECODED_MB,
     write: Write = None,
     language: Language = LanguageCode.en,
     scoring: ScoringOption = Scoring.own,

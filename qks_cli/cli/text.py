@@ -17,6 +17,7 @@ from qks_cli.cli.signals import StopSignal
 from qks_cli.cli.tag import MaxDecoded
 from qks_cli.cli.threads import use_one_thread
 from qks_cli.errors import UsageError
+from qks_cli.photos.limits import MAX_DECODED_MB
 
 if TYPE_CHECKING:
     from qks_cli.library.store import Library
@@ -35,7 +36,7 @@ def text(
     everything: All = False,
     query: Query = "",
     workers: Workers = 0,
-    max_decoded_mb: MaxDecoded = 512.0,
+    max_decoded_mb: MaxDecoded = MAX_DECODED_MB,
     db: Db = None,
     format: RowFormat = None,
     nul: Null = False,

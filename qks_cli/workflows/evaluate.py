@@ -28,6 +28,7 @@ from qks_cli.model.model import Model
 from qks_cli.similarity import max_similarity
 from qks_cli.types import Float32Array, IntArray
 from qks_cli.wording import count_of
+from qks_cli.workflows.scoring import METHODS
 
 if TYPE_CHECKING:
     from qks_cli.evaluation.compare import Scores
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from qks_cli.types import BoolArray
 
 Say = Callable[[str], None]
-METHODS = ("sparc", "piaa", "tagclip")  # of evaluation/training_free.py
 REFERENCE = "QKS"  # the method that gains are counted from
 PROTOCOLS = {"filtered": True, "unfiltered": False}
 

@@ -153,7 +153,7 @@ def test_exiftool_is_asked_of_raw_files_that_say_nothing_themselves(
 def test_exiftool_is_not_told_the_name_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exiftool_that(f"echo \"$@\" > {tmp_path}/words", tmp_path, monkeypatch)
+    exiftool_that(f'echo "$@" > {tmp_path}/words', tmp_path, monkeypatch)
     monkeypatch.setattr("qks_cli.photos.exif.by_exifread", lambda stream: {})
     (tmp_path / "touch harm|").write_bytes(dng(picture()))
     read_details(tmp_path / "touch harm|")

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from qks_cli.cli.tag import Scoring
 from qks_cli.library.store import Library
 from qks_cli.model.fake import Picture, write_fake_bundle
 from qks_cli.model.model import Model
@@ -15,9 +16,13 @@ from qks_cli.model.tagger import in_order_of
 from qks_cli.photos.walk import walk
 from qks_cli.types import Float32Array, UInt8Array
 from qks_cli.workflows.report import Report
-from qks_cli.workflows.scoring import PhotoScoring
+from qks_cli.workflows.scoring import METHODS, PhotoScoring
 from qks_cli.workflows.tag import Tagging, TagRun, retag
 from tests.conftest import LABELS, SEEN
+
+
+def test_the_command_offers_every_method() -> None:
+    assert [str(one) for one in Scoring] == ["own", *METHODS]
 
 
 def test_scores_stay_and_their_order_is_the_others() -> None:
